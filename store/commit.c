@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/* Group commit: the thread that turns queued updates into one durable change of the file.
+ *
+ *     wait for work -> lock -> refresh -> run every queued update -> copy, append, sync ->
+ *     put in place, sync directory -> raise the mark -> publish -> unlock -> tell the callers
+ *
+ * Updates that arrive meanwhile wait for the next round, all together: one sync serves everybody who
+ * waits, without a timer.  A round that changes nothing writes nothing.
+ *
+ * The mark is raised before the changes are published here: were it the other way round, a reader
+ * of this process could see them, and a later one of another process not yet. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "error.h"
+#include "store_internal.h"
+#include "txn.h"
+
+/* How often the thread looks around when there is nothing to do. */
+#define TICK_MS          1000
+#define TICK_EXPIRING_MS 100
+
+static uint64_t monotonic_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* ---- The file ----------------------------------------------------------------------------- */
+
+int commit_temp_file(struct anystore *store, struct anystore_error *error)
+{
+    const struct disk *disk = store->disk;
+    /* Only the lock holder has a temporary file, so one that is there is a dead process's. */
+    if (disk->unlink(disk, store->temp_path) != 0 && errno != ENOENT) {
+        error_system(error, "cannot remove the leftover %s", store->temp_path);
+        return -1;
+    }
+    int fd = disk->open(disk, store->temp_path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        error_system(error, "cannot make %s", store->temp_path);
+    return fd;
+}
+
+enum anystore_status commit_install(struct anystore *store, int fd, struct anystore_error *error)
+{
+    const struct disk *disk = store->disk;
+    bool sync = store->fsync == ANYSTORE_FSYNC_ALWAYS;
+    if (sync && disk->fsync(disk, fd) != 0)
+        return error_system(error, "cannot sync %s", store->temp_path);
+    /* Exchanged rather than renamed over, so that the old file can be put back if the directory
+     * cannot be synced. */
+    bool exchanged = disk->exchange(disk, store->temp_path, store->path) == 0;
+    if (!exchanged && disk->rename(disk, store->temp_path, store->path) != 0)
+        return error_system(error, "cannot rename %s to %s", store->temp_path, store->path);
+    if (sync && !disk_sync_directory_of(disk, store->path)) {
+        enum anystore_status status =
+            error_system(error, "cannot sync the directory of %s", store->path);
+        if (!exchanged || disk->exchange(disk, store->temp_path, store->path) != 0)
+            store_log(store, ANYSTORE_LOG_WARNING,
+                      "%s may hold a commit that its clients were told had failed", store->path);
+        return status;
+    }
+    if (exchanged)
+        disk->unlink(disk, store->temp_path);
+    return ANYSTORE_OK;
+}
+
+/* Copies the file and appends the changes to the copy; *chain is the position behind them. */
+static enum anystore_status write_changes(struct anystore *store, int fd,
+                                          const struct pending *pending, struct chain *chain,
+                                          struct anystore_error *error)
+{
+    const char *method = "";
+    if (!disk_copy(store->disk, store->fd, fd, (off_t)store->chain.end, &method))
+        return error_system(error, "cannot copy %s to %s", store->path, store->temp_path);
+    atomic_store(&store->counters.copy_method, method);
+    struct segment_writer writer;
+    segment_writer_begin(&writer, store->disk, fd, store->temp_path, &store->chain, FORMAT_DELTA,
+                         error);
+    pending_write(pending, &writer);
+    enum anystore_status status =
+        segment_writer_finish(&writer, store->chain.generation + 1, clock_now_ms());
+    *chain = writer.chain;
+    segment_writer_free(&writer);
+    return status;
+}
+
+/* Durable and in place: now everybody may see it. */
+static void publish(struct anystore *store, struct pending *pending, const struct chain *chain,
+                    int fd, const struct stat *file)
+{
+    struct entry *garbage = NULL;
+    struct map old;
+    atomic_fetch_add(&store->counters.bytes_written, chain->end - store->chain.end);
+    atomic_fetch_add(&store->counters.bytes_copied, store->chain.end);
+    pthread_mutex_lock(&store->refresh_mutex);
+    store_set_mark(store, chain->generation);
+    view_lock_exclusive(&store->view_lock);
+    pending_apply(pending, &store->map, &garbage, &old);
+    atomic_store_explicit(&store->loaded, chain->generation, memory_order_release);
+    store_note_map(store);
+    view_unlock_exclusive(&store->view_lock);
+    store->disk->close(store->disk, store->fd);
+    store->fd = fd;
+    store->file = *file;
+    store->chain = *chain;
+    store_note_file(store);
+    pthread_mutex_unlock(&store->refresh_mutex);
+    entry_free_list(garbage);
+    map_clear(&old);
+}
+
+/* Makes the pending changes durable and publishes them. */
+static enum anystore_status persist(struct anystore *store, struct pending *pending,
+                                    struct anystore_error *error)
+{
+    /* What can fail for lack of memory comes before the file is touched. */
+    if (!map_ready(pending->cleared ? &pending->map : &store->map))
+        return error_nomem(error);
+    int fd = commit_temp_file(store, error);
+    if (fd < 0)
+        return error->status;
+    struct chain chain;
+    struct stat st;
+    enum anystore_status status = write_changes(store, fd, pending, &chain, error);
+    if (status == ANYSTORE_OK && store->disk->fstat(store->disk, fd, &st) != 0)
+        status = error_system(error, "cannot examine %s", store->temp_path);
+    if (status == ANYSTORE_OK)
+        status = commit_install(store, fd, error);
+    if (status == ANYSTORE_OK) {
+        publish(store, pending, &chain, fd, &st);
+    } else {
+        /* A file whose write or sync failed is thrown away, never tried again. */
+        store->disk->unlink(store->disk, store->temp_path);
+        store->disk->close(store->disk, fd);
+    }
+    chain_wipe(&chain);
+    return status;
+}
+
+/* ---- The queue ---------------------------------------------------------------------------- */
+
+void anystore_submit(struct anystore *store, struct anystore_request *request)
+{
+    request->next = NULL;
+    request->aborted = false;
+    if (!store->path) {
+        struct anystore_error error;
+        bool ran = request->fn != NULL;
+        if (ran)
+            anystore_update(store, request->fn, request->arg, &error);
+        else
+            error_ok(&error);
+        request->on_done(request, ran, &error);
+        return;
+    }
+    pthread_mutex_lock(&store->queue_mutex);
+    bool was_empty = store->queue_head == NULL;
+    *store->queue_tail = request;
+    store->queue_tail = &request->next;
+    if (was_empty)
+        pthread_cond_signal(&store->queue_changed);
+    pthread_mutex_unlock(&store->queue_mutex);
+}
+
+static struct anystore_request *take_queue(struct anystore *store)
+{
+    pthread_mutex_lock(&store->queue_mutex);
+    struct anystore_request *requests = store->queue_head;
+    store->queue_head = NULL;
+    store->queue_tail = &store->queue_head;
+    pthread_mutex_unlock(&store->queue_mutex);
+    return requests;
+}
+
+/* ---- A round ------------------------------------------------------------------------------ */
+
+static void tell(struct anystore_request *requests, bool ran, const struct anystore_error *outcome)
+{
+    struct anystore_error aborted;
+    error_set(&aborted, ANYSTORE_ABORTED, "aborted");
+    while (requests) {
+        struct anystore_request *next = requests->next; /* on_done may free or reuse it */
+        requests->on_done(requests, ran && requests->fn, requests->aborted ? &aborted : outcome);
+        requests = next;
+    }
+}
+
+/* Runs the updates over pending changes; returns how many ran. */
+static uint64_t run_updates(struct anystore *store, struct anystore_request *requests,
+                            struct pending *pending, bool *rewrite)
+{
+    struct anystore_txn txn;
+    txn_begin(&txn, TXN_PENDING, &store->map, pending);
+    uint64_t ran = 0;
+    for (struct anystore_request *request = requests; request; request = request->next) {
+        *rewrite = *rewrite || request->rewrite;
+        if (!request->fn)
+            continue;
+        txn.now_ms = clock_now_ms();
+        request->aborted = !request->fn(&txn, request->arg);
+        if (request->aborted)
+            txn_undo(&txn);
+        txn_end(&txn);
+        ran++;
+    }
+    txn_free(&txn);
+    return ran;
+}
+
+/* The requests that asked for a new base, taken out of the list. */
+static struct anystore_request *take_rewrites(struct anystore_request **requests)
+{
+    struct anystore_request *taken = NULL, **tail = &taken;
+    for (struct anystore_request **link = requests; *link;) {
+        struct anystore_request *request = *link;
+        if (!request->rewrite) {
+            link = &request->next;
+            continue;
+        }
+        *link = request->next;
+        request->next = NULL;
+        *tail = request;
+        tail = &request->next;
+    }
+    return taken;
+}
+
+static void count_round(struct anystore *store, uint64_t ran, bool committed, uint64_t started_us)
+{
+    struct store_counters *counters = &store->counters;
+    atomic_fetch_add(&counters->updates, ran);
+    if (!committed)
+        return;
+    atomic_fetch_add(&counters->commits, 1);
+    atomic_fetch_add(&counters->committed, ran);
+    atomic_store(&counters->last_batch, ran);
+    if (ran > atomic_load(&counters->largest_batch))
+        atomic_store(&counters->largest_batch, ran);
+    atomic_store(&counters->last_commit_us, monotonic_us() - started_us);
+}
+
+/* The end of holding the file lock. */
+static void unlock(struct anystore *store)
+{
+    pthread_mutex_lock(&store->refresh_mutex);
+    store->commit_in_progress = false;
+    pthread_mutex_unlock(&store->refresh_mutex);
+    lockfile_release(&store->lockfile);
+}
+
+/* Takes the lock and brings the map up to date; without success nothing is held. */
+static enum anystore_status lock(struct anystore *store, struct anystore_error *error)
+{
+    enum anystore_status status = lockfile_acquire(&store->lockfile, error);
+    if (status != ANYSTORE_OK)
+        return status;
+    status = refresh_locked(store, error);
+    if (status != ANYSTORE_OK)
+        lockfile_release(&store->lockfile);
+    return status;
+}
+
+/* A new base for those that asked for one (`rewrite`) or because it is due, under the lock. */
+static enum anystore_status rewrite_base(struct anystore *store, struct anystore_error *error)
+{
+    enum anystore_status status = base_write(store, store->chain.header.store_id, error);
+    if (status != ANYSTORE_OK) {
+        /* Tried again when as much as now has been added, not at every commit. */
+        store->base_retry_at = store->chain.end + store->chain.end / 2;
+        store_log(store, ANYSTORE_LOG_WARNING, "no new base: %s", error->text);
+    }
+    return status;
+}
+
+/* One round of group commit; returns whether a new base is due. */
+static bool commit_round(struct anystore *store)
+{
+    struct anystore_error error;
+    error_ok(&error);
+    uint64_t started_us = monotonic_us();
+    if (lock(store, &error) != ANYSTORE_OK) {
+        atomic_fetch_add(&store->counters.failed_commits, 1);
+        store_log(store, ANYSTORE_LOG_WARNING, "no commit: %s", error.text);
+        tell(take_queue(store), false, &error);
+        return false;
+    }
+    struct anystore_request *requests = take_queue(store);
+    struct pending pending;
+    bool rewrite = false;
+    pending_init(&pending, &store->map);
+    uint64_t ran = run_updates(store, requests, &pending, &rewrite);
+    bool change = !pending_empty(&pending);
+    enum anystore_status status = change ? persist(store, &pending, &error) : ANYSTORE_OK;
+    pending_free(&pending);
+    if (status != ANYSTORE_OK) {
+        atomic_fetch_add(&store->counters.failed_commits, 1);
+        store_log(store, ANYSTORE_LOG_WARNING, "no commit: %s", error.text);
+    }
+    count_round(store, ran, change && status == ANYSTORE_OK, started_us);
+
+    struct anystore_error rewrite_error = error;
+    struct anystore_request *rewrites = take_rewrites(&requests);
+    if (rewrite && status == ANYSTORE_OK)
+        rewrite_base(store, &rewrite_error);
+    bool due = status == ANYSTORE_OK && base_due(store);
+    unlock(store);
+    tell(requests, true, &error);
+    tell(rewrites, true, &rewrite_error);
+    return due;
+}
+
+/* Writes a new base if it is still due when the lock is held. */
+static void base_round(struct anystore *store)
+{
+    struct anystore_error error;
+    if (lock(store, &error) != ANYSTORE_OK)
+        return; /* the next commit says why */
+    if (base_due(store))
+        rewrite_base(store, &error);
+    unlock(store);
+}
+
+/* Sets a mark right that somebody damaged, and finds a lock file that was replaced. */
+static void heal_round(struct anystore *store)
+{
+    struct anystore_error error;
+    if (lock(store, &error) == ANYSTORE_OK)
+        unlock(store);
+    else
+        store_log(store, ANYSTORE_LOG_WARNING, "%s", error.text);
+}
+
+/* ---- The thread --------------------------------------------------------------------------- */
+
+enum work { WORK_COMMIT, WORK_HEAL, WORK_TICK, WORK_END };
+
+static enum work wait_for_work(struct anystore *store, long tick_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += tick_ms / 1000;
+    until.tv_nsec += tick_ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    enum work work = WORK_TICK;
+    pthread_mutex_lock(&store->queue_mutex);
+    int result = 0;
+    while (!store->queue_head && !store->closing && !store->heal && result == 0)
+        result = pthread_cond_timedwait(&store->queue_changed, &store->queue_mutex, &until);
+    if (store->queue_head)
+        work = WORK_COMMIT;
+    else if (store->closing)
+        work = WORK_END;
+    else if (store->heal)
+        work = WORK_HEAL;
+    store->heal = false;
+    pthread_mutex_unlock(&store->queue_mutex);
+    return work;
+}
+
+static long tick_ms(struct anystore *store)
+{
+    return atomic_load(&store->counters.expiring) != 0 ? TICK_EXPIRING_MS : TICK_MS;
+}
+
+void *commit_thread(void *arg)
+{
+    struct anystore *store = arg;
+    uint64_t expired_us = monotonic_us();
+    for (;;) {
+        enum work work = wait_for_work(store, tick_ms(store));
+        switch (work) {
+        case WORK_END:
+            return NULL;
+        case WORK_COMMIT:
+            if (commit_round(store))
+                base_round(store);
+            break;
+        case WORK_HEAL:
+            heal_round(store);
+            break;
+        case WORK_TICK:
+            if (store->path && lockfile_replaced(&store->lockfile))
+                heal_round(store);
+            break;
+        }
+        if (monotonic_us() - expired_us >= TICK_EXPIRING_MS * 1000) {
+            expire_some(store);
+            expired_us = monotonic_us();
+        }
+    }
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* libanystore: a thread-safe key/value store whose whole data set is one encrypted file that any
+ * number of processes share.
+ *
+ * After every commit the path names the full encrypted map, put there under flock(2) by an atomic
+ * rename.  Reads run on the map in memory, take no file lock and never wait for the disk.  All
+ * functions may be called on any thread unless they say otherwise. */
+#ifndef ANYSTORE_H
+#define ANYSTORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- Errors ------------------------------------------------------------------------------- */
+
+enum anystore_status {
+    ANYSTORE_OK = 0,
+    ANYSTORE_ABORTED,   /* the update function said no: nothing was changed */
+    ANYSTORE_NOMEM,     /* memory is short */
+    ANYSTORE_TOO_LARGE, /* a key or value is larger than ANYSTORE_MAX_BYTES */
+    ANYSTORE_KEY,       /* the key is missing, malformed or not well enough protected */
+    ANYSTORE_WRONG_KEY, /* the file was sealed with another key */
+    ANYSTORE_DAMAGED,   /* the file does not authenticate, or ends in the middle */
+    ANYSTORE_FOREIGN,   /* the file is not an AnyStore file */
+    ANYSTORE_VERSION,   /* the file was written by a newer version */
+    ANYSTORE_REPLACED,  /* the file vanished, or another or older one took its place */
+    ANYSTORE_NO_SPACE,  /* the disk or the quota is full */
+    ANYSTORE_READ_ONLY, /* the file system or a permission forbids it */
+    ANYSTORE_IO,        /* another system call failed; see sys_errno */
+    ANYSTORE_CLOSED     /* the store is being closed */
+};
+
+/* A short name for a status, "wrong key" for example; never NULL. */
+const char *anystore_status_text(enum anystore_status status);
+
+/* What went wrong, for a program and, in one line that names the file and the cause, for a person. */
+struct anystore_error {
+    enum anystore_status status;
+    int sys_errno; /* 0 if no system call was the cause */
+    char text[500];
+};
+
+/* ---- Keys --------------------------------------------------------------------------------- */
+
+/* A 256-bit master key.  Wiped when freed. */
+struct anystore_key;
+
+#define ANYSTORE_KEY_BYTES 32
+
+/* Reads a key file: 32 bytes in base64 (RFC 4648), blanks around them allowed.  The file must be
+ * a regular file that nobody but its owner can read (root's may be readable by its group).
+ * NULL and *error on failure. */
+struct anystore_key *anystore_key_load(const char *path, struct anystore_error *error);
+
+/* The base64 text itself; `name` says in errors where it came from. */
+struct anystore_key *anystore_key_from_base64(const char *text, const char *name,
+                                              struct anystore_error *error);
+
+/* Makes a new random key file with mode 0600, synced with its directory.  If the path exists
+ * meanwhile (another process was faster), that key is loaded instead. */
+struct anystore_key *anystore_key_create(const char *path, struct anystore_error *error);
+
+void anystore_key_free(struct anystore_key *key); /* takes NULL */
+
+/* ---- Opening ------------------------------------------------------------------------------ */
+
+enum anystore_fsync {
+    ANYSTORE_FSYNC_ALWAYS, /* durable before acknowledged and before visible */
+    ANYSTORE_FSYNC_NO      /* the system decides when: safe against dying processes only */
+};
+
+enum anystore_log_level { ANYSTORE_LOG_DEBUG, ANYSTORE_LOG_NOTICE, ANYSTORE_LOG_WARNING };
+
+/* All bytes zero is an in-memory store. */
+struct anystore_options {
+    const char *path; /* the data file; NULL: no file, the data ends with the process */
+    const struct anystore_key *key; /* needed with a path; copied */
+    enum anystore_fsync fsync;
+    /* Told what an operator wants to know; any thread.  May be NULL. */
+    void (*on_log)(enum anystore_log_level level, const char *text, void *arg);
+    void *log_arg;
+};
+
+struct anystore;
+
+/* Opens the store; makes the file if there is none (its directory must exist).  Beside the file
+ * it uses <path>.lock, which stays, and <path>.tmp, which is there only during a commit; a
+ * leftover of a process that died is removed.  Waits while another process commits.
+ * NULL and *error on failure; an existing file is never changed by a failing open. */
+struct anystore *anystore_open(const struct anystore_options *options,
+                               struct anystore_error *error);
+
+/* Finishes what was submitted, then frees everything.  No other call may be in progress or come
+ * later.  Takes NULL. */
+void anystore_close(struct anystore *store);
+
+/* ---- Transactions ------------------------------------------------------------------------- */
+
+#define ANYSTORE_MAX_BYTES ((size_t)UINT32_MAX) /* of a key, and of a value */
+
+enum anystore_type { ANYSTORE_STRING = 0 }; /* stored in the file: numbers never change meaning */
+
+struct anystore_value {
+    enum anystore_type type;
+    const void *data;
+    size_t size;
+    int64_t expire_ms; /* Unix time in milliseconds at which it is gone; 0: never */
+};
+
+/* The handle through which a transaction sees and changes the map.  Valid only inside the function
+ * it was given to, on that thread. */
+struct anystore_txn;
+
+/* One transaction.  In an update, false means: undo all that this call did. */
+typedef bool anystore_fn(struct anystore_txn *txn, void *arg);
+
+/* Runs fn on a consistent state of the map that holds every write acknowledged by any process
+ * before this call.  fn must not write, block, or call the store but through the handle; it delays
+ * the publication of commits while it runs.  Fails (fn does not run) only if another process
+ * committed something that cannot be read. */
+enum anystore_status anystore_view(struct anystore *store, anystore_fn *fn, void *arg,
+                                   struct anystore_error *error);
+
+/* Runs fn in the order of arrival with all other updates, on the newest state of all processes,
+ * and returns when its changes are durable and visible to all, or are undone.  Updates that
+ * wait at the same time share a commit.  In a store with a file fn runs on the commit thread;
+ * without one, on the caller's. */
+enum anystore_status anystore_update(struct anystore *store, anystore_fn *fn, void *arg,
+                                     struct anystore_error *error);
+
+/* An update without waiting.  The caller fills in and owns the request and keeps it until on_done
+ * is called. */
+struct anystore_request {
+    anystore_fn *fn; /* NULL: nothing to run (with `rewrite`: only that) */
+    void *arg;
+    /* Write a new base (the file without its history of changes) with this commit. */
+    bool rewrite;
+    /* The outcome, on the commit thread; must not block.  `ran` tells whether fn was run at all;
+     * error->status is ANYSTORE_OK, ANYSTORE_ABORTED, or why nothing of it was kept.  The request
+     * may be freed or submitted again from here. */
+    void (*on_done)(struct anystore_request *request, bool ran, const struct anystore_error *error);
+    struct anystore_request *next; /* the store's */
+    bool aborted;                  /* the store's */
+};
+
+void anystore_submit(struct anystore *store, struct anystore_request *request);
+
+/* In a transaction.  Keys and values are any bytes.  A key whose time has come is not there. */
+
+/* What a key holds, or false.  *value points into the store and is valid until the next change in
+ * this transaction, at most until its end.  value may be NULL. */
+bool anystore_get(struct anystore_txn *txn, const void *key, size_t key_size,
+                  struct anystore_value *value);
+
+/* Sets a key to a value, replacing what was there, its expiry too.  OK, NOMEM or TOO_LARGE. */
+enum anystore_status anystore_put(struct anystore_txn *txn, const void *key, size_t key_size,
+                                  const struct anystore_value *value);
+
+/* Removes a key.  *existed (may be NULL) tells whether it was there.  OK or NOMEM. */
+enum anystore_status anystore_delete(struct anystore_txn *txn, const void *key, size_t key_size,
+                                     bool *existed);
+
+/* Gives an existing key another expiry (Unix time in milliseconds, 0: none).  *existed (may be
+ * NULL) tells whether the key was there.  OK or NOMEM. */
+enum anystore_status anystore_set_expiry(struct anystore_txn *txn, const void *key, size_t key_size,
+                                         int64_t expire_ms, bool *existed);
+
+/* Removes all keys. */
+enum anystore_status anystore_clear(struct anystore_txn *txn);
+
+/* Number of keys, those included whose time has come but that are not taken out yet. */
+uint64_t anystore_count(struct anystore_txn *txn);
+
+/* Calls fn for each key; it must not change the map.  Stops when fn returns false. */
+typedef bool anystore_each_fn(const void *key, size_t key_size, const struct anystore_value *value,
+                              void *arg);
+void anystore_each(struct anystore_txn *txn, anystore_each_fn *fn, void *arg);
+
+/* The time of this transaction, Unix time in milliseconds. */
+int64_t anystore_now(const struct anystore_txn *txn);
+
+/* ---- Looking inside ----------------------------------------------------------------------- */
+
+/* Counters of this process since open, but where said otherwise. */
+struct anystore_stats {
+    bool persistent;
+    uint64_t generation; /* commits in the life of the data, of all processes */
+    uint64_t commits;    /* made by this process */
+    uint64_t updates;    /* update functions that ran */
+    uint64_t committed;  /* of these, those that a commit carried: updates that shared it count */
+    uint64_t failed_commits; /* batches that could not be made durable */
+    uint64_t catch_ups;      /* times that commits of other processes were read */
+    uint64_t catch_up_bytes; /* read for that */
+    uint64_t reloads;        /* times that the whole file was read for that */
+    uint64_t bases_written;  /* new bases */
+    uint64_t bytes_written;  /* to the data file, sealed */
+    uint64_t bytes_copied;   /* of the old file into its successor (a clone costs none) */
+    uint64_t last_commit_us; /* duration of the last commit, lock to publication */
+    uint64_t last_batch;     /* updates in the last commit */
+    uint64_t largest_batch;
+    int64_t last_commit_ms; /* Unix time of the last commit this process made or read; 0: none */
+    uint64_t file_size;     /* bytes */
+    uint64_t base_size;     /* bytes of it that are the base; the rest are changes since */
+    uint64_t keys;
+    uint64_t expiring;       /* keys with an expiry */
+    uint64_t data_bytes;     /* keys and values */
+    uint64_t expired;        /* keys taken out because their time had come */
+    const char *copy_method; /* how a commit gets a copy to append to: "clone", "copy", ... */
+};
+
+/* Takes no lock: also from inside a transaction.  The numbers need not be of one instant. */
+void anystore_stats(struct anystore *store, struct anystore_stats *stats);
+
+/* Checks every numbered invariant of the structures in memory (see store/DESIGN.md); aborts with a
+ * message if one does not hold.  Slow: for tests. */
+void anystore_check(struct anystore *store);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* Taking the lock in turn, and mapping the commit mark.
+ *
+ * flock(2) alone is not fair: a process that commits in a loop tends to get the lock back before
+ * one that sleeps for it wakes up.  So there is a queue before the lock, a second lock (an open file
+ * description lock on the first byte) that is held only while waiting for the first: who has just
+ * released the lock cannot have it again before the process at the head of the queue. */
+#include "lockfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "error.h"
+
+static enum anystore_status open_path(struct lockfile *lockfile, struct anystore_error *error)
+{
+    const struct disk *disk = lockfile->disk;
+    int fd = disk->open(disk, lockfile->path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return error_system(error, "cannot open the lock file %s", lockfile->path);
+    struct stat st;
+    enum anystore_status status = ANYSTORE_OK;
+    void *page = NULL;
+    if (disk->fstat(disk, fd, &st) != 0)
+        status = error_system(error, "cannot examine the lock file %s", lockfile->path);
+    else if (!S_ISREG(st.st_mode))
+        status = error_set(error, ANYSTORE_FOREIGN, "the lock file %s is not a regular file",
+                           lockfile->path);
+    else if (st.st_size < LOCKFILE_BYTES && disk->ftruncate(disk, fd, LOCKFILE_BYTES) != 0)
+        status = error_system(error, "cannot extend the lock file %s", lockfile->path);
+    else if (!(page = disk->map(disk, fd, LOCKFILE_BYTES)))
+        status = error_system(error, "cannot map the lock file %s", lockfile->path);
+    if (status != ANYSTORE_OK) {
+        disk->close(disk, fd);
+        return status;
+    }
+    lockfile->fd = fd;
+    atomic_store_explicit(&lockfile->page, page, memory_order_release);
+    return ANYSTORE_OK;
+}
+
+enum anystore_status lockfile_open(struct lockfile *lockfile, const struct disk *disk,
+                                   const char *path, struct anystore_error *error)
+{
+    *lockfile = (struct lockfile){.disk = disk, .path = path, .fd = -1};
+    return open_path(lockfile, error);
+}
+
+void lockfile_close(struct lockfile *lockfile)
+{
+    const struct disk *disk = lockfile->disk;
+    void *page = atomic_load_explicit(&lockfile->page, memory_order_acquire);
+    if (page)
+        disk->unmap(disk, page, LOCKFILE_BYTES);
+    for (size_t i = 0; i < lockfile->stale_count; i++)
+        disk->unmap(disk, lockfile->stale[i], LOCKFILE_BYTES);
+    free(lockfile->stale);
+    if (lockfile->fd >= 0)
+        disk->close(disk, lockfile->fd);
+    *lockfile = (struct lockfile){.fd = -1};
+}
+
+bool lockfile_replaced(const struct lockfile *lockfile)
+{
+    const struct disk *disk = lockfile->disk;
+    struct stat open_st, path_st;
+    if (disk->fstat(disk, lockfile->fd, &open_st) != 0)
+        return false;
+    if (disk->stat(disk, lockfile->path, &path_st) != 0)
+        return errno == ENOENT;
+    return open_st.st_dev != path_st.st_dev || open_st.st_ino != path_st.st_ino;
+}
+
+/* Opens what the path names now.  The old mapping stays, as other threads may be reading it. */
+static enum anystore_status reopen(struct lockfile *lockfile, struct anystore_error *error)
+{
+    void **stale = realloc(lockfile->stale, (lockfile->stale_count + 1) * sizeof *lockfile->stale);
+    if (!stale)
+        return error_nomem(error);
+    lockfile->stale = stale;
+    int fd = lockfile->fd;
+    void *page = atomic_load_explicit(&lockfile->page, memory_order_acquire);
+    enum anystore_status status = open_path(lockfile, error);
+    if (status != ANYSTORE_OK)
+        return status;
+    lockfile->stale[lockfile->stale_count++] = page;
+    lockfile->disk->close(lockfile->disk, fd);
+    return ANYSTORE_OK;
+}
+
+static int wait_for(int (*call)(const struct disk *, int), const struct disk *disk, int fd)
+{
+    int result;
+    do
+        result = call(disk, fd);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
+enum anystore_status lockfile_acquire(struct lockfile *lockfile, struct anystore_error *error)
+{
+    const struct disk *disk = lockfile->disk;
+    for (;;) {
+        /* Where there is no queue (some network file systems), the lock alone must do. */
+        bool queued = wait_for(disk->enter, disk, lockfile->fd) == 0;
+        int result = wait_for(disk->lock, disk, lockfile->fd);
+        int number = errno;
+        if (queued)
+            disk->leave(disk, lockfile->fd);
+        if (result != 0) {
+            errno = number;
+            return error_system(error, "cannot lock %s", lockfile->path);
+        }
+        if (!lockfile_replaced(lockfile))
+            return ANYSTORE_OK;
+        disk->unlock(disk, lockfile->fd);
+        enum anystore_status status = reopen(lockfile, error);
+        if (status != ANYSTORE_OK)
+            return status;
+    }
+}
+
+void lockfile_release(struct lockfile *lockfile)
+{
+    lockfile->disk->unlock(lockfile->disk, lockfile->fd);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* The lock file: the lock that writers of all processes take, and the commit mark.
+ *
+ * It is made once and never removed.  One page of it is mapped, shared, by every process: the first
+ * 8 bytes are the mark, the generation that is known to be durable, shifted by a secret of the
+ * store (format_mark_mask).  A mark that is wrong costs time, never data: who takes the lock compares
+ * it with the file. */
+#ifndef STORE_LOCKFILE_H
+#define STORE_LOCKFILE_H
+
+#include <stdatomic.h>
+
+#include "anystore.h"
+#include "disk.h"
+
+#define LOCKFILE_BYTES 4096
+
+struct lockfile {
+    const struct disk *disk;
+    const char *path;
+    int fd;               /* guarded by the caller: one thread acquires */
+    _Atomic(void *) page; /* the mapping in use; any thread */
+    void **stale;         /* mappings of lock files that were replaced; unmapped at close */
+    size_t stale_count;
+};
+
+/* Opens or makes the lock file. */
+enum anystore_status lockfile_open(struct lockfile *lockfile, const struct disk *disk,
+                                   const char *path, struct anystore_error *error);
+void lockfile_close(struct lockfile *lockfile);
+
+/* Waits for the lock and takes it.  If the path names another file meanwhile (somebody removed or
+ * replaced the lock file), that one is opened and locked instead. */
+enum anystore_status lockfile_acquire(struct lockfile *lockfile, struct anystore_error *error);
+void lockfile_release(struct lockfile *lockfile);
+
+/* Whether the path does not name the file that is open. */
+bool lockfile_replaced(const struct lockfile *lockfile);
+
+/* The mark as it stands in the file. */
+static inline uint64_t lockfile_mark(struct lockfile *lockfile)
+{
+    _Atomic uint64_t *mark = atomic_load_explicit(&lockfile->page, memory_order_acquire);
+    return atomic_load_explicit(mark, memory_order_acquire);
+}
+
+static inline void lockfile_set_mark(struct lockfile *lockfile, uint64_t value)
+{
+    _Atomic uint64_t *mark = atomic_load_explicit(&lockfile->page, memory_order_acquire);
+    atomic_store_explicit(mark, value, memory_order_release);
+}
+
+#endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/* Catching up: bringing the published map to what the file holds, by reading only what is new.
+ *
+ * Two kinds of callers.  A reader that sees a mark ahead of what is loaded reads up to the mark and
+ * not further: what is renamed but not yet known to be durable must not be seen.  The holder of the
+ * file lock reads to the end; what it finds there beyond the mark was renamed by a process that died
+ * before it could sync the directory, so the lock holder syncs it before it shows it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "store_internal.h"
+
+/* What has been read but not published yet. */
+struct news {
+    int fd; /* -1: the file is the one that is loaded */
+    struct stat file;
+    struct chain chain;
+    bool reload; /* `map` takes the place of the published map before `pending` is applied */
+    struct map map;
+    struct pending pending;
+};
+
+static void news_init(struct news *news, const struct anystore *store)
+{
+    *news = (struct news){.fd = -1, .chain = store->chain};
+    map_init(&news->map, &store->map.seed);
+    pending_init(&news->pending, &store->map);
+}
+
+static void news_free(struct news *news, const struct disk *disk)
+{
+    if (news->fd >= 0)
+        disk->close(disk, news->fd);
+    map_clear(&news->map);
+    pending_free(&news->pending);
+    chain_wipe(&news->chain);
+}
+
+/* The map that the pending changes will be applied to. */
+static const struct map *news_base(const struct anystore *store, const struct news *news)
+{
+    return news->reload ? &news->map : &store->map;
+}
+
+static enum anystore_status does_not_fit(struct segment_reader *reader)
+{
+    return error_set(reader->error, ANYSTORE_DAMAGED,
+                     "%s is damaged: a change before offset %llu is of a key that is not there",
+                     reader->path, (unsigned long long)reader->chain.end);
+}
+
+/* Reads the records of one commit into the pending changes. */
+static enum anystore_status read_commit(struct segment_reader *reader, const struct map *base,
+                                        struct pending *pending)
+{
+    for (;;) {
+        bool end = false;
+        enum anystore_status status = segment_reader_at_end(reader, &end);
+        if (status != ANYSTORE_OK || end)
+            return status;
+        struct record record;
+        status = record_read(reader, &record);
+        if (status != ANYSTORE_OK)
+            return status;
+        if (record.kind == RECORD_CLEAR)
+            pending_clear(pending);
+        else if (record.entry && !pending_add(pending, base, record.entry))
+            return does_not_fit(reader);
+    }
+}
+
+/* Reads a base into an empty map. */
+static enum anystore_status read_base(struct segment_reader *reader, struct map *map)
+{
+    bool more = false;
+    enum anystore_status status = segment_reader_next_commit(reader, &more);
+    if (status == ANYSTORE_OK && !more)
+        status = error_set(reader->error, ANYSTORE_DAMAGED,
+                           "%s is damaged: it ends behind its header", reader->path);
+    bool end = false;
+    while (status == ANYSTORE_OK) {
+        status = segment_reader_at_end(reader, &end);
+        if (status != ANYSTORE_OK || end)
+            break;
+        struct record record;
+        status = record_read(reader, &record);
+        if (status != ANYSTORE_OK)
+            break;
+        if (record.kind == RECORD_COUNT) {
+            /* A hint: not believed beyond what so many bytes can hold. */
+            uint64_t most = segment_reader_bound(reader) / 4;
+            map_reserve(map, record.count < most ? record.count : most);
+        } else if (record.kind == RECORD_PUT || record.kind == RECORD_PUT_EXPIRING) {
+            if (!map_ready(map)) {
+                entry_free(record.entry);
+                return error_nomem(reader->error);
+            }
+            record.entry->hash = map_hash(map, entry_key(record.entry), record.entry->key_size);
+            entry_free(map_put(map, record.entry));
+        } else if (record.kind != RECORD_NOTHING) {
+            entry_free(record.entry);
+            status = error_set(reader->error, ANYSTORE_DAMAGED,
+                               "%s is damaged: its base holds a change", reader->path);
+        }
+    }
+    return status;
+}
+
+static enum anystore_status replaced(const struct anystore *store, struct anystore_error *error,
+                                     const char *what)
+{
+    return error_set(error, ANYSTORE_REPLACED,
+                     "%s %s; put the file back, or restart to use what is there", store->path,
+                     what);
+}
+
+/* Reads the header and checks that it is this store's; *same tells whether it is the file that is
+ * loaded.  Sets up news->chain for another file. */
+static enum anystore_status read_header(struct anystore *store, struct news *news, bool first,
+                                        bool *same, struct anystore_error *error)
+{
+    uint8_t bytes[FORMAT_HEADER_BYTES] = {0};
+    uint64_t size = (uint64_t)news->file.st_size;
+    size_t present = size < sizeof bytes ? (size_t)size : sizeof bytes;
+    if (!S_ISREG(news->file.st_mode))
+        return error_set(error, ANYSTORE_FOREIGN, "%s is not a regular file", store->path);
+    if (!disk_read_exact(store->disk, news->fd, bytes, present, 0))
+        return error_system(error, "cannot read %s", store->path);
+    struct format_header header;
+    enum anystore_status status = format_header_decode(bytes, &header);
+    if (present == 0)
+        return error_set(error, ANYSTORE_FOREIGN, "%s is not an AnyStore file: it is empty",
+                         store->path);
+    if (status == ANYSTORE_VERSION)
+        return error_set(error, status, "%s has format version %u; this program knows up to %u",
+                         store->path, header.version, FORMAT_VERSION);
+    if (status != ANYSTORE_OK)
+        return error_set(error, status, "%s is not an AnyStore file", store->path);
+    if (present < sizeof bytes)
+        return error_set(error, ANYSTORE_DAMAGED, "%s is damaged: it ends inside its header",
+                         store->path);
+    *same = !first && chain_same_file(&store->chain, &header);
+    if (*same)
+        return ANYSTORE_OK;
+    if (!first && memcmp(header.store_id, store->chain.header.store_id, FORMAT_ID_BYTES) != 0)
+        return replaced(store, error, "was replaced by the file of another store");
+    uint8_t file_key[XAES_KEY_BYTES];
+    bool fits = false;
+    if (!format_file_key(&header, store->key.bytes, file_key, &fits))
+        return error_set(error, ANYSTORE_IO, "cannot derive a file key: OpenSSL failed");
+    if (!fits)
+        return error_set(
+            error, ANYSTORE_WRONG_KEY,
+            "wrong key for %s: it was sealed with another key (or its header is damaged)",
+            store->path);
+    chain_start(&news->chain, &header, file_key);
+    return first ? store_learn_mask(store, &header, error) : ANYSTORE_OK;
+}
+
+/* Goes over one commit whose changes are known already: only its seals are checked. */
+static enum anystore_status skip_commit(struct segment_reader *reader)
+{
+    bool end = false;
+    enum anystore_status status = segment_reader_at_end(reader, &end);
+    while (status == ANYSTORE_OK && !end) {
+        struct record record;
+        status = record_read(reader, &record);
+        if (status != ANYSTORE_OK)
+            break;
+        entry_free(record.entry);
+        status = segment_reader_at_end(reader, &end);
+    }
+    return status;
+}
+
+/* In another file than the one that is loaded, a new base: goes to where the loaded state is.
+ * *found is false if that is before the base. */
+static enum anystore_status find_loaded(struct anystore *store, struct segment_reader *reader,
+                                        bool *found)
+{
+    uint64_t loaded = store->chain.generation;
+    enum anystore_status status = segment_reader_skip_base(reader);
+    while (status == ANYSTORE_OK && reader->chain.generation < loaded) {
+        bool more = false;
+        status = segment_reader_next_commit(reader, &more);
+        if (status == ANYSTORE_OK)
+            status = more ? skip_commit(reader)
+                          : replaced(store, reader->error, "was replaced by an older copy");
+    }
+    *found = status == ANYSTORE_OK && reader->chain.generation == loaded;
+    return status;
+}
+
+/* Another file than the one that is loaded: adopts it if the loaded state is in it, reads it
+ * otherwise. */
+static enum anystore_status read_other_file(struct anystore *store, struct news *news, bool first,
+                                            struct segment_reader *reader)
+{
+    if (!first) {
+        bool found = false;
+        enum anystore_status status = find_loaded(store, reader, &found);
+        if (status != ANYSTORE_OK || found)
+            return status;
+        struct segment_reader again;
+        status = segment_reader_begin(&again, store->disk, news->fd, reader->path,
+                                      reader->file_size, &news->chain, reader->error);
+        again.bytes_read = reader->bytes_read;
+        segment_reader_free(reader);
+        *reader = again;
+        if (status != ANYSTORE_OK)
+            return status;
+        atomic_fetch_add(&store->counters.reloads, 1);
+    }
+    news->reload = true;
+    return read_base(reader, &news->map);
+}
+
+/* Reads all commits up to the generation `target` into news. */
+static enum anystore_status read_news(struct anystore *store, struct news *news, bool first,
+                                      uint64_t target, struct anystore_error *error)
+{
+    const struct disk *disk = store->disk;
+    struct stat st;
+    if (!first && disk->stat(disk, store->path, &st) == 0 && st.st_dev == store->file.st_dev &&
+        st.st_ino == store->file.st_ino && (uint64_t)st.st_size == store->chain.end)
+        return ANYSTORE_OK; /* the file that is loaded, and nothing behind */
+    news->fd = disk->open(disk, store->path, O_RDONLY, 0);
+    if (news->fd < 0 && errno == ENOENT && !first)
+        return replaced(store, error, "vanished");
+    if (news->fd < 0)
+        return error_system(error, "cannot open %s", store->path);
+    if (disk->fstat(disk, news->fd, &news->file) != 0)
+        return error_system(error, "cannot examine %s", store->path);
+    bool same = false;
+    enum anystore_status status = read_header(store, news, first, &same, error);
+    if (status != ANYSTORE_OK)
+        return status;
+    uint64_t size = (uint64_t)news->file.st_size;
+    if (same && size < store->chain.end)
+        return replaced(store, error, "was replaced by an older copy, or cut");
+
+    struct segment_reader reader;
+    status = segment_reader_begin(&reader, disk, news->fd, store->path, size, &news->chain, error);
+    if (status == ANYSTORE_OK && !same)
+        status = read_other_file(store, news, first, &reader);
+    bool more = status == ANYSTORE_OK;
+    while (more && reader.chain.generation < target) {
+        status = segment_reader_next_commit(&reader, &more);
+        if (status == ANYSTORE_OK && more)
+            status = read_commit(&reader, news_base(store, news), &news->pending);
+        if (status != ANYSTORE_OK)
+            more = false;
+    }
+    news->chain = reader.chain;
+    atomic_fetch_add(&store->counters.catch_up_bytes, reader.bytes_read + FORMAT_HEADER_BYTES);
+    segment_reader_free(&reader);
+    return status;
+}
+
+/* Makes the news the published state.  refresh_mutex is held. */
+static enum anystore_status publish_news(struct anystore *store, struct news *news,
+                                         struct anystore_error *error)
+{
+    if (news->fd < 0)
+        return ANYSTORE_OK;
+    if (news->chain.generation != store->chain.generation || news->reload) {
+        struct entry *garbage = NULL;
+        struct map replaced_map, cleared_map;
+        map_init(&replaced_map, &store->map.seed);
+        if (!map_ready(news->reload ? &news->map : &store->map))
+            return error_nomem(error);
+        view_lock_exclusive(&store->view_lock);
+        if (news->reload) {
+            replaced_map = store->map;
+            store->map = news->map;
+            map_init(&news->map, &store->map.seed);
+        }
+        pending_apply(&news->pending, &store->map, &garbage, &cleared_map);
+        atomic_store_explicit(&store->loaded, news->chain.generation, memory_order_release);
+        store_note_map(store);
+        view_unlock_exclusive(&store->view_lock);
+        entry_free_list(garbage);
+        map_clear(&replaced_map);
+        map_clear(&cleared_map);
+        atomic_fetch_add(&store->counters.catch_ups, 1);
+    }
+    if (store->fd >= 0)
+        store->disk->close(store->disk, store->fd);
+    store->fd = news->fd;
+    news->fd = -1;
+    store->file = news->file;
+    store->chain = news->chain;
+    store_note_file(store);
+    return ANYSTORE_OK;
+}
+
+enum anystore_status refresh_to_mark(struct anystore *store, struct anystore_error *error)
+{
+    enum anystore_status status = ANYSTORE_OK;
+    pthread_mutex_lock(&store->refresh_mutex);
+    uint64_t mark = store_mark(store);
+    /* While this process holds the file lock nobody can be ahead of it. */
+    if (mark > store->chain.generation && !store->commit_in_progress) {
+        struct news news;
+        news_init(&news, store);
+        status = read_news(store, &news, false, mark, error);
+        if (status == ANYSTORE_OK)
+            status = publish_news(store, &news, error);
+        news_free(&news, store->disk);
+    }
+    bool damaged_mark =
+        status == ANYSTORE_OK && mark > store->chain.generation && !store->commit_in_progress;
+    pthread_mutex_unlock(&store->refresh_mutex);
+    if (damaged_mark) {
+        /* The file is the truth and it is loaded: the commit thread puts the mark right. */
+        pthread_mutex_lock(&store->queue_mutex);
+        store->heal = true;
+        pthread_cond_signal(&store->queue_changed);
+        pthread_mutex_unlock(&store->queue_mutex);
+    }
+    return status;
+}
+
+/* What the lock holder found in the file becomes durable, if its writer died before it could see to
+ * that, and the mark says so. */
+static enum anystore_status help(struct anystore *store, uint64_t generation,
+                                 struct anystore_error *error)
+{
+    if (store_mark(store) == generation)
+        return ANYSTORE_OK;
+    if (store->fsync == ANYSTORE_FSYNC_ALWAYS && !disk_sync_directory_of(store->disk, store->path))
+        return error_system(error, "cannot sync the directory of %s", store->path);
+    store_set_mark(store, generation);
+    return ANYSTORE_OK;
+}
+
+static enum anystore_status refresh_to_end(struct anystore *store, bool first,
+                                           struct anystore_error *error)
+{
+    struct news news;
+    pthread_mutex_lock(&store->refresh_mutex);
+    news_init(&news, store);
+    enum anystore_status status = read_news(store, &news, first, UINT64_MAX, error);
+    if (status == ANYSTORE_OK)
+        status = help(store, news.chain.generation, error);
+    if (status == ANYSTORE_OK)
+        status = publish_news(store, &news, error);
+    news_free(&news, store->disk);
+    store->commit_in_progress = status == ANYSTORE_OK && !first;
+    pthread_mutex_unlock(&store->refresh_mutex);
+    return status;
+}
+
+enum anystore_status refresh_locked(struct anystore *store, struct anystore_error *error)
+{
+    return refresh_to_end(store, false, error);
+}
+
+enum anystore_status refresh_first(struct anystore *store, struct anystore_error *error)
+{
+    return refresh_to_end(store, true, error);
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening and closing a store, and the two ways to run a transaction on it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+#include "error.h"
+#include "store_internal.h"
+#include "txn.h"
+
+void store_log(struct anystore *store, enum anystore_log_level level, const char *format, ...)
+{
+    if (!store->on_log)
+        return;
+    char text[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    store->on_log(level, text, store->log_arg);
+}
+
+/* ---- Open and close ----------------------------------------------------------------------- */
+
+/* The path with links resolved, so that every process has the same lock file beside the same file.
+ * The file itself need not exist. */
+static char *resolve(const char *path)
+{
+    char *whole = realpath(path, NULL);
+    if (whole || errno != ENOENT)
+        return whole;
+    const char *slash = strrchr(path, '/');
+    char *directory =
+        slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    char *real = directory ? realpath(directory, NULL) : NULL;
+    free(directory);
+    if (!real)
+        return NULL;
+    const char *name = slash ? slash + 1 : path;
+    if (asprintf(&whole, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name) < 0)
+        whole = NULL;
+    free(real);
+    return whole;
+}
+
+static bool set_paths(struct anystore *store, const char *path, struct anystore_error *error)
+{
+    size_t size = strlen(path);
+    if (size == 0 || path[size - 1] == '/') {
+        error_set(error, ANYSTORE_IO, "the data file's path \"%s\" names no file", path);
+        return false;
+    }
+    store->path = resolve(path);
+    if (!store->path) {
+        error_system(error, "cannot open %s", path);
+        return false;
+    }
+    if (asprintf(&store->lock_path, "%s.lock", store->path) < 0)
+        store->lock_path = NULL;
+    if (asprintf(&store->temp_path, "%s.tmp", store->path) < 0)
+        store->temp_path = NULL;
+    if (!store->lock_path || !store->temp_path) {
+        error_nomem(error);
+        return false;
+    }
+    return true;
+}
+
+/* Loads the file, or makes it if there is none.  The file lock is held. */
+static enum anystore_status load_or_make(struct anystore *store, struct anystore_error *error)
+{
+    const struct disk *disk = store->disk;
+    struct stat st;
+    bool exists = disk->stat(disk, store->path, &st) == 0;
+    if (!exists && errno != ENOENT)
+        return error_system(error, "cannot examine %s", store->path);
+    enum anystore_status status;
+    if (exists) {
+        status = refresh_first(store, error);
+    } else {
+        status = base_write(store, NULL, error);
+        if (status == ANYSTORE_OK)
+            status = store_learn_mask(store, &store->chain.header, error);
+        if (status == ANYSTORE_OK)
+            store_set_mark(store, store->chain.generation);
+    }
+    if (status != ANYSTORE_OK)
+        return status;
+    /* A leftover of a process that died in a commit: nobody else can be in one now. */
+    disk->unlink(disk, store->temp_path);
+    if (!exists)
+        store_log(store, ANYSTORE_LOG_NOTICE, "Made the data file %s", store->path);
+    return ANYSTORE_OK;
+}
+
+enum anystore_status store_learn_mask(struct anystore *store, const struct format_header *header,
+                                      struct anystore_error *error)
+{
+    if (!format_mark_mask(header, store->key.bytes, &store->mark_mask))
+        return error_set(error, ANYSTORE_IO, "cannot derive a key: OpenSSL failed");
+    return ANYSTORE_OK;
+}
+
+static enum anystore_status open_file(struct anystore *store, const char *path,
+                                      struct anystore_error *error)
+{
+    if (!set_paths(store, path, error))
+        return error ? error->status : ANYSTORE_IO;
+    enum anystore_status status =
+        lockfile_open(&store->lockfile, store->disk, store->lock_path, error);
+    if (status == ANYSTORE_OK)
+        status = lockfile_acquire(&store->lockfile, error);
+    if (status != ANYSTORE_OK)
+        return status;
+    status = load_or_make(store, error);
+    lockfile_release(&store->lockfile);
+    return status;
+}
+
+static bool start(struct anystore *store, struct anystore_error *error)
+{
+    int result = pthread_create(&store->thread, NULL, commit_thread, store);
+    if (result != 0) {
+        errno = result;
+        error_system(error, "cannot start the commit thread");
+        return false;
+    }
+    store->thread_started = true;
+    return true;
+}
+
+static bool init_locks(struct anystore *store)
+{
+    pthread_condattr_t monotonic;
+    return view_lock_init(&store->view_lock) &&
+           pthread_mutex_init(&store->refresh_mutex, NULL) == 0 &&
+           pthread_mutex_init(&store->queue_mutex, NULL) == 0 &&
+           pthread_condattr_init(&monotonic) == 0 &&
+           pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0 &&
+           pthread_cond_init(&store->queue_changed, &monotonic) == 0;
+}
+
+struct anystore *store_open_on_disk(const struct anystore_options *options, const struct disk *disk,
+                                    struct anystore_error *error)
+{
+    if (options->path && !options->key) {
+        error_set(error, ANYSTORE_KEY, "no key for %s", options->path);
+        return NULL;
+    }
+    struct anystore *store = aligned_alloc(_Alignof(struct anystore), sizeof *store);
+    if (!store) {
+        error_nomem(error);
+        return NULL;
+    }
+    memset(store, 0, sizeof *store);
+    store->fd = -1;
+    store->lockfile.fd = -1;
+    store->disk = disk;
+    store->fsync = options->fsync;
+    store->on_log = options->on_log;
+    store->log_arg = options->log_arg;
+    store->queue_tail = &store->queue_head;
+    atomic_store(&store->counters.copy_method, "");
+    struct siphash_key seed;
+    if (!init_locks(store) || RAND_bytes((unsigned char *)&seed, sizeof seed) != 1) {
+        error_set(error, ANYSTORE_NOMEM, "the system has no more locks or random numbers");
+        free(store);
+        return NULL;
+    }
+    map_init(&store->map, &seed);
+    if (!map_ready(&store->map)) {
+        error_nomem(error);
+        goto fail;
+    }
+    if (options->path) {
+        store->key = *options->key;
+        if (open_file(store, options->path, error) != ANYSTORE_OK)
+            goto fail;
+    }
+    if (!start(store, error))
+        goto fail;
+    error_ok(error);
+    return store;
+fail:
+    anystore_close(store);
+    return NULL;
+}
+
+struct anystore *anystore_open(const struct anystore_options *options, struct anystore_error *error)
+{
+    return store_open_on_disk(options, &disk_system, error);
+}
+
+void anystore_close(struct anystore *store)
+{
+    if (!store)
+        return;
+    if (store->thread_started) {
+        pthread_mutex_lock(&store->queue_mutex);
+        store->closing = true;
+        pthread_cond_signal(&store->queue_changed);
+        pthread_mutex_unlock(&store->queue_mutex);
+        pthread_join(store->thread, NULL);
+    }
+    if (store->fd >= 0)
+        store->disk->close(store->disk, store->fd);
+    if (store->lockfile.disk)
+        lockfile_close(&store->lockfile);
+    map_clear(&store->map);
+    pthread_cond_destroy(&store->queue_changed);
+    pthread_mutex_destroy(&store->queue_mutex);
+    pthread_mutex_destroy(&store->refresh_mutex);
+    view_lock_destroy(&store->view_lock);
+    chain_wipe(&store->chain);
+    free(store->path);
+    free(store->lock_path);
+    free(store->temp_path);
+    OPENSSL_cleanse(&store->key, sizeof store->key);
+    free(store);
+}
+
+/* ---- Transactions ------------------------------------------------------------------------- */
+
+enum anystore_status anystore_view(struct anystore *store, anystore_fn *fn, void *arg,
+                                   struct anystore_error *error)
+{
+    if (store->path &&
+        store_mark(store) > atomic_load_explicit(&store->loaded, memory_order_acquire)) {
+        enum anystore_status status = refresh_to_mark(store, error);
+        if (status != ANYSTORE_OK)
+            return status;
+    }
+    struct anystore_txn txn;
+    unsigned slot = view_lock_shared(&store->view_lock);
+    txn_begin(&txn, TXN_VIEW, &store->map, NULL);
+    bool ok = fn(&txn, arg);
+    view_unlock_shared(&store->view_lock, slot);
+    return ok ? error_ok(error) : error_set(error, ANYSTORE_ABORTED, "aborted");
+}
+
+static enum anystore_status update_in_memory(struct anystore *store, anystore_fn *fn, void *arg,
+                                             struct anystore_error *error)
+{
+    struct anystore_txn txn;
+    view_lock_exclusive(&store->view_lock);
+    txn_begin(&txn, TXN_DIRECT, &store->map, NULL);
+    bool ok = fn(&txn, arg);
+    if (!ok)
+        txn_undo(&txn);
+    store_note_map(store);
+    view_unlock_exclusive(&store->view_lock);
+    txn_end(&txn);
+    txn_free(&txn);
+    atomic_fetch_add_explicit(&store->counters.updates, 1, memory_order_relaxed);
+    return ok ? error_ok(error) : error_set(error, ANYSTORE_ABORTED, "aborted");
+}
+
+struct waiting {
+    struct anystore_request request;
+    pthread_mutex_t mutex;
+    pthread_cond_t done_changed;
+    bool done;
+    struct anystore_error outcome;
+};
+
+static void on_done(struct anystore_request *request, bool ran, const struct anystore_error *error)
+{
+    (void)ran;
+    struct waiting *self = (struct waiting *)(void *)request; /* its first member */
+    pthread_mutex_lock(&self->mutex);
+    self->outcome = *error;
+    self->done = true;
+    pthread_cond_signal(&self->done_changed);
+    pthread_mutex_unlock(&self->mutex);
+}
+
+enum anystore_status anystore_update(struct anystore *store, anystore_fn *fn, void *arg,
+                                     struct anystore_error *error)
+{
+    if (!store->path)
+        return update_in_memory(store, fn, arg, error);
+    struct waiting waiting = {.request = {.fn = fn, .arg = arg, .on_done = on_done},
+                              .mutex = PTHREAD_MUTEX_INITIALIZER,
+                              .done_changed = PTHREAD_COND_INITIALIZER};
+    anystore_submit(store, &waiting.request);
+    pthread_mutex_lock(&waiting.mutex);
+    while (!waiting.done)
+        pthread_cond_wait(&waiting.done_changed, &waiting.mutex);
+    pthread_mutex_unlock(&waiting.mutex);
+    pthread_mutex_destroy(&waiting.mutex);
+    pthread_cond_destroy(&waiting.done_changed);
+    if (error)
+        *error = waiting.outcome;
+    return waiting.outcome.status;
+}
+
+/* ---- Looking inside ----------------------------------------------------------------------- */
+
+void anystore_stats(struct anystore *store, struct anystore_stats *stats)
+{
+    struct store_counters *counters = &store->counters;
+    *stats = (struct anystore_stats){
+        .persistent = store->path != NULL,
+        .commits = atomic_load(&counters->commits),
+        .updates = atomic_load(&counters->updates),
+        .committed = atomic_load(&counters->committed),
+        .failed_commits = atomic_load(&counters->failed_commits),
+        .catch_ups = atomic_load(&counters->catch_ups),
+        .catch_up_bytes = atomic_load(&counters->catch_up_bytes),
+        .reloads = atomic_load(&counters->reloads),
+        .bases_written = atomic_load(&counters->bases_written),
+        .bytes_written = atomic_load(&counters->bytes_written),
+        .bytes_copied = atomic_load(&counters->bytes_copied),
+        .last_commit_us = atomic_load(&counters->last_commit_us),
+        .last_batch = atomic_load(&counters->last_batch),
+        .largest_batch = atomic_load(&counters->largest_batch),
+        .expired = atomic_load(&counters->expired),
+        .copy_method = atomic_load(&counters->copy_method),
+        .generation = atomic_load(&store->loaded),
+        .file_size = atomic_load(&counters->file_size),
+        .base_size = atomic_load(&counters->base_size),
+        .last_commit_ms = atomic_load(&counters->last_commit_ms),
+        .keys = atomic_load(&counters->keys),
+        .expiring = atomic_load(&counters->expiring),
+        .data_bytes = atomic_load(&counters->data_bytes),
+    };
+}
+
+void anystore_check(struct anystore *store)
+{
+    pthread_mutex_lock(&store->refresh_mutex);
+    unsigned slot = view_lock_shared(&store->view_lock);
+    map_check(&store->map);
+    view_unlock_shared(&store->view_lock, slot);
+    pthread_mutex_unlock(&store->refresh_mutex);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the store share: the open store and the steps of a commit.
+ *
+ * Lock order: the file lock (other processes), then refresh_mutex, then view_lock; queue_mutex is
+ * taken last and alone. */
+#ifndef STORE_STORE_INTERNAL_H
+#define STORE_STORE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "chain.h"
+#include "lockfile.h"
+#include "map.h"
+#include "pending.h"
+#include "view_lock.h"
+
+struct anystore_key {
+    uint8_t bytes[ANYSTORE_KEY_BYTES];
+};
+
+/* Counters that any thread adds to; see struct anystore_stats. */
+struct store_counters {
+    atomic_uint_fast64_t commits, updates, committed, failed_commits, catch_ups, catch_up_bytes,
+        reloads, bases_written, bytes_written, bytes_copied, last_commit_us, last_batch,
+        largest_batch, expired;
+    /* What the published map and the file are now; written where those change. */
+    atomic_uint_fast64_t keys, expiring, data_bytes, file_size, base_size;
+    atomic_int_fast64_t last_commit_ms;
+    _Atomic(const char *) copy_method;
+};
+
+struct anystore {
+    /* Constant after open. */
+    char *path; /* NULL: no file */
+    char *lock_path;
+    char *temp_path;
+    struct anystore_key key;
+    enum anystore_fsync fsync;
+    void (*on_log)(enum anystore_log_level level, const char *text, void *arg);
+    void *log_arg;
+    const struct disk *disk;
+    uint64_t mark_mask;
+
+    struct view_lock view_lock;
+    struct map map; /* published; guard: view_lock */
+
+    /* What of the file is in the map; guard: refresh_mutex.  While the commit thread holds the file
+     * lock nobody else changes it (commit_in_progress). */
+    pthread_mutex_t refresh_mutex;
+    struct chain chain;
+    int fd;           /* the file that was loaded, kept open so that its inode is not reused */
+    struct stat file; /* of fd: st_dev and st_ino */
+    bool commit_in_progress;
+    size_t expire_cursor;
+
+    /* chain.generation, for readers without the mutex.  Stored under view_lock. */
+    _Atomic uint64_t loaded;
+
+    struct lockfile lockfile; /* acquired by the commit thread, and during open */
+
+    pthread_t thread;
+    bool thread_started;
+    pthread_mutex_t queue_mutex;
+    pthread_cond_t queue_changed;
+    struct anystore_request *queue_head, **queue_tail; /* guard: queue_mutex */
+    bool closing;                                      /* guard: queue_mutex */
+    bool heal;                                         /* guard: queue_mutex; see refresh.c */
+
+    uint64_t base_retry_at; /* commit thread: file size below which no new base is tried */
+    struct store_counters counters;
+};
+
+/* anystore_open with another table of disk calls, for tests. */
+struct anystore *store_open_on_disk(const struct anystore_options *options, const struct disk *disk,
+                                    struct anystore_error *error);
+
+/* Derives mark_mask, which depends on the store's id: the first thing after that is known. */
+enum anystore_status store_learn_mask(struct anystore *store, const struct format_header *header,
+                                      struct anystore_error *error);
+
+void store_log(struct anystore *store, enum anystore_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Notes what anystore_stats tells of the map, for the thread that changed it, and of the file. */
+static inline void store_note_map(struct anystore *store)
+{
+    struct store_counters *counters = &store->counters;
+    atomic_store_explicit(&counters->keys, store->map.count, memory_order_relaxed);
+    atomic_store_explicit(&counters->expiring, store->map.expiring, memory_order_relaxed);
+    atomic_store_explicit(&counters->data_bytes, store->map.bytes, memory_order_relaxed);
+}
+
+static inline void store_note_file(struct anystore *store)
+{
+    struct store_counters *counters = &store->counters;
+    atomic_store_explicit(&counters->file_size, store->chain.end, memory_order_relaxed);
+    atomic_store_explicit(&counters->base_size, store->chain.base_end, memory_order_relaxed);
+    atomic_store_explicit(&counters->last_commit_ms, store->chain.time_ms, memory_order_relaxed);
+}
+
+static inline uint64_t store_mark(struct anystore *store)
+{
+    return lockfile_mark(&store->lockfile) - store->mark_mask;
+}
+
+static inline void store_set_mark(struct anystore *store, uint64_t generation)
+{
+    lockfile_set_mark(&store->lockfile, generation + store->mark_mask);
+}
+
+/* refresh.c ---------------------------------------------------------------------------------- */
+
+/* Brings the map to the mark, if that is ahead: what a reader does first.  Any thread. */
+enum anystore_status refresh_to_mark(struct anystore *store, struct anystore_error *error);
+
+/* With the file lock held: brings the map to the end of the file, and makes sure that what it shows
+ * then is durable.  Afterwards commit_in_progress is set. */
+enum anystore_status refresh_locked(struct anystore *store, struct anystore_error *error);
+
+/* The first load, with the file lock held; no other thread knows the store yet. */
+enum anystore_status refresh_first(struct anystore *store, struct anystore_error *error);
+
+/* commit.c ----------------------------------------------------------------------------------- */
+
+void *commit_thread(void *store);
+
+/* Puts the finished temporary file `fd` in the place of the data file: sync, rename, directory sync.
+ * Without success the path names what it named before, as far as the disk lets us. */
+enum anystore_status commit_install(struct anystore *store, int fd, struct anystore_error *error);
+
+/* A new, empty temporary file for a commit; -1 and *error on failure. */
+int commit_temp_file(struct anystore *store, struct anystore_error *error);
+
+/* base.c ------------------------------------------------------------------------------------- */
+
+/* Writes the map as a file of its own, with a new file id, and puts it in place.  The file lock is
+ * held and the map is up to date.  store_id NULL: the first file of a new store. */
+enum anystore_status base_write(struct anystore *store, const uint8_t *store_id,
+                                struct anystore_error *error);
+
+/* Whether the changes in the file outgrow the data so far that a new base pays. */
+bool base_due(const struct anystore *store);
+
+/* expire.c ----------------------------------------------------------------------------------- */
+
+/* Takes a bounded number of expired keys out of memory.  Commit thread. */
+void expire_some(struct anystore *store);
+
+#endif

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading and changing the map through a transaction, with a journal to take changes back. */
+#include "txn.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+int64_t clock_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void txn_begin(struct anystore_txn *txn, enum txn_mode mode, struct map *map,
+               struct pending *pending)
+{
+    *txn = (struct anystore_txn){
+        .mode = mode, .map = map, .pending = pending, .now_ms = clock_now_ms()};
+}
+
+/* ---- The journal -------------------------------------------------------------------------- */
+
+/* The map that changes go to. */
+static struct map *layer(struct anystore_txn *txn)
+{
+    assert(txn->mode != TXN_VIEW); /* a view must not write */
+    return txn->mode == TXN_PENDING ? &txn->pending->map : txn->map;
+}
+
+/* Makes room for one more entry, before the change is made. */
+static bool journal_ready(struct anystore_txn *txn)
+{
+    if (txn->undo_count < txn->undo_capacity)
+        return true;
+    size_t capacity = txn->undo_capacity ? 2 * txn->undo_capacity : 16;
+    struct txn_undo *undo = realloc(txn->undo, capacity * sizeof *undo);
+    if (!undo)
+        return false;
+    txn->undo = undo;
+    txn->undo_capacity = capacity;
+    return true;
+}
+
+static void take_back(struct anystore_txn *txn, struct txn_undo *undo)
+{
+    struct map *map = layer(txn);
+    switch (undo->kind) {
+    case UNDO_ENTRY:
+        if (undo->added) {
+            struct entry *added =
+                map_remove(map, undo->added->hash, entry_key(undo->added), undo->added->key_size);
+            assert(added == undo->added);
+            entry_free(added);
+        }
+        if (undo->old)
+            map_put(map, undo->old);
+        break;
+    case UNDO_EXPIRY:
+        map_set_expiry(map, undo->added, undo->old_expire_ms);
+        break;
+    case UNDO_CLEAR:
+        map_clear(map);
+        *map = *undo->old_map;
+        free(undo->old_map);
+        if (txn->pending)
+            txn->pending->cleared = undo->old_cleared;
+        break;
+    }
+}
+
+void txn_undo(struct anystore_txn *txn)
+{
+    while (txn->undo_count > 0)
+        take_back(txn, &txn->undo[--txn->undo_count]);
+}
+
+void txn_end(struct anystore_txn *txn)
+{
+    for (size_t i = 0; i < txn->undo_count; i++) {
+        struct txn_undo *undo = &txn->undo[i];
+        if (undo->kind == UNDO_ENTRY) {
+            entry_free(undo->old);
+        } else if (undo->kind == UNDO_CLEAR) {
+            map_clear(undo->old_map);
+            free(undo->old_map);
+        }
+    }
+    txn->undo_count = 0;
+}
+
+void txn_free(struct anystore_txn *txn)
+{
+    free(txn->undo);
+    txn->undo = NULL;
+    txn->undo_capacity = 0;
+}
+
+/* ---- Reading ------------------------------------------------------------------------------ */
+
+/* The entry that holds the value of a key, and its expiry, whether its time has come or not. */
+static struct entry *look(const struct anystore_txn *txn, uint32_t hash, const void *key,
+                          size_t key_size, int64_t *expire_ms)
+{
+    if (txn->pending) {
+        struct entry *change = map_find(&txn->pending->map, hash, key, key_size);
+        if (change && change->kind == ENTRY_DELETE)
+            return NULL;
+        if (change && change->kind == ENTRY_PUT) {
+            *expire_ms = change->expire_ms;
+            return change;
+        }
+        if (txn->pending->cleared)
+            return NULL;
+        struct entry *entry = map_find(txn->map, hash, key, key_size);
+        if (entry)
+            *expire_ms = change ? change->expire_ms : entry->expire_ms;
+        return entry;
+    }
+    struct entry *entry = map_find(txn->map, hash, key, key_size);
+    if (entry)
+        *expire_ms = entry->expire_ms;
+    return entry;
+}
+
+/* The same for a key that is there at the time of the transaction. */
+static struct entry *look_live(const struct anystore_txn *txn, uint32_t hash, const void *key,
+                               size_t key_size, int64_t *expire_ms)
+{
+    struct entry *entry = look(txn, hash, key, key_size, expire_ms);
+    return entry && *expire_ms != 0 && *expire_ms <= txn->now_ms ? NULL : entry;
+}
+
+static struct anystore_value value_of(const struct entry *entry, int64_t expire_ms)
+{
+    return (struct anystore_value){.type = (enum anystore_type)entry->type,
+                                   .data = entry_value(entry),
+                                   .size = entry->value_size,
+                                   .expire_ms = expire_ms};
+}
+
+bool anystore_get(struct anystore_txn *txn, const void *key, size_t key_size,
+                  struct anystore_value *value)
+{
+    int64_t expire_ms = 0;
+    const struct entry *entry =
+        look_live(txn, map_hash(txn->map, key, key_size), key, key_size, &expire_ms);
+    if (entry && value)
+        *value = value_of(entry, expire_ms);
+    return entry != NULL;
+}
+
+struct counting {
+    const struct anystore_txn *txn;
+    uint64_t count;
+};
+
+static bool count_change(struct entry *change, void *arg)
+{
+    struct counting *counting = arg;
+    const struct anystore_txn *txn = counting->txn;
+    bool there = !txn->pending->cleared &&
+                 map_find(txn->map, change->hash, entry_key(change), change->key_size);
+    if (change->kind == ENTRY_PUT && !there)
+        counting->count++;
+    else if (change->kind == ENTRY_DELETE)
+        counting->count--; /* P1: it is there */
+    return true;
+}
+
+uint64_t anystore_count(struct anystore_txn *txn)
+{
+    if (!txn->pending)
+        return txn->map->count;
+    struct counting counting = {txn, txn->pending->cleared ? 0 : txn->map->count};
+    map_each(&txn->pending->map, count_change, &counting);
+    return counting.count;
+}
+
+struct visiting {
+    const struct anystore_txn *txn;
+    anystore_each_fn *fn;
+    void *arg;
+};
+
+static bool visit(const struct visiting *visiting, const struct entry *entry, int64_t expire_ms)
+{
+    if (expire_ms != 0 && expire_ms <= visiting->txn->now_ms)
+        return true;
+    struct anystore_value value = value_of(entry, expire_ms);
+    return visiting->fn(entry_key(entry), entry->key_size, &value, visiting->arg);
+}
+
+static bool visit_published(struct entry *entry, void *arg)
+{
+    const struct visiting *visiting = arg;
+    const struct pending *pending = visiting->txn->pending;
+    const struct entry *change =
+        pending ? map_find(&pending->map, entry->hash, entry_key(entry), entry->key_size) : NULL;
+    if (!change)
+        return visit(visiting, entry, entry->expire_ms);
+    if (change->kind == ENTRY_EXPIRE)
+        return visit(visiting, entry, change->expire_ms);
+    return true; /* deleted, or put: comes with the changes */
+}
+
+static bool visit_change(struct entry *change, void *arg)
+{
+    return change->kind != ENTRY_PUT || visit(arg, change, change->expire_ms);
+}
+
+void anystore_each(struct anystore_txn *txn, anystore_each_fn *fn, void *arg)
+{
+    struct visiting visiting = {txn, fn, arg};
+    if (txn->pending && txn->pending->cleared) {
+        map_each(&txn->pending->map, visit_change, &visiting);
+        return;
+    }
+    if (map_each(txn->map, visit_published, &visiting) && txn->pending)
+        map_each(&txn->pending->map, visit_change, &visiting);
+}
+
+int64_t anystore_now(const struct anystore_txn *txn)
+{
+    return txn->now_ms;
+}
+
+/* ---- Changing ----------------------------------------------------------------------------- */
+
+/* Puts an entry, whose hash is set, into the layer, and says so in the journal. */
+static enum anystore_status put_entry(struct anystore_txn *txn, struct entry *entry)
+{
+    struct map *map = layer(txn);
+    if (!map_ready(map) || !journal_ready(txn)) {
+        entry_free(entry);
+        return ANYSTORE_NOMEM;
+    }
+    struct entry *old = map_put(map, entry);
+    txn->undo[txn->undo_count++] =
+        (struct txn_undo){.kind = UNDO_ENTRY, .added = entry, .old = old};
+    return ANYSTORE_OK;
+}
+
+static enum anystore_status put_new(struct anystore_txn *txn, enum entry_kind kind, uint32_t hash,
+                                    const void *key, size_t key_size,
+                                    const struct anystore_value *value)
+{
+    struct entry *entry = entry_new(kind, key_size, value->size);
+    if (!entry)
+        return ANYSTORE_NOMEM;
+    entry->hash = hash;
+    entry->expire_ms = value->expire_ms;
+    entry->type = (uint8_t)value->type;
+    if (key_size > 0)
+        memcpy(entry->bytes, key, key_size);
+    if (value->size > 0)
+        memcpy(entry->bytes + key_size, value->data, value->size);
+    return put_entry(txn, entry);
+}
+
+enum anystore_status anystore_put(struct anystore_txn *txn, const void *key, size_t key_size,
+                                  const struct anystore_value *value)
+{
+    if (key_size > ANYSTORE_MAX_BYTES || value->size > ANYSTORE_MAX_BYTES)
+        return ANYSTORE_TOO_LARGE;
+    return put_new(txn, ENTRY_PUT, map_hash(txn->map, key, key_size), key, key_size, value);
+}
+
+enum anystore_status anystore_delete(struct anystore_txn *txn, const void *key, size_t key_size,
+                                     bool *existed)
+{
+    uint32_t hash = map_hash(txn->map, key, key_size);
+    int64_t expire_ms = 0;
+    bool there = look_live(txn, hash, key, key_size, &expire_ms) != NULL;
+    if (existed)
+        *existed = there;
+    if (!there)
+        return ANYSTORE_OK;
+    if (txn->mode == TXN_PENDING && !txn->pending->cleared &&
+        map_find(txn->map, hash, key, key_size)) {
+        struct anystore_value nothing = {.size = 0};
+        return put_new(txn, ENTRY_DELETE, hash, key, key_size, &nothing);
+    }
+    if (!journal_ready(txn))
+        return ANYSTORE_NOMEM;
+    struct entry *old = map_remove(layer(txn), hash, key, key_size);
+    txn->undo[txn->undo_count++] = (struct txn_undo){.kind = UNDO_ENTRY, .old = old};
+    return ANYSTORE_OK;
+}
+
+enum anystore_status anystore_set_expiry(struct anystore_txn *txn, const void *key, size_t key_size,
+                                         int64_t expire_ms, bool *existed)
+{
+    uint32_t hash = map_hash(txn->map, key, key_size);
+    int64_t old_expire_ms = 0;
+    struct entry *entry = look_live(txn, hash, key, key_size, &old_expire_ms);
+    if (existed)
+        *existed = entry != NULL;
+    if (!entry)
+        return ANYSTORE_OK;
+    if (txn->mode == TXN_DIRECT) {
+        if (!journal_ready(txn))
+            return ANYSTORE_NOMEM;
+        txn->undo[txn->undo_count++] =
+            (struct txn_undo){.kind = UNDO_EXPIRY, .added = entry, .old_expire_ms = old_expire_ms};
+        map_set_expiry(layer(txn), entry, expire_ms);
+        return ANYSTORE_OK;
+    }
+    /* A published key without an expiry can get one by a small record.  One that has an expiry may
+     * be gone already from the memory of a process whose clock is ahead: its value goes along. */
+    bool published = !txn->pending->cleared && map_find(txn->map, hash, key, key_size) == entry;
+    struct anystore_value value = {.expire_ms = expire_ms};
+    if (published && entry->expire_ms == 0)
+        return put_new(txn, ENTRY_EXPIRE, hash, key, key_size, &value);
+    value = value_of(entry, expire_ms);
+    return put_new(txn, ENTRY_PUT, hash, key, key_size, &value);
+}
+
+enum anystore_status anystore_clear(struct anystore_txn *txn)
+{
+    struct map *map = layer(txn);
+    if (anystore_count(txn) == 0)
+        return ANYSTORE_OK; /* changes nothing: no commit */
+    struct map *old = malloc(sizeof *old);
+    if (!old || !journal_ready(txn)) {
+        free(old);
+        return ANYSTORE_NOMEM;
+    }
+    *old = *map;
+    map_init(map, &old->seed);
+    txn->undo[txn->undo_count++] = (struct txn_undo){
+        .kind = UNDO_CLEAR,
+        .old_map = old,
+        .old_cleared = txn->pending && txn->pending->cleared,
+    };
+    if (txn->pending)
+        txn->pending->cleared = true;
+    return ANYSTORE_OK;
+}
