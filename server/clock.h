@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The time of day in milliseconds, as INFO, CLIENT LIST and the log use it. */
+#ifndef SERVER_CLOCK_H
+#define SERVER_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/* Unix time in milliseconds. */
+static inline int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+#endif

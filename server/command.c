@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+/* Finds the row of a command, checks what can be wrong before it runs, and has the replies and the
+ * argument parsing that commands share.
+ *
+ * Names are folded to lower case in three machine words, eight letters at a time, so that a lookup
+ * is two multiplications and a comparison of words, whatever case the client writes. */
+#include "command.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "command_internal.h"
+#include "config.h"
+#include "connection.h"
+#include "server.h"
+
+enum {
+    NAME_WORDS = 3,
+    NAME_BYTES = 8 * NAME_WORDS, /* no command has a longer name */
+    SHOWN_BYTES = 128            /* of a client's words in an error */
+};
+
+/* A name of at most NAME_BYTES in lower case, padded with NUL bytes. */
+struct folded {
+    uint64_t words[NAME_WORDS];
+    size_t size;
+};
+
+struct slot {
+    struct folded name;
+    const struct command *command; /* NULL: free */
+};
+
+struct command_table {
+    /* Open addressing, at most a quarter full: a lookup rarely sees a second slot. */
+    struct slot *slots;
+    unsigned slot_bits; /* there are 2^slot_bits slots */
+    const struct command **sorted;
+    size_t count;
+    pthread_mutex_t config_lock;
+};
+
+/* ---- The table ---------------------------------------------------------------------------- */
+
+/* Eight ASCII letters at once.  Seven bits of each byte plus a constant carry into its eighth bit
+ * where the byte is at least 'A', and with another constant where it is above 'Z'. */
+static uint64_t fold_word(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t high = ones << 7;
+    uint64_t seven = word & ~high;
+    uint64_t from_a = seven + ones * (0x80 - 'A');
+    uint64_t above_z = seven + ones * (0x7f - 'Z');
+    uint64_t upper = from_a & ~above_z & ~word & high;
+    return word | upper >> 2;
+}
+
+static bool fold_name(const void *name, size_t size, struct folded *folded)
+{
+    if (size == 0 || size > NAME_BYTES)
+        return false;
+    *folded = (struct folded){.size = size};
+    memcpy(folded->words, name, size);
+    for (size_t i = 0; i < NAME_WORDS; i++)
+        folded->words[i] = fold_word(folded->words[i]);
+    return true;
+}
+
+static bool same_name(const struct folded *one, const struct folded *other)
+{
+    uint64_t difference = one->size ^ other->size;
+    for (size_t i = 0; i < NAME_WORDS; i++)
+        difference |= one->words[i] ^ other->words[i];
+    return difference == 0;
+}
+
+static size_t first_slot(const struct command_table *table, const struct folded *name)
+{
+    uint64_t hash = name->words[0] * UINT64_C(0x9e3779b97f4a7c15) +
+                    name->words[1] * UINT64_C(0xc2b2ae3d27d4eb4f) +
+                    name->words[2] * UINT64_C(0x165667b19e3779f9);
+    return (size_t)(hash >> (64 - table->slot_bits));
+}
+
+/* The slot of a name, or the free one where it belongs. */
+static struct slot *find_slot(const struct command_table *table, const struct folded *name)
+{
+    size_t mask = ((size_t)1 << table->slot_bits) - 1;
+    size_t at = first_slot(table, name);
+    while (table->slots[at].command && !same_name(&table->slots[at].name, name))
+        at = (at + 1) & mask;
+    return &table->slots[at];
+}
+
+static void add_command(struct command_table *table, const struct command *command)
+{
+    struct folded name = {.size = 0};
+    bool fits = fold_name(command->name, strlen(command->name), &name);
+    assert(fits);
+    (void)fits;
+    struct slot *slot = find_slot(table, &name);
+    assert(!slot->command); /* no two rows have the same name */
+    *slot = (struct slot){name, command};
+    table->sorted[table->count++] = command;
+}
+
+static int compare_names(const void *one, const void *other)
+{
+    const struct command *const *first = one;
+    const struct command *const *second = other;
+    return strcmp((*first)->name, (*second)->name);
+}
+
+struct command_table *command_table_new(void)
+{
+    const struct command *const families[] = {
+        command_connection_rows, command_introspect_rows, command_key_rows,
+        command_server_rows,     command_string_rows,
+    };
+    const size_t family_count = sizeof families / sizeof *families;
+    size_t count = 0;
+    for (size_t i = 0; i < family_count; i++) {
+        for (const struct command *row = families[i]; row->name; row++)
+            count++;
+    }
+    struct command_table *table = calloc(1, sizeof *table);
+    if (!table)
+        return NULL;
+    pthread_mutex_init(&table->config_lock, NULL);
+    for (table->slot_bits = 4; (size_t)1 << table->slot_bits < 4 * count;)
+        table->slot_bits++;
+    table->slots = calloc((size_t)1 << table->slot_bits, sizeof *table->slots);
+    table->sorted = calloc(count + 1, sizeof *table->sorted);
+    if (!table->slots || !table->sorted) {
+        command_table_free(table);
+        return NULL;
+    }
+    for (size_t i = 0; i < family_count; i++) {
+        for (const struct command *row = families[i]; row->name; row++)
+            add_command(table, row);
+    }
+    qsort(table->sorted, table->count, sizeof *table->sorted, compare_names);
+    return table;
+}
+
+void command_table_free(struct command_table *table)
+{
+    if (!table)
+        return;
+    pthread_mutex_destroy(&table->config_lock);
+    free(table->slots);
+    free(table->sorted);
+    free(table);
+}
+
+const struct command *command_find(const struct command_table *table, const void *name, size_t size)
+{
+    struct folded folded;
+    return fold_name(name, size, &folded) ? find_slot(table, &folded)->command : NULL;
+}
+
+const struct command *command_find_sub(const struct command *command, const void *name, size_t size)
+{
+    struct resp_arg arg = {name, size};
+    for (const struct command *row = command->subcommands; row && row->name; row++) {
+        if (arg_is(&arg, row->name))
+            return row;
+    }
+    return NULL;
+}
+
+size_t command_count(const struct command_table *table)
+{
+    return table->count;
+}
+
+const struct command *command_at(const struct command_table *table, size_t index)
+{
+    assert(index < table->count);
+    return table->sorted[index];
+}
+
+void command_config_lock(struct command_table *table)
+{
+    pthread_mutex_lock(&table->config_lock);
+}
+
+void command_config_unlock(struct command_table *table)
+{
+    pthread_mutex_unlock(&table->config_lock);
+}
+
+/* ---- Checks ------------------------------------------------------------------------------- */
+
+/* For "%.*s": what of an argument is shown.  As in Redis that ends at a NUL byte. */
+static int shown_size(const struct resp_arg *arg, size_t most)
+{
+    return (int)(arg->size < most ? arg->size : most);
+}
+
+static const char *shown_text(const struct resp_arg *arg)
+{
+    return arg->size > 0 ? arg_text(arg) : "";
+}
+
+static void upper_case(char *text)
+{
+    for (; *text; text++) {
+        if (*text >= 'a' && *text <= 'z')
+            *text = (char)(*text - 'a' + 'A');
+    }
+}
+
+/* "CONFIG" for config, config|get and so on. */
+static void container_name(const struct command *command, char name[NAME_BYTES + 1])
+{
+    const char *full = command_full_name(command);
+    snprintf(name, NAME_BYTES + 1, "%.*s", (int)strcspn(full, "|"), full);
+    upper_case(name);
+}
+
+static void reply_unknown_subcommand(struct request *request, const struct command *container)
+{
+    const struct resp_arg *word = &request->argv[1];
+    char name[NAME_BYTES + 1];
+    container_name(container, name);
+    resp_write_errorf(request->reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                      shown_size(word, SHOWN_BYTES), shown_text(word), name);
+}
+
+static void reply_unknown_command(struct request *request)
+{
+    char preview[SHOWN_BYTES + sizeof "'' "] = "";
+    size_t size = 0;
+    for (size_t i = 1; i < request->argc && size < SHOWN_BYTES; i++) {
+        const struct resp_arg *word = &request->argv[i];
+        int printed = snprintf(preview + size, sizeof preview - size, "'%.*s' ",
+                               shown_size(word, SHOWN_BYTES - size), shown_text(word));
+        size += (size_t)printed;
+    }
+    const struct resp_arg *word = &request->argv[0];
+    resp_write_errorf(request->reply, "ERR unknown command '%.*s', with args beginning with: %s",
+                      shown_size(word, SHOWN_BYTES), shown_text(word), preview);
+}
+
+/* Redis looks whether a password is set at each command, so that taking it away lets those in who
+ * came before. */
+static bool needs_auth(const struct request *request)
+{
+    if (request->connection->session.authenticated)
+        return false;
+    char *password = config_text(request->server->config, CONFIG_REQUIREPASS);
+    bool needed = !password || *password;
+    if (password)
+        explicit_bzero(password, strlen(password));
+    free(password);
+    return needed;
+}
+
+bool command_arity_fits(const struct command *command, size_t argc)
+{
+    if (command->arity >= 0)
+        return argc == (size_t)command->arity;
+    return argc >= (size_t)-command->arity;
+}
+
+enum command_verdict command_check(struct request *request)
+{
+    const struct resp_arg *argv = request->argv;
+    const struct command *found =
+        command_find(request->server->commands, argv[0].data, argv[0].size);
+    bool is_container = found && found->subcommands;
+    request->command = found;
+    if (is_container && request->argc > 1)
+        request->command = command_find_sub(found, argv[1].data, argv[1].size);
+
+    if (!request->command) {
+        if (is_container)
+            reply_unknown_subcommand(request, found);
+        else
+            reply_unknown_command(request);
+        return COMMAND_REFUSED;
+    }
+    if (!command_arity_fits(request->command, request->argc)) {
+        reply_wrong_arity(request);
+        return COMMAND_REFUSED;
+    }
+    if (!(request->command->flags & COMMAND_NO_AUTH) && needs_auth(request)) {
+        resp_write_error(request->reply, "NOAUTH Authentication required.");
+        return COMMAND_REFUSED;
+    }
+    assert(request->command->run);
+    return COMMAND_RUN;
+}
+
+/* ---- Arguments ---------------------------------------------------------------------------- */
+
+bool arg_is(const struct resp_arg *arg, const char *word)
+{
+    return arg->size == strlen(word) && strncasecmp(shown_text(arg), word, arg->size) == 0;
+}
+
+bool parse_integer(const void *text, size_t size, int64_t *value)
+{
+    if (size == 0)
+        return false;
+    const uint8_t *at = text;
+    const uint8_t *end = at + size;
+    bool negative = *at == '-';
+    if (size == 1 && *at == '0') {
+        *value = 0;
+        return true;
+    }
+    at += negative;
+    if (at == end || *at == '0') /* "-", "-0", "007" */
+        return false;
+    int64_t sum = 0;
+    for (; at < end; at++) {
+        if (*at < '0' || *at > '9')
+            return false;
+        int64_t digit = *at - '0';
+        /* The lowest number has no positive counterpart: sum up on its own side of zero. */
+        if (__builtin_mul_overflow(sum, 10, &sum) ||
+            __builtin_add_overflow(sum, negative ? -digit : digit, &sum))
+            return false;
+    }
+    *value = sum;
+    return true;
+}
+
+bool arg_integer(const struct resp_arg *arg, int64_t *value)
+{
+    return parse_integer(arg->data, arg->size, value);
+}
+
+bool arg_integer_or_reply(struct request *request, size_t index, int64_t *value)
+{
+    assert(index < request->argc);
+    if (arg_integer(&request->argv[index], value))
+        return true;
+    resp_write_error(request->reply, "ERR value is not an integer or out of range");
+    return false;
+}
+
+/* ---- Replies ------------------------------------------------------------------------------ */
+
+void reply_ok(struct request *request)
+{
+    resp_write_simple(request->reply, "OK");
+}
+
+void reply_syntax_error(struct request *request)
+{
+    resp_write_error(request->reply, "ERR syntax error");
+}
+
+void reply_wrong_arity(struct request *request)
+{
+    resp_write_errorf(request->reply, "ERR wrong number of arguments for '%s' command",
+                      command_full_name(request->command));
+}
+
+void reply_invalid_expire(struct request *request)
+{
+    resp_write_errorf(request->reply, "ERR invalid expire time in '%s' command",
+                      command_full_name(request->command));
+}
+
+void reply_out_of_memory(struct request *request)
+{
+    resp_write_error(request->reply, "ERR out of memory");
+}
+
+void reply_help(struct request *request, const char *const *lines)
+{
+    size_t count = 0;
+    while (lines[count])
+        count++;
+    char name[NAME_BYTES + 1];
+    char first[NAME_BYTES + 80];
+    container_name(request->command, name);
+    snprintf(first, sizeof first,
+             "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name);
+    resp_write_array(request->reply, count + 3);
+    resp_write_simple(request->reply, first);
+    for (size_t i = 0; i < count; i++)
+        resp_write_simple(request->reply, lines[i]);
+    resp_write_simple(request->reply, "HELP");
+    resp_write_simple(request->reply, "    Prints this help.");
+}
+
+/* ---- The store ---------------------------------------------------------------------------- */
+
+void count_lookup(struct request *request, bool there)
+{
+    struct server_stats *stats = &request->server->stats;
+    atomic_fetch_add_explicit(there ? &stats->keyspace_hits : &stats->keyspace_misses, 1,
+                              memory_order_relaxed);
+}
+
+bool store_ok_or_reply(struct request *request, enum anystore_status status)
+{
+    if (status == ANYSTORE_OK)
+        return true;
+    request->store_failed = true;
+    if (status == ANYSTORE_NOMEM)
+        reply_out_of_memory(request);
+    else if (status == ANYSTORE_TOO_LARGE)
+        resp_write_errorf(request->reply,
+                          "ERR key or value exceeds maximum allowed size (%zu bytes)",
+                          ANYSTORE_MAX_BYTES);
+    else
+        resp_write_errorf(request->reply, "ERR %s", anystore_status_text(status));
+    return false;
+}
+
+bool get_string_or_reply(struct request *request, const struct resp_arg *key,
+                         struct anystore_value *value, bool *there)
+{
+    *there = anystore_get(request->txn, key->data, key->size, value);
+    if (!*there || value->type == ANYSTORE_STRING)
+        return true;
+    resp_write_error(request->reply,
+                     "WRONGTYPE Operation against a key holding the wrong kind of value");
+    return false;
+}

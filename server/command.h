@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* The command table: one constant row for each command, and the checks that come before any of
+ * them runs.
+ *
+ * The rows of a family (strings, keys, ...) stand at the end of the file with its functions,
+ * command_<family>.c.  COMMAND, COMMAND DOCS and the README's list come from the rows. */
+#ifndef SERVER_COMMAND_H
+#define SERVER_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "anystore.h"
+#include "resp/parser.h"
+#include "resp/writer.h"
+
+struct command;
+struct connection;
+struct server;
+
+/* One command of one client being run. */
+struct request {
+    struct server *server;
+    struct connection *connection;
+    const struct command *command; /* the subcommand's row where there is one */
+    /* The map: to read with COMMAND_READONLY, to change too with COMMAND_WRITE; NULL for commands with
+     * neither flag. */
+    struct anystore_txn *txn;
+    size_t argc; /* >= 1 */
+    const struct resp_arg *argv;
+    struct resp_writer *reply; /* exactly one reply is to be written */
+    /* Set when the store refused a change: what the command had changed before that is still in the
+     * transaction, which is therefore not to be committed. */
+    bool store_failed;
+};
+
+/* Redis's flags of the same names, as COMMAND INFO shows them, and two of our own. */
+enum command_flags {
+    COMMAND_WRITE = 1 << 0,
+    COMMAND_READONLY = 1 << 1,
+    COMMAND_DENYOOM = 1 << 2,
+    COMMAND_ADMIN = 1 << 3,
+    COMMAND_PUBSUB = 1 << 4,
+    COMMAND_NOSCRIPT = 1 << 5,
+    COMMAND_BLOCKING = 1 << 6,
+    COMMAND_LOADING = 1 << 7,
+    COMMAND_STALE = 1 << 8,
+    COMMAND_SKIP_MONITOR = 1 << 9,
+    COMMAND_SKIP_SLOWLOG = 1 << 10,
+    COMMAND_FAST = 1 << 11,
+    COMMAND_NO_AUTH = 1 << 12, /* may run before AUTH */
+    COMMAND_ALLOW_BUSY = 1 << 13,
+    COMMAND_NO_MULTI = 1 << 14,
+    COMMAND_NO_ASYNC_LOADING = 1 << 15,
+    COMMAND_ALONE = 1 << 16 /* ours: runs in a commit of its own that writes a new base (SAVE) */
+};
+
+/* Redis's ACL categories; @fast and @slow, @read, @write and the like that follow from the flags are
+ * not written into the rows. */
+enum command_categories {
+    CATEGORY_KEYSPACE = 1 << 0,
+    CATEGORY_STRING = 1 << 1,
+    CATEGORY_CONNECTION = 1 << 2,
+    CATEGORY_DANGEROUS = 1 << 3,
+    CATEGORY_TRANSACTION = 1 << 4,
+    CATEGORY_PUBSUB = 1 << 5,
+    CATEGORY_BITMAP = 1 << 6,
+    CATEGORY_SCRIPTING = 1 << 7,
+    CATEGORY_ADMIN = 1 << 8 /* beside what COMMAND_ADMIN implies */
+};
+
+struct command {
+    const char *name;                     /* lower case; NULL ends a table */
+    const char *full_name;                /* "client|id" for a subcommand, NULL: the name */
+    void (*run)(struct request *request); /* NULL: only its subcommands can be called */
+    int arity;           /* with the name; negative: at least -arity; as Redis counts */
+    unsigned flags;      /* enum command_flags */
+    unsigned categories; /* enum command_categories */
+    int first_key, last_key, key_step; /* 0: no keys; last_key -1: the last argument */
+    /* Redis's key specification flags of that range, "RO access", "RW access update", blank separated;
+     * NULL without keys. */
+    const char *key_flags;
+    const struct command *subcommands; /* NULL: none */
+    const char *since;
+    const char *group;
+    const char *complexity;
+    const char *summary;
+    const char *tips;      /* Redis's command tips, blank separated; NULL: none */
+    const char *key_notes; /* what Redis notes about key_flags; NULL: nothing */
+    /* The key_flags of one call where they depend on its arguments; NULL: they do not. */
+    const char *(*call_key_flags)(size_t argc, const struct resp_arg *argv);
+};
+
+/* The families. */
+extern const struct command command_connection_rows[];
+extern const struct command command_introspect_rows[];
+extern const struct command command_key_rows[];
+extern const struct command command_server_rows[];
+extern const struct command command_string_rows[];
+
+/* All commands of all families, to look up by name. */
+struct command_table;
+
+struct command_table *command_table_new(void); /* NULL if memory is short */
+void command_table_free(struct command_table *table);
+
+/* NULL if there is none; case does not matter. */
+const struct command *command_find(const struct command_table *table, const void *name,
+                                   size_t size);
+const struct command *command_find_sub(const struct command *command, const void *name,
+                                       size_t size);
+
+/* The commands in the order of their names. */
+size_t command_count(const struct command_table *table);
+const struct command *command_at(const struct command_table *table, size_t index);
+
+static inline const char *command_full_name(const struct command *command)
+{
+    return command->full_name ? command->full_name : command->name;
+}
+
+/* Whether Redis's arity lets a command have so many arguments, its name included. */
+bool command_arity_fits(const struct command *command, size_t argc);
+
+/* What is to be done with a request, found before anything runs. */
+enum command_verdict {
+    COMMAND_RUN,    /* call command->run */
+    COMMAND_REFUSED /* the error reply has been written */
+};
+
+/* Finds the command and checks existence, arity, and authentication, in Redis's order, with Redis's
+ * texts.  Sets request->command (NULL: there is none). */
+enum command_verdict command_check(struct request *request);
+
+/* ---- For the functions of commands -------------------------------------------------------- */
+
+static inline const char *arg_text(const struct resp_arg *arg)
+{
+    return (const char *)arg->data;
+}
+
+/* Whether an argument is a word, whatever its case. */
+bool arg_is(const struct resp_arg *arg, const char *word);
+
+/* Redis's string2ll: a decimal integer without blanks, plus signs or leading zeros.  False if it is
+ * none. */
+bool arg_integer(const struct resp_arg *arg, int64_t *value);
+bool parse_integer(const void *text, size_t size, int64_t *value);
+
+/* The same; otherwise replies "ERR value is not an integer or out of range". */
+bool arg_integer_or_reply(struct request *request, size_t index, int64_t *value);
+
+void reply_ok(struct request *request);
+void reply_syntax_error(struct request *request);
+void reply_wrong_arity(struct request *request);
+void reply_invalid_expire(struct request *request);
+void reply_out_of_memory(struct request *request);
+
+/* What <container> HELP answers; `lines` ends with NULL. */
+void reply_help(struct request *request, const char *const *lines);
+
+/* Counts a lookup of a command that only reads for keyspace_hits and keyspace_misses. */
+void count_lookup(struct request *request, bool there);
+
+/* Replies the error of a change that the store refused (memory, size) and sets store_failed.  True
+ * if there was none. */
+bool store_ok_or_reply(struct request *request, enum anystore_status status);
+
+/* Reads a key that must hold a string, if it is there.  False if it holds another type: then
+ * WRONGTYPE has been replied. */
+bool get_string_or_reply(struct request *request, const struct resp_arg *key,
+                         struct anystore_value *value, bool *there);
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* Running the requests of a connection, on a worker or on the commit thread. */
+#include "connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "client.h"
+#include "command.h"
+#include "config.h"
+#include "log.h"
+#include "server.h"
+#include "clock.h"
+
+/* Replies that wait to be sent, beyond which no further request of the same client is run: a client
+ * that does not read its replies costs no more memory than this and one reply. */
+#define OUTPUT_PAUSE ((size_t)1 << 20)
+
+struct connection *connection_new(struct server *server, struct worker *worker, int fd,
+                                  bool is_unix)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (!connection) {
+        close(fd);
+        return NULL;
+    }
+    connection->server = server;
+    connection->worker = worker;
+    connection->fd = fd;
+    connection->session.resp_version = 2;
+    char *password = config_text(server->config, CONFIG_REQUIREPASS);
+    connection->session.authenticated = password && password[0] == '\0';
+    free(password);
+    connection->parser = resp_parser_new();
+    connection->client = client_new(server->clients, fd, is_unix, now_ms());
+    if (!connection->parser || !connection->client) {
+        connection_free(connection);
+        return NULL;
+    }
+    return connection;
+}
+
+void connection_free(struct connection *connection)
+{
+    if (!connection)
+        return;
+    if (connection->read_event)
+        event_free(connection->read_event);
+    if (connection->write_event)
+        event_free(connection->write_event);
+    if (connection->client)
+        client_free(connection->server->clients, connection->client);
+    close(connection->fd);
+    resp_parser_free(connection->parser);
+    resp_buffer_free(&connection->input);
+    resp_buffer_free(&connection->output);
+    resp_buffer_free(&connection->update_replies);
+    free(connection->reply_ends);
+    free(connection);
+}
+
+/* How much may wait in the output before the next request has to wait. */
+static size_t output_pause(const struct connection *connection)
+{
+    struct config_output_limit limit =
+        config_output_limit(connection->server->config, CONFIG_CLASS_NORMAL);
+    uint64_t most = limit.hard_bytes > limit.soft_bytes ? limit.hard_bytes : limit.soft_bytes;
+    /* Whoever set a limit wants to see clients go that exceed it. */
+    return most > OUTPUT_PAUSE ? (size_t)most : OUTPUT_PAUSE;
+}
+
+static enum run_result protocol_error(struct connection *connection, struct resp_writer *writer)
+{
+    const char *text = resp_parser_error(connection->parser);
+    log_write(connection->server->log, LOG_VERBOSE, "%s from client %s", text,
+              connection->client->address);
+    resp_write_errorf(writer, "ERR %s", text);
+    connection->session.close_after_reply = true;
+    return RUN_CLOSE;
+}
+
+/* Finds the next complete request in the input; the result tells how to go on if there is none. */
+static bool next_request(struct connection *connection, struct resp_writer *writer,
+                         enum run_result *result)
+{
+    struct resp_limits limits = resp_limits_unauthenticated;
+    if (connection->session.authenticated) {
+        limits = resp_limits_default;
+        limits.max_bulk =
+            (size_t)config_number(connection->server->config, CONFIG_PROTO_MAX_BULK_LEN);
+    }
+    while (!connection->parsed) {
+        size_t size = resp_buffer_size(&connection->input);
+        size_t consumed = 0;
+        if (size == 0) {
+            *result = RUN_MORE_INPUT;
+            return false;
+        }
+        switch (resp_parse(connection->parser, &limits, resp_buffer_bytes(&connection->input), size,
+                           &consumed)) {
+        case RESP_PARSE_REQUEST:
+            connection->parsed = true;
+            connection->parsed_size = consumed;
+            break;
+        case RESP_PARSE_EMPTY:
+            resp_buffer_consume(&connection->input, consumed);
+            break;
+        case RESP_PARSE_MORE:
+            *result = RUN_MORE_INPUT;
+            return false;
+        case RESP_PARSE_ERROR:
+            *result = protocol_error(connection, writer);
+            return false;
+        case RESP_PARSE_NOMEM:
+            *result = RUN_CLOSE;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Notes where the reply of an update ends, so that it can be replaced if the commit fails. */
+static bool note_reply(struct connection *connection, bool touched_store)
+{
+    if (connection->reply_end_count == connection->reply_end_capacity) {
+        size_t capacity = connection->reply_end_capacity ? 2 * connection->reply_end_capacity : 16;
+        struct reply_end *ends = realloc(connection->reply_ends, capacity * sizeof *ends);
+        if (!ends)
+            return false;
+        connection->reply_ends = ends;
+        connection->reply_end_capacity = capacity;
+    }
+    connection->reply_ends[connection->reply_end_count++] = (struct reply_end){
+        .end = resp_buffer_size(&connection->update_replies), .touched_store = touched_store};
+    return true;
+}
+
+/* A browser that was tricked into sending a form to this port says POST, or Host: in its header:
+ * as Redis does, such a connection is closed without a reply. */
+static bool is_cross_protocol(const struct request *request)
+{
+    return arg_is(&request->argv[0], "post") || arg_is(&request->argv[0], "host:");
+}
+
+static void run_command(struct request *request, const char *refusal)
+{
+    const struct command *command = request->command;
+    atomic_store_explicit(&request->connection->client->last_command, command,
+                          memory_order_relaxed);
+    if ((command->flags & (COMMAND_READONLY | COMMAND_WRITE | COMMAND_ALONE)) && refusal &&
+        (!request->txn || !(command->flags & COMMAND_READONLY)))
+        resp_write_errorf(request->reply, "MISCONF %s", refusal);
+    else
+        command->run(request);
+}
+
+enum run_result connection_run(struct connection *connection, struct anystore_txn *txn,
+                               bool updating, const char *refusal, struct resp_buffer *replies)
+{
+    struct server *server = connection->server;
+    const size_t pause = output_pause(connection);
+    enum run_result result = RUN_MORE_INPUT;
+    uint64_t commands = 0, errors = 0;
+    bool alone = false;
+    while (!alone) {
+        struct resp_writer writer = {replies, connection->session.resp_version};
+        if (connection->session.close_after_reply || replies->failed) {
+            result = RUN_CLOSE;
+            break;
+        }
+        if (resp_buffer_size(replies) >= pause) {
+            result = RUN_OUTPUT_FULL;
+            break;
+        }
+        if (!next_request(connection, &writer, &result))
+            break;
+        struct request request = {.server = server,
+                                  .connection = connection,
+                                  .txn = txn,
+                                  .argc = resp_parser_argc(connection->parser),
+                                  .argv = resp_parser_argv(connection->parser),
+                                  .reply = &writer};
+        size_t start = resp_buffer_size(replies);
+        bool touches_store = false;
+        if (command_check(&request) == COMMAND_RUN) {
+            unsigned flags = request.command->flags;
+            if ((flags & COMMAND_WRITE) && !updating && !refusal) {
+                result = RUN_NEEDS_UPDATE;
+                break;
+            }
+            if ((flags & COMMAND_ALONE) && !refusal && server->data_path) {
+                if (!updating || !connection->update.rewrite) {
+                    result = RUN_NEEDS_ALONE;
+                    break;
+                }
+                alone = true;
+            }
+            touches_store = flags & (COMMAND_WRITE | COMMAND_READONLY | COMMAND_ALONE);
+            run_command(&request, refusal);
+        } else if (is_cross_protocol(&request)) {
+            log_write(
+                server->log, LOG_WARNING,
+                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or "
+                "Host: commands to AnyStore. Connection from %s aborted.",
+                connection->client->address);
+            resp_buffer_truncate(replies, start);
+            connection->session.close_after_reply = true;
+        }
+        if (resp_buffer_size(replies) > start && resp_buffer_bytes(replies)[start] == '-')
+            errors++;
+        commands++;
+        resp_buffer_consume(&connection->input, connection->parsed_size);
+        connection->parsed = false;
+        if (connection->busy && !note_reply(connection, touches_store)) {
+            result = RUN_CLOSE;
+            break;
+        }
+    }
+    if (alone && connection->session.close_after_reply)
+        result = RUN_CLOSE;
+    atomic_fetch_add_explicit(&server->stats.commands_processed, commands, memory_order_relaxed);
+    if (errors)
+        atomic_fetch_add_explicit(&server->stats.error_replies, errors, memory_order_relaxed);
+    return result;
+}

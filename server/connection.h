@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* A client's connection: its input, its session, its replies.
+ *
+ * It belongs to one worker thread.  While a write of it is on its way through the store (`busy`),
+ * input, parser, session and update_replies belong to the commit thread, which runs everything that
+ * has arrived, in order; socket and output stay the worker's.  Ownership changes hands through the
+ * store's queue and the worker's, which order all memory accesses. */
+#ifndef SERVER_CONNECTION_H
+#define SERVER_CONNECTION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "anystore.h"
+#include "resp/buffer.h"
+#include "resp/parser.h"
+#include "resp/writer.h"
+
+struct command;
+struct event;
+struct server;
+struct worker;
+
+/* What commands see and change of a client. */
+struct session {
+    int resp_version; /* 2 or 3 */
+    bool authenticated;
+    bool close_after_reply; /* QUIT, a protocol error: no further command is run */
+    bool closing_now;       /* SHUTDOWN: no reply either */
+};
+
+/* Where one reply of an update ends in update_replies, and whether it depends on the commit. */
+struct reply_end {
+    size_t end;
+    bool touched_store;
+};
+
+enum run_result {
+    RUN_MORE_INPUT,   /* all complete requests were run */
+    RUN_NEEDS_UPDATE, /* the next one changes the map, which this view cannot */
+    RUN_NEEDS_ALONE,  /* the next one wants a commit of its own with a new base */
+    RUN_OUTPUT_FULL,  /* stopped until replies have been taken */
+    RUN_CLOSE         /* close when the replies are out */
+};
+
+struct connection {
+    struct server *server;
+    struct worker *worker;
+    int fd;
+    struct event *read_event, *write_event;
+    bool read_enabled, write_enabled;
+    struct connection *previous, *next; /* in the worker's list */
+
+    /* The session side; see above. */
+    struct resp_buffer input;
+    struct resp_parser *parser;
+    bool parsed;        /* a request is parsed that was not run yet */
+    size_t parsed_size; /* its bytes at the front of input */
+    struct session session;
+    struct resp_buffer update_replies;
+    struct reply_end *reply_ends;
+    size_t reply_end_count, reply_end_capacity;
+    enum run_result run_result;
+
+    /* The worker's side. */
+    struct resp_buffer output;
+    bool busy;                   /* an update is in flight */
+    bool end_of_input;           /* the client sent EOF, or the socket failed */
+    bool broken;                 /* the socket failed: nothing can be sent */
+    bool half_closing;           /* close when output is empty */
+    int64_t soft_limit_since_ms; /* output above the soft limit since; 0: it is not */
+    struct anystore_request update;
+    bool update_ran;
+    struct anystore_error update_error;
+    struct connection *next_done; /* in the worker's list of finished updates */
+
+    struct client *client; /* what CLIENT LIST shows */
+};
+
+/* A connection over a connected, non-blocking socket, which it owns.  NULL if memory is short (the
+ * socket is closed then). */
+struct connection *connection_new(struct server *server, struct worker *worker, int fd,
+                                  bool is_unix);
+void connection_free(struct connection *connection);
+
+/* Runs the complete requests in the input.  `txn` is a view or an update, or NULL if the map cannot
+ * be used: then `refusal` is replied to whatever needs it.  `updating` tells a view from an
+ * update.  Replies go to `replies`. */
+enum run_result connection_run(struct connection *connection, struct anystore_txn *txn,
+                               bool updating, const char *refusal, struct resp_buffer *replies);
+
+#endif

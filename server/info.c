@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/* INFO's sections. */
+#include "info.h"
+
+#include <malloc.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "clock.h"
+#include "command.h"
+#include "config.h"
+#include "server.h"
+#include "version.h"
+
+static void line(struct resp_buffer *out, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void line(struct resp_buffer *out, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    int size = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (size < 0)
+        return;
+    resp_buffer_append(out, text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
+    resp_buffer_append(out, "\r\n", 2);
+}
+
+static void write_server(struct server *server, struct resp_buffer *out)
+{
+    struct utsname system = {0};
+    uname(&system);
+    int64_t uptime_s = (now_ms() - server->started_ms) / 1000;
+    line(out, "redis_version:%s", SERVER_REDIS_VERSION);
+    line(out, "redis_git_sha1:00000000");
+    line(out, "redis_git_dirty:0");
+    line(out, "redis_mode:standalone");
+    line(out, "anystore_version:%s", ANYSTORE_VERSION_TEXT);
+    line(out, "os:%s %s %s", system.sysname, system.release, system.machine);
+    line(out, "arch_bits:%zu", sizeof(void *) * 8);
+    line(out, "multiplexing_api:libevent %s", event_get_version());
+    line(out, "gcc_version:%s", __VERSION__);
+    line(out, "process_id:%ld", (long)getpid());
+    line(out, "run_id:%s", server->run_id);
+    line(out, "tcp_port:%u", server->tcp_port);
+    line(out, "server_time_usec:%lld", (long long)now_ms() * 1000);
+    line(out, "uptime_in_seconds:%lld", (long long)uptime_s);
+    line(out, "uptime_in_days:%lld", (long long)(uptime_s / 86400));
+    line(out, "executable:%s", server->executable ? server->executable : "");
+    line(out, "config_file:%s", server->config_file ? server->config_file : "");
+    line(out, "io_threads_active:%u", server->worker_count > 1);
+}
+
+static void write_clients(struct server *server, struct resp_buffer *out)
+{
+    line(out, "connected_clients:%u", atomic_load(&server->stats.clients));
+    line(out, "cluster_connections:0");
+    line(out, "maxclients:%lld", (long long)config_number(server->config, CONFIG_MAXCLIENTS));
+    line(out, "blocked_clients:0");
+    line(out, "tracking_clients:0");
+    line(out, "clients_in_timeout_table:0");
+}
+
+/* Bytes as a person reads them: "1.50M". */
+static void human(char *out, size_t size, uint64_t bytes)
+{
+    static const char units[] = "BKMGT";
+    double value = (double)bytes;
+    size_t unit = 0;
+    while (value >= 1024 && units[unit + 1]) {
+        value /= 1024;
+        unit++;
+    }
+    snprintf(out, size, unit ? "%.2f%c" : "%.0f%c", value, units[unit]);
+}
+
+static uint64_t resident_bytes(void)
+{
+    unsigned long long size = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file) {
+        if (fscanf(file, "%llu %llu", &size, &resident) != 2)
+            resident = 0;
+        fclose(file);
+    }
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void write_memory(struct server *server, struct resp_buffer *out)
+{
+    (void)server;
+    struct mallinfo2 heap = mallinfo2();
+    uint64_t used = heap.uordblks + heap.hblkhd, rss = resident_bytes();
+    struct rusage usage = {0};
+    getrusage(RUSAGE_SELF, &usage);
+    uint64_t peak = (uint64_t)usage.ru_maxrss * 1024;
+    char text[32];
+    human(text, sizeof text, used);
+    line(out, "used_memory:%llu", (unsigned long long)used);
+    line(out, "used_memory_human:%s", text);
+    human(text, sizeof text, rss);
+    line(out, "used_memory_rss:%llu", (unsigned long long)rss);
+    line(out, "used_memory_rss_human:%s", text);
+    human(text, sizeof text, peak);
+    line(out, "used_memory_peak:%llu", (unsigned long long)peak);
+    line(out, "used_memory_peak_human:%s", text);
+    line(out, "maxmemory:0");
+    line(out, "maxmemory_human:0B");
+    line(out, "maxmemory_policy:noeviction");
+    line(out, "mem_fragmentation_ratio:%.2f", used ? (double)rss / (double)used : 0.0);
+    line(out, "mem_allocator:libc");
+}
+
+static void write_persistence(struct server *server, struct resp_buffer *out)
+{
+    struct anystore_stats stats;
+    anystore_stats(server->store, &stats);
+    int64_t saved_ms = stats.last_commit_ms ? stats.last_commit_ms : server->started_ms;
+    line(out, "loading:0");
+    line(out, "async_loading:0");
+    line(out, "rdb_changes_since_last_save:%llu",
+         (unsigned long long)(stats.persistent ? 0 : stats.updates));
+    line(out, "rdb_bgsave_in_progress:0");
+    line(out, "rdb_last_save_time:%lld", (long long)(saved_ms / 1000));
+    line(out, "rdb_last_bgsave_status:ok");
+    line(out, "aof_enabled:0");
+    line(out, "aof_rewrite_in_progress:0");
+    line(out, "aof_last_write_status:ok");
+}
+
+static void write_stats(struct server *server, struct resp_buffer *out)
+{
+    struct server_stats *stats = &server->stats;
+    struct anystore_stats store;
+    anystore_stats(server->store, &store);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"total_connections_received", atomic_load(&stats->connections_received)},
+        {"total_commands_processed", atomic_load(&stats->commands_processed)},
+        {"total_net_input_bytes", atomic_load(&stats->bytes_read)},
+        {"total_net_output_bytes", atomic_load(&stats->bytes_written)},
+        {"rejected_connections", atomic_load(&stats->connections_rejected)},
+        {"expired_keys", store.expired},
+        {"evicted_keys", 0},
+        {"keyspace_hits", atomic_load(&stats->keyspace_hits)},
+        {"keyspace_misses", atomic_load(&stats->keyspace_misses)},
+        {"pubsub_channels", 0},
+        {"pubsub_patterns", 0},
+        {"total_error_replies", atomic_load(&stats->error_replies)},
+        {"client_query_buffer_limit_disconnections",
+         atomic_load(&stats->query_limit_disconnections)},
+        {"client_output_buffer_limit_disconnections",
+         atomic_load(&stats->output_limit_disconnections)},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        line(out, "%s:%llu", rows[i].name, (unsigned long long)rows[i].value);
+}
+
+static void write_replication(struct server *server, struct resp_buffer *out)
+{
+    line(out, "role:master");
+    line(out, "connected_slaves:0");
+    line(out, "master_replid:%s", server->run_id);
+    line(out, "master_repl_offset:0");
+}
+
+static void write_cpu(struct server *server, struct resp_buffer *out)
+{
+    (void)server;
+    struct rusage usage = {0};
+    getrusage(RUSAGE_SELF, &usage);
+    line(out, "used_cpu_sys:%lld.%06lld", (long long)usage.ru_stime.tv_sec,
+         (long long)usage.ru_stime.tv_usec);
+    line(out, "used_cpu_user:%lld.%06lld", (long long)usage.ru_utime.tv_sec,
+         (long long)usage.ru_utime.tv_usec);
+}
+
+static void write_cluster(struct server *server, struct resp_buffer *out)
+{
+    (void)server;
+    line(out, "cluster_enabled:0");
+}
+
+static void write_keyspace(struct server *server, struct resp_buffer *out)
+{
+    struct anystore_stats stats;
+    anystore_stats(server->store, &stats);
+    if (stats.keys)
+        line(out, "db0:keys=%llu,expires=%llu,avg_ttl=0", (unsigned long long)stats.keys,
+             (unsigned long long)stats.expiring);
+}
+
+static void write_anystore(struct server *server, struct resp_buffer *out)
+{
+    struct anystore_stats stats;
+    anystore_stats(server->store, &stats);
+    line(out, "persistence:%s", stats.persistent ? "yes" : "no");
+    line(out, "data_file:%s", server->data_path ? server->data_path : "");
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"generation", stats.generation},
+        {"commits", stats.commits},
+        {"updates", stats.updates},
+        {"updates_committed", stats.committed},
+        {"failed_commits", stats.failed_commits},
+        {"last_batch_updates", stats.last_batch},
+        {"largest_batch_updates", stats.largest_batch},
+        {"last_commit_usec", stats.last_commit_us},
+        {"catch_ups", stats.catch_ups},
+        {"catch_up_bytes", stats.catch_up_bytes},
+        {"reloads", stats.reloads},
+        {"bases_written", stats.bases_written},
+        {"bytes_written", stats.bytes_written},
+        {"bytes_copied", stats.bytes_copied},
+        {"file_size", stats.file_size},
+        {"base_size", stats.base_size},
+        {"data_bytes", stats.data_bytes},
+        {"expired_taken_out", stats.expired},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        line(out, "%s:%llu", rows[i].name, (unsigned long long)rows[i].value);
+    line(out, "copy_method:%s", stats.copy_method);
+}
+
+struct section {
+    const char *name, *title;
+    bool by_default;
+    void (*write)(struct server *server, struct resp_buffer *out);
+};
+
+static const struct section all_sections[] = {
+    {"server", "Server", true, write_server},
+    {"clients", "Clients", true, write_clients},
+    {"memory", "Memory", true, write_memory},
+    {"persistence", "Persistence", true, write_persistence},
+    {"stats", "Stats", true, write_stats},
+    {"replication", "Replication", true, write_replication},
+    {"cpu", "CPU", true, write_cpu},
+    {"cluster", "Cluster", true, write_cluster},
+    {"keyspace", "Keyspace", true, write_keyspace},
+    {"anystore", "AnyStore", true, write_anystore},
+};
+
+static bool wanted(const struct section *section, const struct resp_arg *names, size_t count)
+{
+    if (count == 0)
+        return section->by_default;
+    for (size_t i = 0; i < count; i++)
+        if (arg_is(&names[i], section->name) || arg_is(&names[i], "all") ||
+            arg_is(&names[i], "everything") ||
+            (arg_is(&names[i], "default") && section->by_default))
+            return true;
+    return false;
+}
+
+void info_write(struct server *server, const struct resp_arg *sections, size_t count,
+                struct resp_buffer *out)
+{
+    bool first = true;
+    for (size_t i = 0; i < sizeof all_sections / sizeof all_sections[0]; i++) {
+        const struct section *section = &all_sections[i];
+        if (!wanted(section, sections, count))
+            continue;
+        if (!first)
+            resp_buffer_append(out, "\r\n", 2);
+        first = false;
+        line(out, "# %s", section->title);
+        section->write(server, out);
+    }
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/* anystore-server: puts the parts together, waits for the end, and takes them apart in order. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <openssl/rand.h>
+
+#include "anystore.h"
+#include "client.h"
+#include "clock.h"
+#include "command.h"
+#include "config.h"
+#include "listener.h"
+#include "log.h"
+#include "server.h"
+#include "startup.h"
+#include "version.h"
+#include "worker.h"
+
+#define MOST_DEFAULT_THREADS 8
+
+/* What only the main thread has. */
+struct main_loop {
+    struct server *server;
+    struct event_base *base;
+    struct listener *listener;
+    struct event *signals[4];
+    struct event *wake_event;
+    int wake_fd;    /* written to by any thread: shut down */
+    char *pid_file; /* made by us */
+};
+
+/* The one line of a failed start; always false. */
+static bool say_and_free(char *cause)
+{
+    fprintf(stderr, "anystore-server: %s\n", cause ? cause : "out of memory");
+    free(cause);
+    return false;
+}
+
+/* ---- Ending ------------------------------------------------------------------------------- */
+
+static void on_shutdown(struct server *server)
+{
+    struct main_loop *loop = server->main_loop;
+    uint64_t one = 1;
+    ssize_t n = write(loop->wake_fd, &one, sizeof one);
+    (void)n;
+}
+
+static void on_shutdown_asked(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct main_loop *loop = arg;
+    event_base_loopbreak(loop->base);
+}
+
+static void on_end_signal(evutil_socket_t number, short what, void *arg)
+{
+    (void)what;
+    struct main_loop *loop = arg;
+    log_write(loop->server->log, LOG_WARNING, "Received %s scheduling shutdown...",
+              number == SIGINT ? "SIGINT" : "SIGTERM");
+    /* A second one does not wait for anything any more; nothing acknowledged is lost by that. */
+    signal((int)number, SIG_DFL);
+    event_base_loopbreak(loop->base);
+}
+
+static void on_hangup(evutil_socket_t number, short what, void *arg)
+{
+    (void)number;
+    (void)what;
+    struct main_loop *loop = arg;
+    log_reopen(loop->server->log);
+}
+
+/* ---- Starting ----------------------------------------------------------------------------- */
+
+static bool make_run_id(struct server *server)
+{
+    unsigned char bytes[20];
+    if (RAND_bytes(bytes, sizeof bytes) != 1)
+        return false;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(server->run_id + 2 * i, 3, "%02x", bytes[i]);
+    return true;
+}
+
+/* Redis's way: as many descriptors as maxclients needs, or fewer clients. */
+static void adjust_open_files(struct server *server)
+{
+    const rlim_t own = 64; /* listening sockets, the store's files, the loops */
+    rlim_t wanted = (rlim_t)config_number(server->config, CONFIG_MAXCLIENTS) + own;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    struct rlimit raised = limit;
+    raised.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+        limit = raised;
+    if (limit.rlim_cur >= wanted)
+        return;
+    char text[32];
+    long long most = limit.rlim_cur > own ? (long long)(limit.rlim_cur - own) : 1;
+    snprintf(text, sizeof text, "%lld", most);
+    char *cause = NULL;
+    config_set(server->config, CONFIG_MAXCLIENTS, text, &cause);
+    free(cause);
+    log_write(
+        server->log, LOG_WARNING,
+        "The limit of open files (%llu) allows %lld clients only: maxclients is reduced to that",
+        (unsigned long long)limit.rlim_cur, most);
+}
+
+static bool write_pid_file(struct main_loop *loop)
+{
+    char *path = config_text(loop->server->config, CONFIG_PIDFILE);
+    if (!path || path[0] == '\0') {
+        free(path);
+        return true;
+    }
+    FILE *file = fopen(path, "we");
+    if (!file || fprintf(file, "%ld\n", (long)getpid()) < 0 || fclose(file) != 0) {
+        fprintf(stderr, "anystore-server: cannot write the pid file %s: %s\n", path,
+                strerror(errno));
+        free(path);
+        return false;
+    }
+    loop->pid_file = path;
+    return true;
+}
+
+static bool start_workers(struct server *server)
+{
+    int64_t count = config_number(server->config, CONFIG_IO_THREADS);
+    if (count == 0) {
+        count = sysconf(_SC_NPROCESSORS_ONLN);
+        count = count < 1 ? 1 : count > MOST_DEFAULT_THREADS ? MOST_DEFAULT_THREADS : count;
+    }
+    server->workers = calloc((size_t)count, sizeof *server->workers);
+    if (!server->workers)
+        return say_and_free(NULL);
+    while (server->worker_count < (unsigned)count) {
+        char *cause = NULL;
+        struct worker *worker = worker_start(server, server->worker_count, &cause);
+        if (!worker)
+            return say_and_free(cause);
+        server->workers[server->worker_count++] = worker;
+    }
+    return true;
+}
+
+static bool catch_signals(struct main_loop *loop)
+{
+    const struct {
+        int number;
+        event_callback_fn callback;
+    } rows[] = {{SIGTERM, on_end_signal}, {SIGINT, on_end_signal}, {SIGHUP, on_hangup}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        loop->signals[i] = evsignal_new(loop->base, rows[i].number, rows[i].callback, loop);
+        if (!loop->signals[i] || event_add(loop->signals[i], NULL) != 0)
+            return false;
+    }
+    loop->wake_event =
+        event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_shutdown_asked, loop);
+    return loop->wake_event && event_add(loop->wake_event, NULL) == 0;
+}
+
+/* How to reach the server, as a line to copy. */
+static void log_try(struct server *server)
+{
+    char *path = config_text(server->config, CONFIG_UNIXSOCKET);
+    if (server->tcp_port)
+        log_write(server->log, LOG_NOTICE, "Try it: redis-cli -p %u set greeting hello",
+                  server->tcp_port);
+    else if (path)
+        log_write(server->log, LOG_NOTICE, "Try it: redis-cli -s %s set greeting hello", path);
+    free(path);
+}
+
+static void log_ready(struct main_loop *loop)
+{
+    struct server *server = loop->server;
+    struct anystore_stats stats;
+    anystore_stats(server->store, &stats);
+    log_write(server->log, LOG_NOTICE, "AnyStore %s, speaking as Redis %s, with %u worker threads",
+              ANYSTORE_VERSION_TEXT, SERVER_REDIS_VERSION, server->worker_count);
+    if (server->data_path) {
+        log_write(server->log, LOG_NOTICE, "Data file: %s (%llu keys, %llu bytes, generation %llu)",
+                  server->data_path, (unsigned long long)stats.keys,
+                  (unsigned long long)stats.file_size, (unsigned long long)stats.generation);
+        log_write(server->log, LOG_NOTICE, "Key file: %s",
+                  server->key_path ? server->key_path : "none, the key is from ANYSTORE_KEY");
+        if (config_number(server->config, CONFIG_FSYNC) == CONFIG_FSYNC_NO)
+            log_write(server->log, LOG_WARNING,
+                      "fsync is no: a power cut can lose acknowledged writes");
+    } else {
+        log_write(server->log, LOG_WARNING, "persistence is no: the data end with this process");
+    }
+    log_try(server);
+    log_write(server->log, LOG_NOTICE, "Ready to accept connections on %s",
+              listener_text(loop->listener));
+}
+
+static bool open_log(struct server *server)
+{
+    char *path = config_text(server->config, CONFIG_LOGFILE);
+    char *cause = NULL;
+    server->log =
+        log_open(path, (enum log_level)config_number(server->config, CONFIG_LOGLEVEL), &cause);
+    free(path);
+    return server->log || say_and_free(cause);
+}
+
+/* The sockets come before the store: a server whose port is taken touches no file. */
+static bool start(struct main_loop *loop)
+{
+    struct server *server = loop->server;
+    char *cause = NULL;
+    loop->base = event_base_new();
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    server->commands = command_table_new();
+    server->clients = client_registry_new();
+    if (!loop->base || loop->wake_fd < 0 || !server->commands || !server->clients ||
+        !make_run_id(server) || !catch_signals(loop))
+        return say_and_free(NULL);
+    adjust_open_files(server);
+    loop->listener = listener_open(server, loop->base, &cause);
+    if (!loop->listener || !startup_open_store(server, &cause))
+        return say_and_free(cause);
+    if (!write_pid_file(loop) || !start_workers(server))
+        return false;
+    listener_start(loop->listener);
+    log_ready(loop);
+    return true;
+}
+
+/* In the opposite order; what was not started is NULL. */
+static void end(struct main_loop *loop)
+{
+    struct server *server = loop->server;
+    listener_close(loop->listener);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        worker_stop(server->workers[i]);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        worker_join(server->workers[i]);
+    anystore_close(server->store);
+    if (loop->pid_file)
+        unlink(loop->pid_file);
+    for (size_t i = 0; i < sizeof loop->signals / sizeof loop->signals[0]; i++)
+        if (loop->signals[i])
+            event_free(loop->signals[i]);
+    if (loop->wake_event)
+        event_free(loop->wake_event);
+    if (loop->base)
+        event_base_free(loop->base);
+    if (loop->wake_fd >= 0)
+        close(loop->wake_fd);
+    client_registry_free(server->clients);
+    command_table_free(server->commands);
+    free(server->workers);
+    free(server->data_path);
+    free(server->key_path);
+    free(server->executable);
+    free(server->config_file);
+    free(loop->pid_file);
+}
+
+static void print_help(void)
+{
+    printf("AnyStore %s: Redis-protocol servers that share one encrypted file\n\n"
+           "Usage: anystore-server [/path/to/anystore.conf] [--option value ...]\n"
+           "       anystore-server -            (configuration from standard input)\n"
+           "       anystore-server --version | --help\n\n"
+           "Options, also as lines of the configuration file:\n\n",
+           ANYSTORE_VERSION_TEXT);
+    config_print_help(stdout);
+    printf("\nThe key may also be given as ANYSTORE_KEY (base64) or ANYSTORE_KEY_FILE in the "
+           "environment.\n");
+}
+
+static bool is_option(const char *arg, const char *long_name, const char *short_name)
+{
+    return strcmp(arg, long_name) == 0 || strcmp(arg, short_name) == 0;
+}
+
+int main(int argc, char *argv[])
+{
+    if (argc == 2 && is_option(argv[1], "--version", "-v")) {
+        printf("AnyStore server v=%s redis=%s\n", ANYSTORE_VERSION_TEXT, SERVER_REDIS_VERSION);
+        return 0;
+    }
+    if (argc == 2 && is_option(argv[1], "--help", "-h")) {
+        print_help();
+        return 0;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    struct server server = {.started_ms = now_ms(), .on_shutdown = on_shutdown};
+    struct main_loop loop = {.server = &server, .wake_fd = -1};
+    server.main_loop = &loop;
+    server.executable = realpath("/proc/self/exe", NULL);
+    if (argc > 1 && argv[1][0] != '-')
+        server.config_file = realpath(argv[1], NULL);
+    char *cause = NULL;
+    server.config = config_new();
+    bool ok = server.config != NULL;
+    if (ok && !config_load_args(server.config, argc - 1, argv + 1, &cause))
+        ok = say_and_free(cause);
+    ok = ok && open_log(&server) && start(&loop);
+    if (ok)
+        event_base_dispatch(loop.base);
+    end(&loop);
+    if (ok)
+        log_write(server.log, LOG_WARNING, "AnyStore is now ready to exit, bye bye...");
+    log_close(server.log);
+    config_free(server.config);
+    return ok ? 0 : 1;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of one running server share.  Everything here may be used on any thread. */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "anystore.h"
+
+/* The Redis version whose commands and replies these are: what HELLO and INFO say. */
+#define SERVER_REDIS_VERSION "7.0.15"
+
+struct client_registry;
+struct command_table;
+struct config;
+struct log;
+struct worker;
+
+/* Counters for INFO. */
+struct server_stats {
+    atomic_uint_fast64_t connections_received, connections_rejected, commands_processed, bytes_read,
+        bytes_written, keyspace_hits, keyspace_misses, error_replies, output_limit_disconnections,
+        query_limit_disconnections;
+    atomic_uint clients;
+};
+
+struct server {
+    struct config *config;
+    struct log *log;
+    struct anystore *store;
+    struct command_table *commands;
+    struct client_registry *clients;
+    struct worker **workers;
+    unsigned worker_count;
+    char *config_file; /* absolute path, or NULL */
+    char *executable;
+    char *data_path; /* absolute, or NULL without persistence */
+    char *key_path;  /* NULL: from the environment, or without persistence */
+    char run_id[41];
+    int64_t started_ms; /* Unix time */
+    uint16_t tcp_port;  /* in use; 0: none */
+    struct server_stats stats;
+    /* Asks the main thread to end the server; any thread. */
+    void (*on_shutdown)(struct server *server);
+    void *main_loop; /* main.c's own */
+};
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding data and key, and opening the store.
+ *
+ * The key is, in this order: the file that encryption-key-file names; ANYSTORE_KEY, the base64
+ * itself; the file that ANYSTORE_KEY_FILE names; the default file.  A key file that is missing is
+ * made only if there are no data yet: data are never met with a fresh key. */
+#include "startup.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "anystore.h"
+#include "config.h"
+#include "log.h"
+#include "server.h"
+
+#define KEY_NAME "anystore.key"
+
+static bool fail(char **cause, char *text)
+{
+    *cause = text;
+    return false;
+}
+
+static char *join(const char *directory, const char *name)
+{
+    char *path = NULL;
+    size_t size = strlen(directory);
+    const char *slash = size > 0 && directory[size - 1] == '/' ? "" : "/";
+    return asprintf(&path, "%s%s%s", directory, slash, name) < 0 ? NULL : path;
+}
+
+/* $variable/anystore, or ~/fallback/anystore (XDG Base Directory Specification). */
+static char *xdg_directory(const char *variable, const char *fallback)
+{
+    const char *base = getenv(variable);
+    if (base && base[0] == '/')
+        return join(base, "anystore");
+    const char *home = getenv("HOME");
+    if (!home || home[0] != '/') {
+        const struct passwd *user = getpwuid(getuid());
+        home = user ? user->pw_dir : NULL;
+    }
+    if (!home || home[0] != '/')
+        return NULL;
+    char *rest = join(home, fallback);
+    char *path = rest ? join(rest, "anystore") : NULL;
+    free(rest);
+    return path;
+}
+
+/* mkdir -p, for the owner only. */
+static bool make_directory(const char *path, char **cause)
+{
+    char *copy = strdup(path);
+    bool ok = copy != NULL;
+    for (char *p = copy; ok && p && *p;) {
+        char *slash = strchr(p + 1, '/');
+        if (slash)
+            *slash = '\0';
+        if (mkdir(copy, 0700) != 0 && errno != EEXIST) {
+            if (asprintf(cause, "cannot make the directory %s: %s", copy, strerror(errno)) < 0)
+                *cause = NULL;
+            ok = false;
+        }
+        if (slash)
+            *slash = '/';
+        p = slash;
+    }
+    free(copy);
+    return ok;
+}
+
+static bool find_data_path(struct server *server, char **cause)
+{
+    char *directory = config_text(server->config, CONFIG_DIR);
+    char *name = config_text(server->config, CONFIG_DBFILENAME);
+    bool ok = directory && name;
+    if (ok && directory[0] == '\0') {
+        free(directory);
+        directory = xdg_directory("XDG_DATA_HOME", ".local/share");
+        ok = directory ? make_directory(directory, cause)
+                       : fail(cause, strdup("there is no home directory: set dir"));
+    }
+    char *real = ok ? realpath(directory, NULL) : NULL;
+    if (ok && !real) {
+        if (asprintf(cause, "cannot use the data directory %s: %s", directory, strerror(errno)) < 0)
+            *cause = NULL;
+        ok = false;
+    }
+    if (ok) {
+        server->data_path = join(real, name);
+        ok = server->data_path != NULL;
+    }
+    free(real);
+    free(directory);
+    free(name);
+    return ok;
+}
+
+/* The key file to use; NULL without *cause: the key is in the environment. */
+static bool find_key_path(struct server *server, char **path, char **cause)
+{
+    const char *text = getenv("ANYSTORE_KEY"), *file = getenv("ANYSTORE_KEY_FILE");
+    *path = config_text(server->config, CONFIG_ENCRYPTION_KEY_FILE);
+    if (!*path || (*path)[0] != '\0')
+        return *path != NULL;
+    free(*path);
+    *path = NULL;
+    if (text && file)
+        return fail(cause, strdup("both ANYSTORE_KEY and ANYSTORE_KEY_FILE are set: which key is "
+                                  "meant? Set one"));
+    if (text)
+        return true;
+    if (file) {
+        *path = strdup(file);
+        return *path != NULL;
+    }
+    char *directory = xdg_directory("XDG_CONFIG_HOME", ".config");
+    if (!directory)
+        return fail(cause, strdup("there is no home directory: set encryption-key-file"));
+    bool ok = make_directory(directory, cause);
+    if (ok)
+        *path = join(directory, KEY_NAME);
+    free(directory);
+    return ok && *path;
+}
+
+/* Loads the key at key_path, or makes it if there are neither key nor data. */
+static struct anystore_key *key_of_file(struct server *server, struct anystore_error *error)
+{
+    const char *path = server->key_path;
+    struct stat st;
+    bool data = lstat(server->data_path, &st) == 0;
+    bool key = lstat(path, &st) == 0 || errno != ENOENT;
+    if (!key && data) {
+        error->status = ANYSTORE_KEY;
+        snprintf(error->text, sizeof error->text,
+                 "there is no key file %s for the data file %s: put the key back, or name it with "
+                 "encryption-key-file",
+                 path, server->data_path);
+        return NULL;
+    }
+    if (key)
+        return anystore_key_load(path, error);
+    struct anystore_key *made = anystore_key_create(path, error);
+    if (made)
+        log_write(
+            server->log, LOG_NOTICE,
+            "Made a new key file %s. Keep a copy of it in a safe place: without it nobody can "
+            "read the data, not even you",
+            path);
+    return made;
+}
+
+static void on_store_log(enum anystore_log_level level, const char *text, void *arg)
+{
+    static const enum log_level levels[] = {[ANYSTORE_LOG_DEBUG] = LOG_DEBUG,
+                                            [ANYSTORE_LOG_NOTICE] = LOG_NOTICE,
+                                            [ANYSTORE_LOG_WARNING] = LOG_WARNING};
+    log_write(arg, levels[level], "%s", text);
+}
+
+bool startup_open_store(struct server *server, char **cause)
+{
+    struct anystore_options options = {.on_log = on_store_log, .log_arg = server->log};
+    struct anystore_error error = {0};
+    struct anystore_key *key = NULL;
+    *cause = NULL;
+    if (config_flag(server->config, CONFIG_PERSISTENCE)) {
+        if (!find_data_path(server, cause) || !find_key_path(server, &server->key_path, cause)) {
+            if (!*cause)
+                *cause = strdup("out of memory");
+            return false;
+        }
+        key = server->key_path
+                  ? key_of_file(server, &error)
+                  : anystore_key_from_base64(getenv("ANYSTORE_KEY"), "ANYSTORE_KEY", &error);
+        if (!key)
+            return fail(cause, strdup(error.text));
+        unsetenv("ANYSTORE_KEY"); /* for what this process might start */
+        options.path = server->data_path;
+        options.key = key;
+        if (config_number(server->config, CONFIG_FSYNC) == CONFIG_FSYNC_NO)
+            options.fsync = ANYSTORE_FSYNC_NO;
+    }
+    server->store = anystore_open(&options, &error);
+    anystore_key_free(key);
+    return server->store ? true : fail(cause, strdup(error.text));
+}
