@@ -7,6 +7,7 @@
 #include "command.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -60,14 +61,44 @@ static uint64_t fold_word(uint64_t word)
     return word | upper >> 2;
 }
 
+static uint32_t load_4(const uint8_t *bytes)
+{
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return le32toh(word);
+}
+
+static uint64_t load_8(const uint8_t *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return le64toh(word);
+}
+
+/* Up to 8 bytes, the first one lowest.  Bytes that two loads have in common fall on each other.  A
+ * memcpy to a buffer would cost as much as all the rest of a lookup: loading a word right after its
+ * bytes were stored one by one makes the processor wait. */
+static uint64_t load_up_to_8(const uint8_t *bytes, size_t size)
+{
+    if (size >= 8)
+        return load_8(bytes);
+    if (size >= 4)
+        return load_4(bytes) | (uint64_t)load_4(bytes + size - 4) << 8 * (size - 4);
+    if (size == 0)
+        return 0;
+    size_t middle = size / 2;
+    size_t last = size - 1;
+    return bytes[0] | (uint64_t)bytes[middle] << 8 * middle | (uint64_t)bytes[last] << 8 * last;
+}
+
 static bool fold_name(const void *name, size_t size, struct folded *folded)
 {
     if (size == 0 || size > NAME_BYTES)
         return false;
+    const uint8_t *bytes = name;
     *folded = (struct folded){.size = size};
-    memcpy(folded->words, name, size);
-    for (size_t i = 0; i < NAME_WORDS; i++)
-        folded->words[i] = fold_word(folded->words[i]);
+    for (size_t i = 0; i < NAME_WORDS && 8 * i < size; i++)
+        folded->words[i] = fold_word(load_up_to_8(bytes + 8 * i, size - 8 * i));
     return true;
 }
 

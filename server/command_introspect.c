@@ -80,7 +80,7 @@ static unsigned all_categories(const struct command *command)
     if ((flags & COMMAND_READONLY) && !(categories & CATEGORY_SCRIPTING))
         categories |= CATEGORY_READ;
     if (flags & COMMAND_ADMIN)
-        categories |= (unsigned)CATEGORY_ADMIN | CATEGORY_DANGEROUS;
+        categories |= CATEGORY_ADMIN | CATEGORY_DANGEROUS;
     if (flags & COMMAND_PUBSUB)
         categories |= CATEGORY_PUBSUB;
     if (flags & COMMAND_BLOCKING)
