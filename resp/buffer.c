@@ -30,6 +30,7 @@ uint8_t *resp_buffer_grow(struct resp_buffer *buffer, size_t size)
     size_t capacity;
     uint8_t *data;
 
+    assert(buffer->data || buffer->start == 0);
     if (buffer->failed) {
         return NULL;
     }

@@ -50,8 +50,8 @@ enum stage {
  * 2. The first `settled` of argv hold offsets where their pointers should be: the bytes may be
  *    somewhere else at the next call.  settled is 0 while there are arguments to be read by the
  *    caller, and in the common case that a request comes in one piece.
- * 3. In STAGE_COUNT and STAGE_LENGTH, and in STAGE_INLINE, where it is 0, `offset` is where the line
- *    that is not whole begins; in STAGE_BULK, where the argument begins.
+ * 3. In STAGE_COUNT and STAGE_LENGTH, and in STAGE_INLINE, where it is 0, `offset` is where the
+ *    line that is not whole begins; in STAGE_BULK, where the argument begins.
  * 4. The bytes from `offset` to `scanned` do not hold the line's end.  A later line begins behind
  *    `scanned`, so that nobody has to set it back within a request. */
 struct resp_parser {
@@ -174,6 +174,7 @@ static bool grow_args(struct resp_parser *parser)
     const size_t capacity = 2 * parser->capacity;
     struct resp_arg *argv;
 
+    assert(capacity > 0);
     if (capacity > SIZE_MAX / 2 / sizeof *argv) {
         return false;
     }

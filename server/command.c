@@ -197,9 +197,8 @@ const struct command *command_find(const struct command_table *table, const void
 
 const struct command *command_find_sub(const struct command *command, const void *name, size_t size)
 {
-    struct resp_arg arg = {name, size};
     for (const struct command *row = command->subcommands; row && row->name; row++) {
-        if (arg_is(&arg, row->name))
+        if (strlen(row->name) == size && strncasecmp(row->name, name, size) == 0)
             return row;
     }
     return NULL;
@@ -333,7 +332,10 @@ enum command_verdict command_check(struct request *request)
 
 bool arg_is(const struct resp_arg *arg, const char *word)
 {
-    return arg->size == strlen(word) && strncasecmp(shown_text(arg), word, arg->size) == 0;
+    size_t size = strlen(word);
+    if (arg->size < size || (arg->size > size && arg->data[size] != '\0'))
+        return false;
+    return size == 0 || strncasecmp(arg_text(arg), word, size) == 0;
 }
 
 bool parse_integer(const void *text, size_t size, int64_t *value)

@@ -140,7 +140,7 @@ static inline const char *arg_text(const struct resp_arg *arg)
     return (const char *)arg->data;
 }
 
-/* Whether an argument is a word, whatever its case. */
+/* Whether an argument is a word, whatever its case.  As in Redis a NUL byte ends the argument. */
 bool arg_is(const struct resp_arg *arg, const char *word);
 
 /* Redis's string2ll: a decimal integer without blanks, plus signs or leading zeros.  False if it is

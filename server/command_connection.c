@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands about the connection itself: PING, ECHO, AUTH, HELLO, SELECT, RESET, QUIT, CLIENT. */
-#include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +41,10 @@ static void run_select(struct request *request)
     int64_t index = 0;
     if (!arg_integer_or_reply(request, 1, &index))
         return;
-    if (index < 0 || index >= config_number(request->server->config, CONFIG_DATABASES))
+    if (index < INT_MIN || index > INT_MAX)
+        resp_write_error(request->reply, "ERR value is out of range, value must between "
+                                         "-2147483648 and 2147483647"); /* sic */
+    else if (index < 0 || index >= config_number(request->server->config, CONFIG_DATABASES))
         resp_write_error(request->reply, "ERR DB index is out of range");
     else
         reply_ok(request);
@@ -199,18 +202,18 @@ static void run_hello(struct request *request)
             }
         } else {
             resp_write_errorf(request->reply, "ERR Syntax error in HELLO option '%.*s'",
-                              (int)(argv[i].size < 128 ? argv[i].size : 128), arg_text(&argv[i]));
+                              (int)argv[i].size, arg_text(&argv[i]));
             return;
         }
     }
     if (user && !authenticate_or_reply(request, user, password))
         return;
     if (!session->authenticated && password_needed(request)) {
-        resp_write_error(request->reply,
-                         "NOAUTH HELLO must be called with the client already authenticated, "
-                         "otherwise the HELLO <proto> AUTH <user> <pass> option can be used to "
-                         "authenticate the client and select the RESP protocol version at the same "
-                         "time");
+        resp_write_error(
+            request->reply,
+            "NOAUTH HELLO must be called with the client already authenticated, "
+            "otherwise the HELLO AUTH <user> <pass> option can be used to authenticate "
+            "the client and select the RESP protocol version at the same time");
         return;
     }
     if (name && !set_text_or_reply(request, CLIENT_NAME, "Client names", name))
@@ -260,8 +263,7 @@ static void run_client_setinfo(struct request *request)
     else if (arg_is(attribute, "lib-ver"))
         set = set_text_or_reply(request, CLIENT_LIBRARY_VERSION, "lib-ver", value);
     else
-        resp_write_errorf(request->reply, "ERR Unrecognized option '%.*s'",
-                          (int)(attribute->size < 128 ? attribute->size : 128),
+        resp_write_errorf(request->reply, "ERR Unrecognized option '%.*s'", (int)attribute->size,
                           arg_text(attribute));
     if (set)
         reply_ok(request);
@@ -294,7 +296,7 @@ static void list_ids(struct request *request)
     }
     for (size_t i = 0; i < count; i++) {
         int64_t id = 0;
-        if (!arg_integer(&request->argv[3 + i], &id) || id < 1) {
+        if (!arg_integer(&request->argv[3 + i], &id)) {
             resp_write_error(request->reply, "ERR Invalid client ID");
             free(ids);
             return;
@@ -317,8 +319,8 @@ static void run_client_list(struct request *request)
             client_describe_all(request->server->clients, NULL, 0, now_ms(), &text);
         } else if (!arg_is(&argv[3], "master") && !arg_is(&argv[3], "replica") &&
                    !arg_is(&argv[3], "slave") && !arg_is(&argv[3], "pubsub")) {
-            resp_write_errorf(request->reply, "ERR Unknown client type '%.*s'",
-                              (int)(argv[3].size < 128 ? argv[3].size : 128), arg_text(&argv[3]));
+            resp_write_errorf(request->reply, "ERR Unknown client type '%.*s'", (int)argv[3].size,
+                              arg_text(&argv[3]));
             return;
         }
         reply_text_lines(request, &text);

@@ -537,6 +537,18 @@ static size_t shown_size(const struct resp_arg *arg)
     return arg->size < SHOWN_MAX ? arg->size : SHOWN_MAX;
 }
 
+/* As in Redis a NUL byte is no part of an integer and ends a word or a size.  A text with one could
+ * only be kept cut short, which is worse than an error, above all for a password. */
+static const char *refuse_nul(enum config_id id, const struct resp_arg *value)
+{
+    enum config_type type = config_row(id)->type;
+    if (value->size == 0 || !memchr(value->data, '\0', value->size))
+        return NULL;
+    if (type == CONFIG_NUMBER)
+        return "argument couldn't be parsed into an integer";
+    return type == CONFIG_TEXT ? "argument must not contain a NUL byte" : NULL;
+}
+
 /* Finds what is to be changed.  As no option may come twice there is room for all. */
 static bool find_changes_or_reply(struct request *request,
                                   struct config_change changes[CONFIG_COUNT], size_t *count)
@@ -558,8 +570,8 @@ static bool find_changes_or_reply(struct request *request,
             wrong = "can't set immutable config";
         else if (seen[id])
             wrong = "duplicate parameter";
-        else if (value->size > 0 && memchr(value->data, '\0', value->size))
-            wrong = "argument must not contain a NUL byte";
+        else
+            wrong = refuse_nul(id, value);
         if (wrong) {
             reply_set_failed(request, arg_text(name), name->size, wrong);
             return false;

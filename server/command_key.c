@@ -65,8 +65,10 @@ static bool reply_key(const void *key, size_t key_size, const struct anystore_va
 {
     struct keys *keys = arg;
     (void)value;
-    if (keys->all ||
-        glob_match(arg_text(keys->pattern), keys->pattern->size, key, key_size, false)) {
+    /* To Redis an empty key fits "*" and "", but not "**". */
+    bool can_match = key_size > 0 || keys->pattern->size == 0;
+    if (keys->all || (can_match && glob_match(arg_text(keys->pattern), keys->pattern->size, key,
+                                              key_size, false))) {
         resp_write_bulk(keys->request->reply, key, key_size);
         keys->count++;
     }
@@ -76,7 +78,7 @@ static bool reply_key(const void *key, size_t key_size, const struct anystore_va
 static void run_keys(struct request *request)
 {
     struct keys keys = {.request = request, .pattern = &request->argv[1]};
-    keys.all = arg_is(keys.pattern, "*");
+    keys.all = keys.pattern->size == 1 && keys.pattern->data[0] == '*';
     size_t mark = resp_write_begin(request->reply);
     anystore_each(request->txn, reply_key, &keys);
     resp_write_end(request->reply, mark, '*', keys.count);

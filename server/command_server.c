@@ -98,7 +98,8 @@ const struct command command_server_rows[] = {
     {.name = "save",
      .run = run_save,
      .arity = 1,
-     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_MULTI | COMMAND_ALONE,
+     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING | COMMAND_NO_MULTI |
+              COMMAND_ALONE,
      .since = "1.0.0",
      .group = "server",
      .complexity = "O(N) where N is the total number of keys",

@@ -145,6 +145,15 @@ static bool is_cross_protocol(const struct request *request)
     return arg_is(&request->argv[0], "post") || arg_is(&request->argv[0], "host:");
 }
 
+/* A command that the store refuses a change (memory is short) changes nothing at all. */
+static void run_write(struct request *request)
+{
+    size_t savepoint = anystore_savepoint(request->txn);
+    request->command->run(request);
+    if (request->store_failed)
+        anystore_rollback(request->txn, savepoint);
+}
+
 static void run_command(struct request *request, const char *refusal)
 {
     const struct command *command = request->command;
@@ -153,8 +162,10 @@ static void run_command(struct request *request, const char *refusal)
     if ((command->flags & (COMMAND_READONLY | COMMAND_WRITE | COMMAND_ALONE)) && refusal &&
         (!request->txn || !(command->flags & COMMAND_READONLY)))
         resp_write_errorf(request->reply, "MISCONF %s", refusal);
-    else
+    else if (!(command->flags & COMMAND_WRITE))
         command->run(request);
+    else
+        run_write(request);
 }
 
 enum run_result connection_run(struct connection *connection, struct anystore_txn *txn,

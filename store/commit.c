@@ -204,7 +204,7 @@ static uint64_t run_updates(struct anystore *store, struct anystore_request *req
         txn.now_ms = clock_now_ms();
         request->aborted = !request->fn(&txn, request->arg);
         if (request->aborted)
-            txn_undo(&txn);
+            anystore_rollback(&txn, 0);
         txn_end(&txn);
         ran++;
     }

@@ -39,16 +39,22 @@ static struct anystore_key *parse(const char *text, size_t size, const char *nam
     }
     while (size > 0 && isspace((unsigned char)text[size - 1]))
         size--;
+    /* What OpenSSL decodes is encoded again and compared: it takes padding in the middle for zeros
+     * and ignores bits that no byte has, as a typing error may leave them. */
     uint8_t bytes[KEY_TEXT / 4 * 3];
-    if (size != KEY_TEXT || text[KEY_TEXT - 1] != '=' || text[KEY_TEXT - 2] == '=' ||
-        EVP_DecodeBlock(bytes, (const unsigned char *)text, KEY_TEXT) != (int)sizeof bytes)
-        return malformed(name, error);
-    struct anystore_key *key = malloc(sizeof *key);
-    if (key)
-        memcpy(key->bytes, bytes, sizeof key->bytes);
-    else
+    unsigned char again[KEY_TEXT + 1];
+    struct anystore_key *key = NULL;
+    if (size != KEY_TEXT ||
+        EVP_DecodeBlock(bytes, (const unsigned char *)text, KEY_TEXT) != (int)sizeof bytes ||
+        EVP_EncodeBlock(again, bytes, ANYSTORE_KEY_BYTES) != KEY_TEXT ||
+        CRYPTO_memcmp(again, text, KEY_TEXT) != 0)
+        malformed(name, error);
+    else if (!(key = malloc(sizeof *key)))
         error_nomem(error);
+    else
+        memcpy(key->bytes, bytes, sizeof key->bytes);
     OPENSSL_cleanse(bytes, sizeof bytes);
+    OPENSSL_cleanse(again, sizeof again);
     return key;
 }
 

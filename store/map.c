@@ -8,8 +8,9 @@
 
 #define MAP_LEAST 16 /* buckets of the smallest table */
 
-/* Buckets moved by one change.  With a table of double size, one per change would be enough. */
-#define MAP_STEP 4
+/* Buckets moved by one change.  Growing to double size, one per change would be enough; a table of
+ * S buckets starts to shrink when S / 8 entries are left, and must be done before they are gone. */
+#define MAP_STEP 16
 
 struct entry *entry_new(enum entry_kind kind, size_t key_size, size_t value_size)
 {
@@ -126,15 +127,16 @@ static size_t size_for(uint64_t count)
     return size;
 }
 
-/* One step of growing or shrinking, called by every change. */
-static void adapt(struct map *map)
+/* One step of growing or shrinking, called by every change.  Only removals start to shrink: what
+ * map_reserve made room for is still to come. */
+static void adapt(struct map *map, bool removal)
 {
     if (rehashing(map)) {
         rehash_some(map, MAP_STEP);
         return;
     }
     size_t size = map->table[0].size;
-    if (map->count > size || (size > MAP_LEAST && map->count < size / 8)) {
+    if (removal ? size > MAP_LEAST && map->count < size / 8 : map->count > size) {
         size_t wanted = size_for(map->count + map->count / 2);
         if (wanted != size)
             start_rehash(map, wanted);
@@ -195,7 +197,7 @@ static void discount_entry(struct map *map, const struct entry *entry)
 
 struct entry *map_put(struct map *map, struct entry *entry)
 {
-    adapt(map);
+    adapt(map, false);
     struct entry **link = link_of(map, entry->hash, entry_key(entry), entry->key_size);
     struct entry *old = *link;
     entry->next = old ? old->next : NULL;
@@ -221,7 +223,7 @@ struct entry *map_remove(struct map *map, uint32_t hash, const void *key, size_t
 {
     if (map->table[0].size == 0)
         return NULL;
-    adapt(map);
+    adapt(map, true);
     struct entry **link = link_of(map, hash, key, key_size);
     return *link ? unlink_entry(map, link) : NULL;
 }
@@ -248,12 +250,10 @@ struct entry *map_take_expired(struct map *map, size_t *cursor, size_t buckets, 
 {
     struct entry *taken = NULL;
     size_t all = map->table[0].size + map->table[1].size;
-    if (buckets > all)
-        buckets = all;
-    for (; buckets > 0; buckets--) {
-        if (*cursor >= all)
-            *cursor = 0;
-        size_t i = (*cursor)++;
+    size_t i = *cursor < all ? *cursor : 0;
+    size_t end = buckets < all - i ? i + buckets : all;
+    *cursor = end < all ? end : 0;
+    for (; i < end; i++) {
         struct entry **link = i < map->table[0].size
                                   ? &map->table[0].buckets[i]
                                   : &map->table[1].buckets[i - map->table[0].size];

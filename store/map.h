@@ -109,7 +109,8 @@ typedef bool map_each_fn(struct entry *entry, void *arg);
 bool map_each(const struct map *map, map_each_fn *fn, void *arg);
 
 /* Takes out entries that have expired at now_ms from a number of buckets, starting at *cursor, which
- * is moved on (it wraps around).  Returns them as a list; *count is increased. */
+ * is moved on: to 0 at the end of the table, where a call stops.  Returns them as a list; *count is
+ * increased. */
 struct entry *map_take_expired(struct map *map, size_t *cursor, size_t buckets, int64_t now_ms,
                                uint64_t *count);
 

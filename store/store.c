@@ -253,7 +253,7 @@ static enum anystore_status update_in_memory(struct anystore *store, anystore_fn
     txn_begin(&txn, TXN_DIRECT, &store->map, NULL);
     bool ok = fn(&txn, arg);
     if (!ok)
-        txn_undo(&txn);
+        anystore_rollback(&txn, 0);
     store_note_map(store);
     view_unlock_exclusive(&store->view_lock);
     txn_end(&txn);

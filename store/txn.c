@@ -71,9 +71,14 @@ static void take_back(struct anystore_txn *txn, struct txn_undo *undo)
     }
 }
 
-void txn_undo(struct anystore_txn *txn)
+size_t anystore_savepoint(const struct anystore_txn *txn)
 {
-    while (txn->undo_count > 0)
+    return txn->undo_count;
+}
+
+void anystore_rollback(struct anystore_txn *txn, size_t savepoint)
+{
+    while (txn->undo_count > savepoint)
         take_back(txn, &txn->undo[--txn->undo_count]);
 }
 

@@ -33,9 +33,6 @@ struct anystore_txn {
 void txn_begin(struct anystore_txn *txn, enum txn_mode mode, struct map *map,
                struct pending *pending);
 
-/* Takes back all changes since begin or the last txn_end. */
-void txn_undo(struct anystore_txn *txn);
-
 /* Frees what the changes left over.  In TXN_DIRECT to be called when readers are back. */
 void txn_end(struct anystore_txn *txn);
 

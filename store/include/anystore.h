@@ -166,6 +166,10 @@ enum anystore_status anystore_delete(struct anystore_txn *txn, const void *key, 
 enum anystore_status anystore_set_expiry(struct anystore_txn *txn, const void *key, size_t key_size,
                                          int64_t expire_ms, bool *existed);
 
+/* A point in an update to go back to: all changes made since are undone. */
+size_t anystore_savepoint(const struct anystore_txn *txn);
+void anystore_rollback(struct anystore_txn *txn, size_t savepoint);
+
 /* Removes all keys. */
 enum anystore_status anystore_clear(struct anystore_txn *txn);
 

@@ -62,7 +62,7 @@ void resp_parser_free(struct resp_parser *parser); /* takes NULL */
 enum resp_parse_result resp_parse(struct resp_parser *parser, const struct resp_limits *limits,
                                   const uint8_t *data, size_t size, size_t *consumed);
 
-/* The arguments of the request just found by RESP_PARSE_REQUEST, argc >= 1.  They point into the bytes given to
+/* The arguments after RESP_PARSE_REQUEST, argc >= 1.  They point into the bytes given to
  * resp_parse, but for quoted inline arguments, which point into the parser; valid until the next
  * call on the parser and as long as those bytes stay. */
 size_t resp_parser_argc(const struct resp_parser *parser);
