@@ -86,12 +86,9 @@ static enum run_result protocol_error(struct connection *connection, struct resp
 static bool next_request(struct connection *connection, struct resp_writer *writer,
                          enum run_result *result)
 {
-    struct resp_limits limits = resp_limits_unauthenticated;
-    if (connection->session.authenticated) {
-        limits = resp_limits_default;
-        limits.max_bulk =
-            (size_t)config_number(connection->server->config, CONFIG_PROTO_MAX_BULK_LEN);
-    }
+    struct resp_limits limits =
+        connection->session.authenticated ? resp_limits_default : resp_limits_unauthenticated;
+    limits.max_bulk = (size_t)config_number(connection->server->config, CONFIG_PROTO_MAX_BULK_LEN);
     while (!connection->parsed) {
         size_t size = resp_buffer_size(&connection->input);
         size_t consumed = 0;
