@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include "error.h"
 #include "store_internal.h"
 #include "txn.h"
@@ -50,6 +52,7 @@ static enum anystore_status write_to(struct anystore *store, int fd, const uint8
     if (!disk_write_exact(store->disk, fd, bytes, sizeof bytes, 0))
         return error_system(error, "cannot write %s", store->temp_path);
     chain_start(chain, &header, file_key);
+    OPENSSL_cleanse(file_key, sizeof file_key);
 
     /* The commit thread reads the map without a lock: it is the only one that changes it while the
      * file lock is held. */
@@ -58,9 +61,8 @@ static enum anystore_status write_to(struct anystore *store, int fd, const uint8
                          error);
     record_write_count(&writing.writer, store->map.count);
     map_each(&store->map, write_entry, &writing);
-    enum anystore_status status =
-        segment_writer_finish(&writing.writer, store->chain.generation,
-                              store->chain.time_ms ? store->chain.time_ms : clock_now_ms());
+    enum anystore_status status = segment_writer_finish(
+        &writing.writer, store->chain.generation, store_id ? store->chain.time_ms : clock_now_ms());
     *chain = writing.writer.chain;
     segment_writer_free(&writing.writer);
     return status;

@@ -51,6 +51,12 @@ enum anystore_status commit_install(struct anystore *store, int fd, struct anyst
     bool sync = store->fsync == ANYSTORE_FSYNC_ALWAYS;
     if (sync && disk->fsync(disk, fd) != 0)
         return error_system(error, "cannot sync %s", store->temp_path);
+    /* The last look before the rename: who restores a backup takes no lock, and who removes the lock
+     * file breaks it. */
+    struct stat st;
+    if (store->fd >= 0 && (disk->stat(disk, store->path, &st) != 0 ||
+                           st.st_dev != store->file.st_dev || st.st_ino != store->file.st_ino))
+        return error_set(error, ANYSTORE_REPLACED, "%s was replaced during a commit", store->path);
     /* Exchanged rather than renamed over, so that the old file can be put back if the directory
      * cannot be synced. */
     bool exchanged = disk->exchange(disk, store->temp_path, store->path) == 0;
@@ -325,6 +331,13 @@ static void base_round(struct anystore *store)
     unlock(store);
 }
 
+/* Whether the mark tells other processes less than this one has read: somebody damaged it. */
+static bool mark_is_behind(struct anystore *store)
+{
+    uint64_t loaded = atomic_load(&store->loaded); /* first: the mark is raised before it */
+    return store_mark(store) < loaded;
+}
+
 /* Sets a mark right that somebody damaged, and finds a lock file that was replaced. */
 static void heal_round(struct anystore *store)
 {
@@ -387,7 +400,7 @@ void *commit_thread(void *arg)
             heal_round(store);
             break;
         case WORK_TICK:
-            if (store->path && lockfile_replaced(&store->lockfile))
+            if (store->path && (lockfile_replaced(&store->lockfile) || mark_is_behind(store)))
                 heal_round(store);
             break;
         }

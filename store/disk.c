@@ -185,6 +185,10 @@ bool disk_write_exact(const struct disk *disk, int fd, const void *data, size_t 
     const uint8_t *p = data;
     while (size > 0) {
         ssize_t n = disk->pwrite(disk, fd, p, size, offset);
+        if (n == 0) {
+            errno = EIO; /* never, for a file; but not to be waited for */
+            return false;
+        }
         if (n < 0) {
             if (errno == EINTR)
                 continue;

@@ -110,16 +110,19 @@ bool format_file_key(const struct format_header *header, const uint8_t master[AN
     return true;
 }
 
-bool format_mark_mask(const struct format_header *header, const uint8_t master[ANYSTORE_KEY_BYTES],
-                      uint64_t *mask)
+bool format_secrets(const struct format_header *header, const uint8_t master[ANYSTORE_KEY_BYTES],
+                    struct format_secrets *secrets)
 {
-    static const uint8_t label[] = {'A', 'n', 'y', 'S', 't', 'o', 'r',
-                                    'e', ' ', 'm', 'a', 'r', 'k'};
-    uint8_t out[8];
+    static const uint8_t label[] = {'A', 'n', 'y', 'S', 't', 'o', 'r', 'e',
+                                    ' ', 's', 'e', 'c', 'r', 'e', 't', 's'};
+    uint8_t out[24];
     if (!hkdf(master, ANYSTORE_KEY_BYTES, header->store_id, FORMAT_ID_BYTES, label, sizeof label,
               out, sizeof out))
         return false;
-    *mask = load_le64(out);
+    secrets->mark_mask = load_le64(out);
+    secrets->map_seed[0] = load_le64(out + 8);
+    secrets->map_seed[1] = load_le64(out + 16);
+    OPENSSL_cleanse(out, sizeof out);
     return true;
 }
 

@@ -37,7 +37,8 @@
  * marked one is shorter: so the end of a base can be found from the lengths alone.
  *
  * The generation counts commits over the whole life of a store.  A delta's is one more than that of
- * the commit before it; a base carries the generation of the state it holds and changes no data. */
+ * the commit before it; a base carries the generation and the time of the state it holds and changes no
+ * data.  It stays below 2^63, so that counting on cannot wrap around. */
 #ifndef STORE_FORMAT_H
 #define STORE_FORMAT_H
 
@@ -85,10 +86,16 @@ bool format_header_new(struct format_header *header, const uint8_t master[ANYSTO
 bool format_file_key(const struct format_header *header, const uint8_t master[ANYSTORE_KEY_BYTES],
                      uint8_t file_key[XAES_KEY_BYTES], bool *fits);
 
-/* A secret number for a store by which the commit mark in the lock file is shifted, so that it does
- * not show how many commits there were.  False if OpenSSL fails. */
-bool format_mark_mask(const struct format_header *header, const uint8_t master[ANYSTORE_KEY_BYTES],
-                      uint64_t *mask);
+/* Secret numbers of a store, the same in every process that has it open. */
+struct format_secrets {
+    uint64_t mark_mask;   /* added to the commit mark in the lock file, which would tell the number of
+                           * commits otherwise */
+    uint64_t map_seed[2]; /* of the map's hash: so that a scan may go on in another process */
+};
+
+/* False if OpenSSL fails. */
+bool format_secrets(const struct format_header *header, const uint8_t master[ANYSTORE_KEY_BYTES],
+                    struct format_secrets *secrets);
 
 void format_aad(uint8_t out[FORMAT_AAD_BYTES], const struct format_header *header, uint32_t size,
                 uint64_t segment, enum format_kind kind, const uint8_t previous[XAES_TAG_BYTES]);

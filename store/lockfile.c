@@ -19,6 +19,9 @@ static enum anystore_status open_path(struct lockfile *lockfile, struct anystore
     int fd = disk->open(disk, lockfile->path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_system(error, "cannot open the lock file %s", lockfile->path);
+    /* Written, not extended: a page without space on the disk could not be stored to.  But for the
+     * mark, as another process may have extended the file and set that meanwhile. */
+    static const uint8_t zeros[LOCKFILE_BYTES - LOCKFILE_MARK_BYTES];
     struct stat st;
     enum anystore_status status = ANYSTORE_OK;
     void *page = NULL;
@@ -27,8 +30,9 @@ static enum anystore_status open_path(struct lockfile *lockfile, struct anystore
     else if (!S_ISREG(st.st_mode))
         status = error_set(error, ANYSTORE_FOREIGN, "the lock file %s is not a regular file",
                            lockfile->path);
-    else if (st.st_size < LOCKFILE_BYTES && disk->ftruncate(disk, fd, LOCKFILE_BYTES) != 0)
-        status = error_system(error, "cannot extend the lock file %s", lockfile->path);
+    else if (st.st_size < LOCKFILE_BYTES &&
+             !disk_write_exact(disk, fd, zeros, sizeof zeros, LOCKFILE_MARK_BYTES))
+        status = error_system(error, "cannot write the lock file %s", lockfile->path);
     else if (!(page = disk->map(disk, fd, LOCKFILE_BYTES)))
         status = error_system(error, "cannot map the lock file %s", lockfile->path);
     if (status != ANYSTORE_OK) {

@@ -3,7 +3,7 @@
  *
  * It is made once and never removed.  One page of it is mapped, shared, by every process: the first
  * 8 bytes are the mark, the generation that is known to be durable, shifted by a secret of the
- * store (format_mark_mask).  A mark that is wrong costs time, never data: who takes the lock compares
+ * store (format_secrets).  A mark that is wrong costs time, never data: who takes the lock compares
  * it with the file. */
 #ifndef STORE_LOCKFILE_H
 #define STORE_LOCKFILE_H
@@ -13,7 +13,8 @@
 #include "anystore.h"
 #include "disk.h"
 
-#define LOCKFILE_BYTES 4096
+#define LOCKFILE_BYTES      4096
+#define LOCKFILE_MARK_BYTES 8
 
 struct lockfile {
     const struct disk *disk;

@@ -245,6 +245,53 @@ bool map_each(const struct map *map, map_each_fn *fn, void *arg)
     return true;
 }
 
+/* Adds one at the highest bit of those in the mask, with the carry going down. */
+static uint64_t next_cursor(uint64_t cursor, uint64_t mask)
+{
+    uint64_t bit = (mask >> 1) + 1; /* the highest bit of the mask, or 1 if there is none */
+    cursor &= mask;
+    while (bit & cursor & mask) {
+        cursor ^= bit;
+        bit >>= 1;
+    }
+    return mask == 0 ? 0 : cursor | (bit & mask);
+}
+
+static void scan_bucket(const struct map_table *table, uint64_t cursor, map_each_fn *fn, void *arg)
+{
+    struct entry *entry = table->buckets[cursor & (table->size - 1)];
+    for (struct entry *next; entry; entry = next) {
+        next = entry->next;
+        if (!fn(entry, arg))
+            return;
+    }
+}
+
+uint64_t map_scan(const struct map *map, uint64_t cursor, map_each_fn *fn, void *arg,
+                  uint64_t *group_mask)
+{
+    const struct map_table *small = &map->table[0], *large = &map->table[1];
+    *group_mask = 0;
+    if (small->size == 0)
+        return 0;
+    if (!rehashing(map)) {
+        *group_mask = small->size - 1;
+        scan_bucket(small, cursor, fn, arg);
+        return next_cursor(cursor, *group_mask);
+    }
+    if (small->size > large->size) {
+        small = &map->table[1];
+        large = &map->table[0];
+    }
+    *group_mask = small->size - 1;
+    scan_bucket(small, cursor, fn, arg);
+    /* All buckets of the larger table that this one is split into. */
+    uint64_t low = cursor & (small->size - 1);
+    for (uint64_t i = low; i < large->size; i += small->size)
+        scan_bucket(large, i, fn, arg);
+    return next_cursor(cursor, *group_mask);
+}
+
 struct entry *map_take_expired(struct map *map, size_t *cursor, size_t buckets, int64_t now_ms,
                                uint64_t *count)
 {

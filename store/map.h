@@ -108,6 +108,15 @@ void map_set_expiry(struct map *map, struct entry *entry, int64_t expire_ms);
 typedef bool map_each_fn(struct entry *entry, void *arg);
 bool map_each(const struct map *map, map_each_fn *fn, void *arg);
 
+/* One step of a scan: calls fn for the entries of the buckets that the cursor names, and returns the
+ * cursor for the next step, 0 at the end.  Begins with 0.  Whoever was there from the beginning to the
+ * end of a scan is visited, also if the table grows or shrinks in between; some may be visited twice.
+ * Cursors count from the highest bit down (P. Noordhuis's way, as Redis's SCAN), so they fit tables of
+ * any size, in any process with the same seed.  *group_mask tells which low bits of a hash the step
+ * went by. */
+uint64_t map_scan(const struct map *map, uint64_t cursor, map_each_fn *fn, void *arg,
+                  uint64_t *group_mask);
+
 /* Takes out entries that have expired at now_ms from a number of buckets, starting at *cursor, which
  * is moved on: to 0 at the end of the table, where a call stops.  Returns them as a list; *count is
  * increased. */

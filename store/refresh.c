@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include "error.h"
 #include "store_internal.h"
 
@@ -65,10 +67,14 @@ static enum anystore_status read_commit(struct segment_reader *reader, const str
         status = record_read(reader, &record);
         if (status != ANYSTORE_OK)
             return status;
-        if (record.kind == RECORD_CLEAR)
+        if (record.kind == RECORD_CLEAR) {
             pending_clear(pending);
-        else if (record.entry && !pending_add(pending, base, record.entry))
+        } else if (record.entry && !map_ready(&pending->map)) {
+            entry_free(record.entry);
+            return error_nomem(reader->error);
+        } else if (record.entry && !pending_add(pending, base, record.entry)) {
             return does_not_fit(reader);
+        }
     }
 }
 
@@ -157,40 +163,28 @@ static enum anystore_status read_header(struct anystore *store, struct news *new
             "wrong key for %s: it was sealed with another key (or its header is damaged)",
             store->path);
     chain_start(&news->chain, &header, file_key);
-    return first ? store_learn_mask(store, &header, error) : ANYSTORE_OK;
-}
-
-/* Goes over one commit whose changes are known already: only its seals are checked. */
-static enum anystore_status skip_commit(struct segment_reader *reader)
-{
-    bool end = false;
-    enum anystore_status status = segment_reader_at_end(reader, &end);
-    while (status == ANYSTORE_OK && !end) {
-        struct record record;
-        status = record_read(reader, &record);
-        if (status != ANYSTORE_OK)
-            break;
-        entry_free(record.entry);
-        status = segment_reader_at_end(reader, &end);
-    }
+    OPENSSL_cleanse(file_key, sizeof file_key);
+    if (!first)
+        return ANYSTORE_OK;
+    status = store_learn_secrets(store, &header, error);
+    map_init(&news->map, &store->map.seed);
+    pending_init(&news->pending, &store->map);
     return status;
 }
 
-/* In another file than the one that is loaded, a new base: goes to where the loaded state is.
- * *found is false if that is before the base. */
+/* In another file than the one that is loaded, a new base: goes to the end of it.  *found tells
+ * whether that is the loaded state.  A base is made of the newest state, so one that is older than
+ * what is loaded, or differs from it, is not of the same history: somebody put a backup back. */
 static enum anystore_status find_loaded(struct anystore *store, struct segment_reader *reader,
                                         bool *found)
 {
-    uint64_t loaded = store->chain.generation;
     enum anystore_status status = segment_reader_skip_base(reader);
-    while (status == ANYSTORE_OK && reader->chain.generation < loaded) {
-        bool more = false;
-        status = segment_reader_next_commit(reader, &more);
-        if (status == ANYSTORE_OK)
-            status = more ? skip_commit(reader)
-                          : replaced(store, reader->error, "was replaced by an older copy");
-    }
-    *found = status == ANYSTORE_OK && reader->chain.generation == loaded;
+    if (status != ANYSTORE_OK)
+        return status;
+    *found = reader->chain.generation == store->chain.generation;
+    if (reader->chain.generation < store->chain.generation ||
+        (*found && reader->chain.time_ms != store->chain.time_ms))
+        status = replaced(store, reader->error, "was replaced by an older copy");
     return status;
 }
 
@@ -218,6 +212,22 @@ static enum anystore_status read_other_file(struct anystore *store, struct news 
     return read_base(reader, &news->map);
 }
 
+/* Whether a file of the loaded one's id holds what is loaded: it is as long, and has the same segment
+ * there, by its tag. */
+static enum anystore_status grows_on(struct anystore *store, const struct news *news, bool *grown,
+                                     struct anystore_error *error)
+{
+    uint8_t tag[XAES_TAG_BYTES];
+    *grown = false;
+    if ((uint64_t)news->file.st_size < store->chain.end)
+        return ANYSTORE_OK;
+    if (!disk_read_exact(store->disk, news->fd, tag, sizeof tag,
+                         (off_t)(store->chain.end - sizeof tag)))
+        return error_system(error, "cannot read %s", store->path);
+    *grown = memcmp(tag, store->chain.tag, sizeof tag) == 0;
+    return ANYSTORE_OK;
+}
+
 /* Reads all commits up to the generation `target` into news. */
 static enum anystore_status read_news(struct anystore *store, struct news *news, bool first,
                                       uint64_t target, struct anystore_error *error)
@@ -227,7 +237,7 @@ static enum anystore_status read_news(struct anystore *store, struct news *news,
     if (!first && disk->stat(disk, store->path, &st) == 0 && st.st_dev == store->file.st_dev &&
         st.st_ino == store->file.st_ino && (uint64_t)st.st_size == store->chain.end)
         return ANYSTORE_OK; /* the file that is loaded, and nothing behind */
-    news->fd = disk->open(disk, store->path, O_RDONLY, 0);
+    news->fd = disk->open(disk, store->path, O_RDONLY | O_NONBLOCK, 0); /* it may be a pipe */
     if (news->fd < 0 && errno == ENOENT && !first)
         return replaced(store, error, "vanished");
     if (news->fd < 0)
@@ -239,8 +249,14 @@ static enum anystore_status read_news(struct anystore *store, struct news *news,
     if (status != ANYSTORE_OK)
         return status;
     uint64_t size = (uint64_t)news->file.st_size;
-    if (same && size < store->chain.end)
-        return replaced(store, error, "was replaced by an older copy, or cut");
+    if (same) {
+        bool grown = false;
+        status = grows_on(store, news, &grown, error);
+        if (status == ANYSTORE_OK && !grown)
+            status = replaced(store, error, "was replaced by an older copy, or cut");
+        if (status != ANYSTORE_OK)
+            return status;
+    }
 
     struct segment_reader reader;
     status = segment_reader_begin(&reader, disk, news->fd, store->path, size, &news->chain, error);
@@ -270,7 +286,10 @@ static enum anystore_status publish_news(struct anystore *store, struct news *ne
         struct entry *garbage = NULL;
         struct map replaced_map, cleared_map;
         map_init(&replaced_map, &store->map.seed);
-        if (!map_ready(news->reload ? &news->map : &store->map))
+        /* The published map always has a table, so that nobody has to make one under its readers. */
+        if (!map_ready(news->pending.cleared ? &news->pending.map
+                       : news->reload        ? &news->map
+                                             : &store->map))
             return error_nomem(error);
         view_lock_exclusive(&store->view_lock);
         if (news->reload) {
@@ -297,6 +316,14 @@ static enum anystore_status publish_news(struct anystore *store, struct news *ne
     return ANYSTORE_OK;
 }
 
+/* Makes durable that the path names the file that it names now. */
+static enum anystore_status sync_name(struct anystore *store, struct anystore_error *error)
+{
+    if (store->fsync == ANYSTORE_FSYNC_ALWAYS && !disk_sync_directory_of(store->disk, store->path))
+        return error_system(error, "cannot sync the directory of %s", store->path);
+    return ANYSTORE_OK;
+}
+
 enum anystore_status refresh_to_mark(struct anystore *store, struct anystore_error *error)
 {
     enum anystore_status status = ANYSTORE_OK;
@@ -307,6 +334,9 @@ enum anystore_status refresh_to_mark(struct anystore *store, struct anystore_err
         struct news news;
         news_init(&news, store);
         status = read_news(store, &news, false, mark, error);
+        /* A mark that the file does not reach is damaged, and vouches for nothing. */
+        if (status == ANYSTORE_OK && news.fd >= 0 && news.chain.generation < mark)
+            status = sync_name(store, error);
         if (status == ANYSTORE_OK)
             status = publish_news(store, &news, error);
         news_free(&news, store->disk);
@@ -331,10 +361,19 @@ static enum anystore_status help(struct anystore *store, uint64_t generation,
 {
     if (store_mark(store) == generation)
         return ANYSTORE_OK;
-    if (store->fsync == ANYSTORE_FSYNC_ALWAYS && !disk_sync_directory_of(store->disk, store->path))
-        return error_system(error, "cannot sync the directory of %s", store->path);
-    store_set_mark(store, generation);
-    return ANYSTORE_OK;
+    enum anystore_status status = sync_name(store, error);
+    if (status == ANYSTORE_OK)
+        store_set_mark(store, generation);
+    return status;
+}
+
+/* What a process with "fsync no" wrote becomes durable before one with "fsync always" shows it. */
+static enum anystore_status sync_first(struct anystore *store, const struct news *news,
+                                       struct anystore_error *error)
+{
+    if (store->fsync == ANYSTORE_FSYNC_ALWAYS && store->disk->fsync(store->disk, news->fd) != 0)
+        return error_system(error, "cannot sync %s", store->path);
+    return sync_name(store, error);
 }
 
 static enum anystore_status refresh_to_end(struct anystore *store, bool first,
@@ -344,6 +383,8 @@ static enum anystore_status refresh_to_end(struct anystore *store, bool first,
     pthread_mutex_lock(&store->refresh_mutex);
     news_init(&news, store);
     enum anystore_status status = read_news(store, &news, first, UINT64_MAX, error);
+    if (status == ANYSTORE_OK && first)
+        status = sync_first(store, &news, error);
     if (status == ANYSTORE_OK)
         status = help(store, news.chain.generation, error);
     if (status == ANYSTORE_OK)

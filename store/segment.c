@@ -218,7 +218,8 @@ static enum anystore_status reader_load(struct segment_reader *reader)
     if (reader->marked) {
         reader->left = size - FORMAT_MARK_BYTES;
         uint64_t generation = load_le64(text + reader->left);
-        if (reader->kind == FORMAT_DELTA && generation != chain->generation + 1)
+        if ((reader->kind == FORMAT_DELTA && generation != chain->generation + 1) ||
+            generation > INT64_MAX)
             return reader_damaged(reader, "has the wrong generation");
         chain->generation = generation;
         chain->time_ms = (int64_t)load_le64(text + reader->left + 8);

@@ -87,7 +87,7 @@ static enum anystore_status load_or_make(struct anystore *store, struct anystore
     } else {
         status = base_write(store, NULL, error);
         if (status == ANYSTORE_OK)
-            status = store_learn_mask(store, &store->chain.header, error);
+            status = store_learn_secrets(store, &store->chain.header, error);
         if (status == ANYSTORE_OK)
             store_set_mark(store, store->chain.generation);
     }
@@ -100,11 +100,15 @@ static enum anystore_status load_or_make(struct anystore *store, struct anystore
     return ANYSTORE_OK;
 }
 
-enum anystore_status store_learn_mask(struct anystore *store, const struct format_header *header,
-                                      struct anystore_error *error)
+enum anystore_status store_learn_secrets(struct anystore *store, const struct format_header *header,
+                                         struct anystore_error *error)
 {
-    if (!format_mark_mask(header, store->key.bytes, &store->mark_mask))
+    struct format_secrets secrets;
+    if (!format_secrets(header, store->key.bytes, &secrets))
         return error_set(error, ANYSTORE_IO, "cannot derive a key: OpenSSL failed");
+    store->mark_mask = secrets.mark_mask;
+    store->map.seed = (struct siphash_key){secrets.map_seed[0], secrets.map_seed[1]};
+    OPENSSL_cleanse(&secrets, sizeof secrets);
     return ANYSTORE_OK;
 }
 

@@ -75,9 +75,10 @@ struct anystore {
 struct anystore *store_open_on_disk(const struct anystore_options *options, const struct disk *disk,
                                     struct anystore_error *error);
 
-/* Derives mark_mask, which depends on the store's id: the first thing after that is known. */
-enum anystore_status store_learn_mask(struct anystore *store, const struct format_header *header,
-                                      struct anystore_error *error);
+/* Derives mark_mask and the seed of the still empty map, which depend on the store's id: the first
+ * thing after that is known. */
+enum anystore_status store_learn_secrets(struct anystore *store, const struct format_header *header,
+                                         struct anystore_error *error);
 
 void store_log(struct anystore *store, enum anystore_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -227,6 +227,38 @@ void anystore_each(struct anystore_txn *txn, anystore_each_fn *fn, void *arg)
         map_each(&txn->pending->map, visit_change, &visiting);
 }
 
+/* Pending changes are part of the step whose low bits of the hash they have. */
+struct scanning {
+    struct visiting visiting;
+    uint64_t cursor, group_mask;
+};
+
+static bool scan_change(struct entry *change, void *arg)
+{
+    struct scanning *scanning = arg;
+    if (((change->hash ^ scanning->cursor) & scanning->group_mask) == 0)
+        visit_change(change, &scanning->visiting);
+    return true;
+}
+
+static bool skip_published(struct entry *entry, void *arg)
+{
+    (void)entry;
+    (void)arg;
+    return true;
+}
+
+uint64_t anystore_scan(struct anystore_txn *txn, uint64_t cursor, anystore_each_fn *fn, void *arg)
+{
+    struct scanning scanning = {.visiting = {txn, fn, arg}, .cursor = cursor};
+    bool cleared = txn->pending && txn->pending->cleared;
+    uint64_t next = map_scan(txn->map, cursor, cleared ? skip_published : visit_published,
+                             &scanning.visiting, &scanning.group_mask);
+    if (txn->pending)
+        map_each(&txn->pending->map, scan_change, &scanning);
+    return next;
+}
+
 int64_t anystore_now(const struct anystore_txn *txn)
 {
     return txn->now_ms;

@@ -181,6 +181,11 @@ typedef bool anystore_each_fn(const void *key, size_t key_size, const struct any
                               void *arg);
 void anystore_each(struct anystore_txn *txn, anystore_each_fn *fn, void *arg);
 
+/* One step of a scan over all keys: calls fn for some of them and returns the cursor for the next step,
+ * 0 at the end; the first is 0.  A key that is there from the first step to the last is visited at least
+ * once, whatever is changed in between, and in whichever processes the steps are made. */
+uint64_t anystore_scan(struct anystore_txn *txn, uint64_t cursor, anystore_each_fn *fn, void *arg);
+
 /* The time of this transaction, Unix time in milliseconds. */
 int64_t anystore_now(const struct anystore_txn *txn);
 
