@@ -85,6 +85,7 @@ struct client *client_new(struct client_registry *registry, int fd, bool is_unix
     client->created_ms = now_ms;
     atomic_init(&client->last_active_ms, now_ms);
     atomic_init(&client->resp_version, 2);
+    atomic_init(&client->queued, -1);
     learn_addresses(client);
     pthread_mutex_lock(&registry->mutex);
     client->id = registry->next_id++;
@@ -155,16 +156,18 @@ static void describe_locked(const struct client *client, int64_t now_ms, struct 
     size_t capacity = atomic_load_explicit(&client->input_capacity, memory_order_relaxed);
     size_t output = atomic_load_explicit(&client->output_size, memory_order_relaxed);
     int64_t active = atomic_load_explicit(&client->last_active_ms, memory_order_relaxed);
+    int queued = atomic_load_explicit(&client->queued, memory_order_relaxed);
+    const char *flags = queued >= 0 ? client->is_unix ? "xU" : "x" : client->is_unix ? "U" : "N";
     char line[1024];
     int size = snprintf(
         line, sizeof line,
         "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=0 sub=0 psub=0 "
-        "ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=%zu oll=0 "
+        "ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=%zu oll=0 "
         "omem=0 tot-mem=%zu events=%s cmd=%s user=default redir=-1 resp=%d lib-name=%s "
         "lib-ver=%s\n",
         (unsigned long long)client->id, client->address, client->local_address, client->fd,
         text_or_empty(client, CLIENT_NAME), (long long)((now_ms - client->created_ms) / 1000),
-        (long long)((now_ms - active) / 1000), client->is_unix ? "U" : "N", input,
+        (long long)((now_ms - active) / 1000), flags, queued, input,
         capacity - (input < capacity ? input : capacity), output,
         sizeof *client + capacity + output, output ? "rw" : "r", command_name,
         atomic_load_explicit(&client->resp_version, memory_order_relaxed),

@@ -27,6 +27,7 @@ struct client {
     _Atomic(const struct command *) last_command;
     atomic_size_t input_size, input_capacity, output_size, argument_bytes;
     atomic_int resp_version;
+    atomic_int queued; /* commands after MULTI; -1: no MULTI */
     /* Guard: the registry's lock; through the functions below. */
     char *texts[CLIENT_TEXT_COUNT];
     struct client *previous, *next;

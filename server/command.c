@@ -150,8 +150,8 @@ static int compare_names(const void *one, const void *other)
 struct command_table *command_table_new(void)
 {
     const struct command *const families[] = {
-        command_connection_rows, command_introspect_rows, command_key_rows,
-        command_server_rows,     command_string_rows,
+        command_connection_rows, command_transaction_rows, command_introspect_rows,
+        command_key_rows,        command_server_rows,      command_string_rows,
     };
     const size_t family_count = sizeof families / sizeof *families;
     size_t count = 0;

@@ -53,7 +53,10 @@ enum command_flags {
     COMMAND_ALLOW_BUSY = 1 << 13,
     COMMAND_NO_MULTI = 1 << 14,
     COMMAND_NO_ASYNC_LOADING = 1 << 15,
-    COMMAND_ALONE = 1 << 16 /* ours: runs in a commit of its own that writes a new base (SAVE) */
+    COMMAND_ALONE = 1 << 16, /* ours: runs in a commit of its own that writes a new base (SAVE) */
+    COMMAND_VIEW = 1 << 17,  /* ours: sees the map, though Redis does not call it a read (WATCH) */
+    COMMAND_AT_ONCE = 1 << 18,   /* ours: is not queued after MULTI (DISCARD, QUIT) */
+    COMMAND_RUNS_QUEUE = 1 << 19 /* ours: needs what the queued commands need (EXEC) */
 };
 
 /* Redis's ACL categories; @fast and @slow, @read, @write and the like that follow from the flags are
@@ -98,6 +101,7 @@ extern const struct command command_introspect_rows[];
 extern const struct command command_key_rows[];
 extern const struct command command_server_rows[];
 extern const struct command command_string_rows[];
+extern const struct command command_transaction_rows[];
 
 /* All commands of all families, to look up by name. */
 struct command_table;

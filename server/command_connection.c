@@ -226,6 +226,7 @@ static void run_hello(struct request *request)
 static void run_reset(struct request *request)
 {
     set_resp_version(request, 2);
+    transaction_free(&request->connection->session.transaction, request->server->store);
     request->connection->session.authenticated = !password_needed(request);
     client_set_text(request->server->clients, request->connection->client, CLIENT_NAME, NULL, 0);
     resp_write_simple(request->reply, "RESET");
@@ -492,7 +493,7 @@ const struct command command_connection_rows[] = {
     {.name = "quit",
      .run = run_quit,
      .arity = -1,
-     .flags = SESSION_FLAGS,
+     .flags = SESSION_FLAGS | COMMAND_AT_ONCE,
      .categories = CATEGORY_CONNECTION,
      .since = "1.0.0",
      .group = "connection",
@@ -501,7 +502,7 @@ const struct command command_connection_rows[] = {
     {.name = "reset",
      .run = run_reset,
      .arity = 1,
-     .flags = SESSION_FLAGS,
+     .flags = SESSION_FLAGS | COMMAND_AT_ONCE,
      .categories = CATEGORY_CONNECTION,
      .since = "6.2.0",
      .group = "connection",

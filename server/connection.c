@@ -54,6 +54,8 @@ void connection_free(struct connection *connection)
     if (connection->client)
         client_free(connection->server->clients, connection->client);
     close(connection->fd);
+    if (connection->server->store)
+        transaction_free(&connection->session.transaction, connection->server->store);
     resp_parser_free(connection->parser);
     resp_buffer_free(&connection->input);
     resp_buffer_free(&connection->output);
@@ -151,29 +153,116 @@ static void run_write(struct request *request)
         anystore_rollback(request->txn, savepoint);
 }
 
-static void run_command(struct request *request, const char *refusal)
+void connection_run_command(struct request *request)
 {
-    const struct command *command = request->command;
-    atomic_store_explicit(&request->connection->client->last_command, command,
+    atomic_store_explicit(&request->connection->client->last_command, request->command,
                           memory_order_relaxed);
-    if ((command->flags & (COMMAND_READONLY | COMMAND_WRITE | COMMAND_ALONE)) && refusal &&
-        (!request->txn || !(command->flags & COMMAND_READONLY)))
-        resp_write_errorf(request->reply, "MISCONF %s", refusal);
-    else if (!(command->flags & COMMAND_WRITE))
-        command->run(request);
-    else
+    if (request->command->flags & COMMAND_WRITE)
         run_write(request);
+    else
+        request->command->run(request);
+}
+
+/* ---- One request -------------------------------------------------------------------------- */
+
+/* What is common to the requests of one run. */
+struct run {
+    struct anystore_txn *txn;
+    bool updating;
+    const char *refusal;
+    bool alone;         /* the request that wanted a commit of its own was run */
+    bool touched_store; /* the last reply depends on the map */
+};
+
+#define NEEDS_STORE (COMMAND_READONLY | COMMAND_WRITE | COMMAND_ALONE | COMMAND_VIEW)
+
+/* The flags that tell what a command needs: for EXEC, what is queued. */
+static unsigned needs_of(const struct request *request)
+{
+    const struct transaction *transaction = &request->connection->session.transaction;
+    unsigned flags = request->command->flags;
+    if (flags & COMMAND_RUNS_QUEUE)
+        flags |= (transaction->flags & NEEDS_STORE) | (transaction->watched ? COMMAND_VIEW : 0);
+    return flags;
+}
+
+static void refuse(struct request *request, const char *refusal)
+{
+    resp_write_errorf(request->reply, "MISCONF %s", refusal);
+    if (request->command->flags & COMMAND_RUNS_QUEUE)
+        transaction_free(&request->connection->session.transaction, request->server->store);
+}
+
+/* After MULTI: everything but what ends the transaction waits for EXEC. */
+static void queue_command(struct request *request)
+{
+    struct transaction *transaction = &request->connection->session.transaction;
+    if (request->command->flags & COMMAND_NO_MULTI) {
+        resp_write_error(request->reply, "ERR Command not allowed inside a transaction");
+        transaction->failed = true;
+    } else if (!transaction_queue(transaction, request->command, request->argv, request->argc)) {
+        reply_out_of_memory(request);
+        transaction->failed = true;
+    } else {
+        resp_write_simple(request->reply, "QUEUED");
+    }
+}
+
+/* Runs a request whose checks have been made.  False if it must wait for another kind of run, which
+ * *result tells; nothing has been done then. */
+static bool run_checked(struct request *request, struct run *run, enum run_result *result)
+{
+    struct session *session = &request->connection->session;
+    unsigned needs = needs_of(request);
+    if (session->transaction.open && !(needs & COMMAND_AT_ONCE)) {
+        queue_command(request);
+        return true;
+    }
+    if (run->refusal && (needs & NEEDS_STORE) &&
+        (!run->txn || (needs & (COMMAND_WRITE | COMMAND_ALONE)))) {
+        refuse(request, run->refusal);
+        return true;
+    }
+    if ((needs & COMMAND_WRITE) && !run->updating) {
+        *result = RUN_NEEDS_UPDATE;
+        return false;
+    }
+    if ((needs & COMMAND_ALONE) && request->server->data_path) {
+        if (!run->updating || !request->connection->update.rewrite) {
+            *result = RUN_NEEDS_ALONE;
+            return false;
+        }
+        run->alone = true;
+    }
+    run->touched_store = needs & NEEDS_STORE;
+    connection_run_command(request);
+    return true;
+}
+
+/* The checks said no: the error is replied already. */
+static void rejected(struct request *request, size_t start, struct resp_buffer *replies)
+{
+    struct session *session = &request->connection->session;
+    session->transaction.failed |= session->transaction.open;
+    if (!is_cross_protocol(request))
+        return;
+    log_write(request->server->log, LOG_WARNING,
+              "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: "
+              "commands to AnyStore. Connection from %s aborted.",
+              request->connection->client->address);
+    resp_buffer_truncate(replies, start);
+    session->close_after_reply = true;
 }
 
 enum run_result connection_run(struct connection *connection, struct anystore_txn *txn,
                                bool updating, const char *refusal, struct resp_buffer *replies)
 {
     struct server *server = connection->server;
+    struct run run = {.txn = txn, .updating = updating, .refusal = refusal};
     const size_t pause = output_pause(connection);
     enum run_result result = RUN_MORE_INPUT;
     uint64_t commands = 0, errors = 0;
-    bool alone = false;
-    while (!alone) {
+    while (!run.alone) {
         struct resp_writer writer = {replies, connection->session.resp_version};
         if (connection->session.close_after_reply || replies->failed) {
             result = RUN_CLOSE;
@@ -192,43 +281,26 @@ enum run_result connection_run(struct connection *connection, struct anystore_tx
                                   .argv = resp_parser_argv(connection->parser),
                                   .reply = &writer};
         size_t start = resp_buffer_size(replies);
-        bool touches_store = false;
-        if (command_check(&request) == COMMAND_RUN) {
-            unsigned flags = request.command->flags;
-            if ((flags & COMMAND_WRITE) && !updating && !refusal) {
-                result = RUN_NEEDS_UPDATE;
-                break;
-            }
-            if ((flags & COMMAND_ALONE) && !refusal && server->data_path) {
-                if (!updating || !connection->update.rewrite) {
-                    result = RUN_NEEDS_ALONE;
-                    break;
-                }
-                alone = true;
-            }
-            touches_store = flags & (COMMAND_WRITE | COMMAND_READONLY | COMMAND_ALONE);
-            run_command(&request, refusal);
-        } else if (is_cross_protocol(&request)) {
-            log_write(
-                server->log, LOG_WARNING,
-                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or "
-                "Host: commands to AnyStore. Connection from %s aborted.",
-                connection->client->address);
-            resp_buffer_truncate(replies, start);
-            connection->session.close_after_reply = true;
-        }
+        run.touched_store = false;
+        if (command_check(&request) != COMMAND_RUN)
+            rejected(&request, start, replies);
+        else if (!run_checked(&request, &run, &result))
+            break;
         if (resp_buffer_size(replies) > start && resp_buffer_bytes(replies)[start] == '-')
             errors++;
         commands++;
         resp_buffer_consume(&connection->input, connection->parsed_size);
         connection->parsed = false;
-        if (connection->busy && !note_reply(connection, touches_store)) {
+        if (connection->busy && !note_reply(connection, run.touched_store)) {
             result = RUN_CLOSE;
             break;
         }
     }
-    if (alone && connection->session.close_after_reply)
+    if (run.alone && connection->session.close_after_reply)
         result = RUN_CLOSE;
+    const struct transaction *transaction = &connection->session.transaction;
+    atomic_store_explicit(&connection->client->queued,
+                          transaction->open ? (int)transaction->count : -1, memory_order_relaxed);
     atomic_fetch_add_explicit(&server->stats.commands_processed, commands, memory_order_relaxed);
     if (errors)
         atomic_fetch_add_explicit(&server->stats.error_replies, errors, memory_order_relaxed);

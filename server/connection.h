@@ -16,6 +16,7 @@
 #include "resp/buffer.h"
 #include "resp/parser.h"
 #include "resp/writer.h"
+#include "transaction.h"
 
 struct command;
 struct event;
@@ -28,6 +29,7 @@ struct session {
     bool authenticated;
     bool close_after_reply; /* QUIT, a protocol error: no further command is run */
     bool closing_now;       /* SHUTDOWN: no reply either */
+    struct transaction transaction;
 };
 
 /* Where one reply of an update ends in update_replies, and whether it depends on the commit. */
@@ -83,6 +85,11 @@ struct connection {
 struct connection *connection_new(struct server *server, struct worker *worker, int fd,
                                   bool is_unix);
 void connection_free(struct connection *connection);
+
+struct request;
+
+/* Runs one command whose checks have been made, for EXEC too. */
+void connection_run_command(struct request *request);
 
 /* Runs the complete requests in the input.  `txn` is a view or an update, or NULL if the map cannot
  * be used: then `refusal` is replied to whatever needs it.  `updating` tells a view from an

@@ -106,6 +106,7 @@ static void publish(struct anystore *store, struct pending *pending, const struc
     pthread_mutex_lock(&store->refresh_mutex);
     store_set_mark(store, chain->generation);
     view_lock_exclusive(&store->view_lock);
+    watch_touch_pending(&store->watches, pending, store->round);
     pending_apply(pending, &store->map, &garbage, &old);
     atomic_store_explicit(&store->loaded, chain->generation, memory_order_release);
     store_note_map(store);
@@ -202,6 +203,8 @@ static uint64_t run_updates(struct anystore *store, struct anystore_request *req
 {
     struct anystore_txn txn;
     txn_begin(&txn, TXN_PENDING, &store->map, pending);
+    txn.watches = &store->watches;
+    txn.round = ++store->round;
     uint64_t ran = 0;
     for (struct anystore_request *request = requests; request; request = request->next) {
         *rewrite = *rewrite || request->rewrite;

@@ -88,7 +88,7 @@ bool format_file_key(const struct format_header *header, const uint8_t master[AN
 
 /* Secret numbers of a store, the same in every process that has it open. */
 struct format_secrets {
-    uint64_t mark_mask;   /* added to the commit mark in the lock file, which would tell the number of
+    uint64_t mark_mask; /* added to the commit mark in the lock file, which would tell the number of
                            * commits otherwise */
     uint64_t map_seed[2]; /* of the map's hash: so that a scan may go on in another process */
 };

@@ -297,6 +297,9 @@ static enum anystore_status publish_news(struct anystore *store, struct news *ne
             store->map = news->map;
             map_init(&news->map, &store->map.seed);
         }
+        if (replaced_map.table[0].size != 0)
+            watch_touch_all(&store->watches);
+        watch_touch_pending(&store->watches, &news->pending, 0);
         pending_apply(&news->pending, &store->map, &garbage, &cleared_map);
         atomic_store_explicit(&store->loaded, news->chain.generation, memory_order_release);
         store_note_map(store);

@@ -179,6 +179,7 @@ struct anystore *store_open_on_disk(const struct anystore_options *options, cons
         return NULL;
     }
     map_init(&store->map, &seed);
+    watch_table_init(&store->watches);
     if (!map_ready(&store->map)) {
         error_nomem(error);
         goto fail;
@@ -221,6 +222,7 @@ void anystore_close(struct anystore *store)
     pthread_cond_destroy(&store->queue_changed);
     pthread_mutex_destroy(&store->queue_mutex);
     pthread_mutex_destroy(&store->refresh_mutex);
+    watch_table_destroy(&store->watches);
     view_lock_destroy(&store->view_lock);
     chain_wipe(&store->chain);
     free(store->path);
@@ -244,6 +246,7 @@ enum anystore_status anystore_view(struct anystore *store, anystore_fn *fn, void
     struct anystore_txn txn;
     unsigned slot = view_lock_shared(&store->view_lock);
     txn_begin(&txn, TXN_VIEW, &store->map, NULL);
+    txn.watches = &store->watches;
     bool ok = fn(&txn, arg);
     view_unlock_shared(&store->view_lock, slot);
     return ok ? error_ok(error) : error_set(error, ANYSTORE_ABORTED, "aborted");
@@ -255,6 +258,7 @@ static enum anystore_status update_in_memory(struct anystore *store, anystore_fn
     struct anystore_txn txn;
     view_lock_exclusive(&store->view_lock);
     txn_begin(&txn, TXN_DIRECT, &store->map, NULL);
+    txn.watches = &store->watches;
     bool ok = fn(&txn, arg);
     if (!ok)
         anystore_rollback(&txn, 0);
@@ -306,6 +310,11 @@ enum anystore_status anystore_update(struct anystore *store, anystore_fn *fn, vo
 }
 
 /* ---- Looking inside ----------------------------------------------------------------------- */
+
+void anystore_unwatch(struct anystore *store, struct anystore_watch *watch)
+{
+    watch_remove(&store->watches, watch);
+}
 
 void anystore_stats(struct anystore *store, struct anystore_stats *stats)
 {

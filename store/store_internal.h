@@ -14,6 +14,7 @@
 #include "map.h"
 #include "pending.h"
 #include "view_lock.h"
+#include "watch.h"
 
 struct anystore_key {
     uint8_t bytes[ANYSTORE_KEY_BYTES];
@@ -44,6 +45,7 @@ struct anystore {
 
     struct view_lock view_lock;
     struct map map; /* published; guard: view_lock */
+    struct watch_table watches;
 
     /* What of the file is in the map; guard: refresh_mutex.  While the commit thread holds the file
      * lock nobody else changes it (commit_in_progress). */
@@ -67,6 +69,7 @@ struct anystore {
     bool closing;                                      /* guard: queue_mutex */
     bool heal;                                         /* guard: queue_mutex; see refresh.c */
 
+    uint64_t round;         /* commit thread: number of rounds so far */
     uint64_t base_retry_at; /* commit thread: file size below which no new base is tried */
     struct store_counters counters;
 };

@@ -266,6 +266,13 @@ int64_t anystore_now(const struct anystore_txn *txn)
 
 /* ---- Changing ----------------------------------------------------------------------------- */
 
+/* Tells who watches a key.  What is undone later was a change for them all the same. */
+static void touch(struct anystore_txn *txn, uint32_t hash, const void *key, size_t key_size)
+{
+    if (txn->watches)
+        watch_touch(txn->watches, hash, key, key_size);
+}
+
 /* Puts an entry, whose hash is set, into the layer, and says so in the journal. */
 static enum anystore_status put_entry(struct anystore_txn *txn, struct entry *entry)
 {
@@ -275,6 +282,7 @@ static enum anystore_status put_entry(struct anystore_txn *txn, struct entry *en
         return ANYSTORE_NOMEM;
     }
     struct entry *old = map_put(map, entry);
+    touch(txn, entry->hash, entry_key(entry), entry->key_size);
     txn->undo[txn->undo_count++] =
         (struct txn_undo){.kind = UNDO_ENTRY, .added = entry, .old = old};
     return ANYSTORE_OK;
@@ -323,6 +331,7 @@ enum anystore_status anystore_delete(struct anystore_txn *txn, const void *key, 
     if (!journal_ready(txn))
         return ANYSTORE_NOMEM;
     struct entry *old = map_remove(layer(txn), hash, key, key_size);
+    touch(txn, hash, key, key_size);
     txn->undo[txn->undo_count++] = (struct txn_undo){.kind = UNDO_ENTRY, .old = old};
     return ANYSTORE_OK;
 }
@@ -343,6 +352,7 @@ enum anystore_status anystore_set_expiry(struct anystore_txn *txn, const void *k
         txn->undo[txn->undo_count++] =
             (struct txn_undo){.kind = UNDO_EXPIRY, .added = entry, .old_expire_ms = old_expire_ms};
         map_set_expiry(layer(txn), entry, expire_ms);
+        touch(txn, hash, key, key_size);
         return ANYSTORE_OK;
     }
     /* A published key without an expiry can get one by a small record.  One that has an expiry may
@@ -367,6 +377,8 @@ enum anystore_status anystore_clear(struct anystore_txn *txn)
     }
     *old = *map;
     map_init(map, &old->seed);
+    if (txn->watches)
+        watch_touch_clear(txn->watches);
     txn->undo[txn->undo_count++] = (struct txn_undo){
         .kind = UNDO_CLEAR,
         .old_map = old,
@@ -375,4 +387,23 @@ enum anystore_status anystore_clear(struct anystore_txn *txn)
     if (txn->pending)
         txn->pending->cleared = true;
     return ANYSTORE_OK;
+}
+
+/* ---- Watching ----------------------------------------------------------------------------- */
+
+void anystore_watch(struct anystore_txn *txn, struct anystore_watch *watch)
+{
+    watch->hash = map_hash(txn->map, watch->key, watch->key_size);
+    watch->expire_ms = 0;
+    watch->existed =
+        look_live(txn, watch->hash, watch->key, watch->key_size, &watch->expire_ms) != NULL;
+    watch->round = txn->round;
+    atomic_init(&watch->changed, false);
+    watch_add(txn->watches, watch);
+}
+
+bool anystore_watch_changed(const struct anystore_txn *txn, const struct anystore_watch *watch)
+{
+    return atomic_load_explicit(&watch->changed, memory_order_acquire) ||
+           (watch->existed && watch->expire_ms != 0 && watch->expire_ms <= txn->now_ms);
 }

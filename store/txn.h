@@ -4,6 +4,7 @@
 #define STORE_TXN_H
 
 #include "pending.h"
+#include "watch.h"
 
 enum txn_mode {
     TXN_VIEW,    /* reads the published map */
@@ -23,8 +24,10 @@ struct txn_undo {
 
 struct anystore_txn {
     enum txn_mode mode;
-    struct map *map;         /* published */
-    struct pending *pending; /* TXN_PENDING */
+    struct map *map;             /* published */
+    struct pending *pending;     /* TXN_PENDING */
+    struct watch_table *watches; /* NULL: nobody can watch */
+    uint64_t round;              /* TXN_PENDING: the number of the round of commits */
     int64_t now_ms;
     struct txn_undo *undo;
     size_t undo_count, undo_capacity;

@@ -8,6 +8,7 @@
 #ifndef ANYSTORE_H
 #define ANYSTORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -188,6 +189,30 @@ uint64_t anystore_scan(struct anystore_txn *txn, uint64_t cursor, anystore_each_
 
 /* The time of this transaction, Unix time in milliseconds. */
 int64_t anystore_now(const struct anystore_txn *txn);
+
+/* ---- Watching keys ------------------------------------------------------------------------ */
+
+/* Notices changes of one key from anystore_watch on, by any process, its own transactions included.
+ * The caller fills in key and key_size, keeps both, and calls anystore_unwatch in the end. */
+struct anystore_watch {
+    const void *key;
+    size_t key_size;
+    atomic_bool changed; /* the rest is the store's */
+    bool existed;
+    int64_t expire_ms;
+    uint32_t hash;
+    uint64_t round;
+    struct anystore_watch *previous, *next;
+};
+
+/* Starts watching, in a transaction: what that sees is what changes are told against. */
+void anystore_watch(struct anystore_txn *txn, struct anystore_watch *watch);
+
+/* Whether the key was changed, or has expired, since.  In an update that is the truth for all
+ * processes; a view may not have seen the newest yet. */
+bool anystore_watch_changed(const struct anystore_txn *txn, const struct anystore_watch *watch);
+
+void anystore_unwatch(struct anystore *store, struct anystore_watch *watch);
 
 /* ---- Looking inside ----------------------------------------------------------------------- */
 

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of watched keys. */
+#include "watch.h"
+
+#include <string.h>
+
+void watch_table_init(struct watch_table *table)
+{
+    memset(table->buckets, 0, sizeof table->buckets);
+    atomic_init(&table->count, 0);
+    pthread_mutex_init(&table->mutex, NULL);
+}
+
+void watch_table_destroy(struct watch_table *table)
+{
+    pthread_mutex_destroy(&table->mutex);
+}
+
+static bool nobody_watches(struct watch_table *table)
+{
+    /* A watch is added with the view lock held, or on the thread that runs updates, so it cannot come
+     * while a change is being made visible. */
+    return atomic_load_explicit(&table->count, memory_order_acquire) == 0;
+}
+
+static void touch_locked(struct watch_table *table, uint32_t hash, const void *key, size_t key_size,
+                         uint64_t except_round)
+{
+    for (struct anystore_watch *watch = table->buckets[hash % WATCH_BUCKETS]; watch;
+         watch = watch->next)
+        if (watch->hash == hash && watch->key_size == key_size &&
+            memcmp(watch->key, key, key_size) == 0 &&
+            (except_round == 0 || watch->round != except_round))
+            atomic_store_explicit(&watch->changed, true, memory_order_release);
+}
+
+void watch_touch(struct watch_table *table, uint32_t hash, const void *key, size_t key_size)
+{
+    if (nobody_watches(table))
+        return;
+    pthread_mutex_lock(&table->mutex);
+    touch_locked(table, hash, key, key_size, 0);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+static void touch_each_locked(struct watch_table *table, bool missing_too, uint64_t except_round)
+{
+    for (size_t i = 0; i < WATCH_BUCKETS; i++)
+        for (struct anystore_watch *watch = table->buckets[i]; watch; watch = watch->next)
+            if ((watch->existed || missing_too) &&
+                (except_round == 0 || watch->round != except_round))
+                atomic_store_explicit(&watch->changed, true, memory_order_release);
+}
+
+static void touch_each(struct watch_table *table, bool missing_too)
+{
+    if (nobody_watches(table))
+        return;
+    pthread_mutex_lock(&table->mutex);
+    touch_each_locked(table, missing_too, 0);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+void watch_touch_clear(struct watch_table *table)
+{
+    touch_each(table, false);
+}
+
+void watch_touch_all(struct watch_table *table)
+{
+    touch_each(table, true);
+}
+
+struct touching {
+    struct watch_table *table;
+    uint64_t round;
+};
+
+static bool touch_change(struct entry *change, void *arg)
+{
+    const struct touching *touching = arg;
+    touch_locked(touching->table, change->hash, entry_key(change), change->key_size,
+                 touching->round);
+    return true;
+}
+
+void watch_touch_pending(struct watch_table *table, const struct pending *pending, uint64_t round)
+{
+    if (nobody_watches(table))
+        return;
+    struct touching touching = {table, round};
+    pthread_mutex_lock(&table->mutex);
+    if (pending->cleared)
+        touch_each_locked(table, false, round);
+    map_each(&pending->map, touch_change, &touching);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+void watch_add(struct watch_table *table, struct anystore_watch *watch)
+{
+    struct anystore_watch **bucket = &table->buckets[watch->hash % WATCH_BUCKETS];
+    pthread_mutex_lock(&table->mutex);
+    watch->previous = NULL;
+    watch->next = *bucket;
+    if (*bucket)
+        (*bucket)->previous = watch;
+    *bucket = watch;
+    atomic_fetch_add(&table->count, 1);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+void watch_remove(struct watch_table *table, struct anystore_watch *watch)
+{
+    pthread_mutex_lock(&table->mutex);
+    if (watch->previous)
+        watch->previous->next = watch->next;
+    else
+        table->buckets[watch->hash % WATCH_BUCKETS] = watch->next;
+    if (watch->next)
+        watch->next->previous = watch->previous;
+    atomic_fetch_sub(&table->count, 1);
+    pthread_mutex_unlock(&table->mutex);
+}
