@@ -55,8 +55,9 @@ enum command_flags {
     COMMAND_NO_ASYNC_LOADING = 1 << 15,
     COMMAND_ALONE = 1 << 16, /* ours: runs in a commit of its own that writes a new base (SAVE) */
     COMMAND_VIEW = 1 << 17,  /* ours: sees the map, though Redis does not call it a read (WATCH) */
-    COMMAND_AT_ONCE = 1 << 18,   /* ours: is not queued after MULTI (DISCARD, QUIT) */
-    COMMAND_RUNS_QUEUE = 1 << 19 /* ours: needs what the queued commands need (EXEC) */
+    COMMAND_AT_ONCE = 1 << 18,          /* ours: is not queued after MULTI (DISCARD, QUIT) */
+    COMMAND_WHILE_SUBSCRIBED = 1 << 20, /* ours: a subscribed client of RESP2 may send it */
+    COMMAND_RUNS_QUEUE = 1 << 19        /* ours: needs what the queued commands need (EXEC) */
 };
 
 /* Redis's ACL categories; @fast and @slow, @read, @write and the like that follow from the flags are
@@ -70,7 +71,19 @@ enum command_categories {
     CATEGORY_PUBSUB = 1 << 5,
     CATEGORY_BITMAP = 1 << 6,
     CATEGORY_SCRIPTING = 1 << 7,
-    CATEGORY_ADMIN = 1 << 8 /* beside what COMMAND_ADMIN implies */
+    CATEGORY_ADMIN = 1 << 8, /* beside what COMMAND_ADMIN implies */
+    CATEGORY_LIST = 1 << 9,
+    CATEGORY_SET = 1 << 10,
+    CATEGORY_SORTEDSET = 1 << 11
+};
+
+/* One of several ranges of keys of a command that uses them differently (RENAME). */
+struct key_range {
+    const char *flags; /* as key_flags; NULL ends a table */
+    const char *notes; /* as key_notes */
+    /* first 0: known only of a call (SORT's STORE).  last counts from the first key on or, below zero,
+     * from the end. */
+    int first, last, step;
 };
 
 struct command {
@@ -93,13 +106,24 @@ struct command {
     const char *key_notes; /* what Redis notes about key_flags; NULL: nothing */
     /* The key_flags of one call where they depend on its arguments; NULL: they do not. */
     const char *(*call_key_flags)(size_t argc, const struct resp_arg *argv);
+    /* The ranges one by one where one would not tell all; first_key and so on cover those that are
+     * known, and key_flags is NULL.  NULL: only the one range. */
+    const struct key_range *key_ranges;
+    /* Where the key of the last range is in one call, 0: the call has none; NULL if all are known. */
+    size_t (*call_key)(size_t argc, const struct resp_arg *argv);
 };
 
 /* The families. */
+extern const struct command command_bit_rows[];
+extern const struct command command_bitfield_rows[];
 extern const struct command command_connection_rows[];
 extern const struct command command_introspect_rows[];
 extern const struct command command_key_rows[];
+extern const struct command command_pubsub_rows[];
+extern const struct command command_lcs_rows[];
 extern const struct command command_server_rows[];
+extern const struct command command_string_number_rows[];
+extern const struct command command_string_range_rows[];
 extern const struct command command_string_rows[];
 extern const struct command command_transaction_rows[];
 

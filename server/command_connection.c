@@ -13,12 +13,27 @@
 #include "config.h"
 #include "connection.h"
 #include "log.h"
+#include "pubsub.h"
 #include "server.h"
+
+/* In the form of a message, as such a client expects nothing else. */
+static void reply_pong_to_subscriber(struct request *request)
+{
+    resp_write_array(request->reply, 2);
+    resp_write_bulk_text(request->reply, "pong");
+    if (request->argc == 2)
+        resp_write_bulk(request->reply, request->argv[1].data, request->argv[1].size);
+    else
+        resp_write_bulk(request->reply, "", 0);
+}
 
 static void run_ping(struct request *request)
 {
+    const struct connection *connection = request->connection;
     if (request->argc > 2)
         reply_wrong_arity(request);
+    else if (connection->session.resp_version == 2 && subscriber_total(connection->subscriber) > 0)
+        reply_pong_to_subscriber(request);
     else if (request->argc == 2)
         resp_write_bulk(request->reply, request->argv[1].data, request->argv[1].size);
     else
@@ -229,6 +244,7 @@ static void run_reset(struct request *request)
     transaction_free(&request->connection->session.transaction, request->server->store);
     request->connection->session.authenticated = !password_needed(request);
     client_set_text(request->server->clients, request->connection->client, CLIENT_NAME, NULL, 0);
+    subscriber_unsubscribe(request->server->pubsub, request->connection->subscriber);
     resp_write_simple(request->reply, "RESET");
 }
 
@@ -484,7 +500,7 @@ const struct command command_connection_rows[] = {
     {.name = "ping",
      .run = run_ping,
      .arity = -1,
-     .flags = COMMAND_FAST,
+     .flags = COMMAND_FAST | COMMAND_WHILE_SUBSCRIBED,
      .categories = CATEGORY_CONNECTION,
      .since = "1.0.0",
      .group = "connection",
@@ -493,7 +509,7 @@ const struct command command_connection_rows[] = {
     {.name = "quit",
      .run = run_quit,
      .arity = -1,
-     .flags = SESSION_FLAGS | COMMAND_AT_ONCE,
+     .flags = SESSION_FLAGS | COMMAND_AT_ONCE | COMMAND_WHILE_SUBSCRIBED,
      .categories = CATEGORY_CONNECTION,
      .since = "1.0.0",
      .group = "connection",
@@ -502,7 +518,7 @@ const struct command command_connection_rows[] = {
     {.name = "reset",
      .run = run_reset,
      .arity = 1,
-     .flags = SESSION_FLAGS | COMMAND_AT_ONCE,
+     .flags = SESSION_FLAGS | COMMAND_AT_ONCE | COMMAND_WHILE_SUBSCRIBED,
      .categories = CATEGORY_CONNECTION,
      .since = "6.2.0",
      .group = "connection",

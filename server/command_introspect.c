@@ -21,6 +21,9 @@ struct word {
     const char *word;
 };
 
+/* A flag that follows from the row's ranges of keys, beside enum command_flags. */
+#define FLAG_MOVABLE_KEYS (1u << 31)
+
 /* In the order in which Redis shows them. */
 static const struct word flag_words[] = {
     {COMMAND_WRITE, "write"},
@@ -38,6 +41,7 @@ static const struct word flag_words[] = {
     {COMMAND_NO_AUTH, "no_auth"},
     {COMMAND_NO_ASYNC_LOADING, "no_async_loading"},
     {COMMAND_NO_MULTI, "no_multi"},
+    {FLAG_MOVABLE_KEYS, "movablekeys"},
     {COMMAND_ALLOW_BUSY, "allow_busy"},
 };
 
@@ -55,6 +59,9 @@ static const struct word category_words[] = {
     {CATEGORY_KEYSPACE, "@keyspace"},
     {CATEGORY_READ, "@read"},
     {CATEGORY_WRITE, "@write"},
+    {CATEGORY_SET, "@set"},
+    {CATEGORY_SORTEDSET, "@sortedset"},
+    {CATEGORY_LIST, "@list"},
     {CATEGORY_STRING, "@string"},
     {CATEGORY_BITMAP, "@bitmap"},
     {CATEGORY_PUBSUB, "@pubsub"},
@@ -127,40 +134,82 @@ static void reply_words(struct request *request, const char *text, bool as_bulk)
 
 /* ---- COMMAND INFO ------------------------------------------------------------------------- */
 
-static void reply_key_spec(struct request *request, const struct command *command)
+/* {"type": ..., "spec": {...}}: the caller writes the pairs of the spec. */
+static void begin_spec(struct request *request, const char *name, const char *type, size_t pairs)
 {
     struct resp_writer *reply = request->reply;
-    resp_write_map(reply, command->key_notes ? 4 : 3);
-    if (command->key_notes) {
+    resp_write_bulk_text(reply, name);
+    resp_write_map(reply, 2);
+    resp_write_bulk_text(reply, "type");
+    resp_write_bulk_text(reply, type);
+    resp_write_bulk_text(reply, "spec");
+    resp_write_map(reply, pairs);
+}
+
+static void reply_key_range(struct request *request, const struct key_range *range)
+{
+    struct resp_writer *reply = request->reply;
+    bool known = range->first != 0;
+    resp_write_map(reply, range->notes ? 4 : 3);
+    if (range->notes) {
         resp_write_bulk_text(reply, "notes");
-        resp_write_bulk_text(reply, command->key_notes);
+        resp_write_bulk_text(reply, range->notes);
     }
     resp_write_bulk_text(reply, "flags");
-    reply_words(request, command->key_flags, false);
+    reply_words(request, range->flags, false);
 
-    resp_write_bulk_text(reply, "begin_search");
-    resp_write_map(reply, 2);
-    resp_write_bulk_text(reply, "type");
-    resp_write_bulk_text(reply, "index");
-    resp_write_bulk_text(reply, "spec");
-    resp_write_map(reply, 1);
-    resp_write_bulk_text(reply, "index");
-    resp_write_integer(reply, command->first_key);
+    begin_spec(request, "begin_search", known ? "index" : "unknown", known ? 1 : 0);
+    if (known) {
+        resp_write_bulk_text(reply, "index");
+        resp_write_integer(reply, range->first);
+    }
+    begin_spec(request, "find_keys", known ? "range" : "unknown", known ? 3 : 0);
+    if (known) {
+        resp_write_bulk_text(reply, "lastkey");
+        resp_write_integer(reply, range->last);
+        resp_write_bulk_text(reply, "keystep");
+        resp_write_integer(reply, range->step);
+        resp_write_bulk_text(reply, "limit");
+        resp_write_integer(reply, 0);
+    }
+}
 
-    /* Here the last key counts from the first one; below zero, from the end, as elsewhere. */
-    int last = command->last_key < 0 ? command->last_key : command->last_key - command->first_key;
-    resp_write_bulk_text(reply, "find_keys");
-    resp_write_map(reply, 2);
-    resp_write_bulk_text(reply, "type");
-    resp_write_bulk_text(reply, "range");
-    resp_write_bulk_text(reply, "spec");
-    resp_write_map(reply, 3);
-    resp_write_bulk_text(reply, "lastkey");
-    resp_write_integer(reply, last);
-    resp_write_bulk_text(reply, "keystep");
-    resp_write_integer(reply, command->key_step);
-    resp_write_bulk_text(reply, "limit");
-    resp_write_integer(reply, 0);
+/* The ranges of a command, which end with one without flags; one[] is room for a single one. */
+static const struct key_range *ranges_of(const struct command *command, struct key_range one[2])
+{
+    if (command->key_ranges)
+        return command->key_ranges;
+    int last = command->last_key;
+    one[0] = (struct key_range){
+        .flags = command->key_flags,
+        .notes = command->key_notes,
+        .first = command->first_key,
+        .last = last < 0 ? last : last - command->first_key,
+        .step = command->key_step,
+    };
+    one[1] = (struct key_range){.flags = NULL};
+    return one;
+}
+
+static void reply_key_ranges(struct request *request, const struct command *command)
+{
+    struct key_range one[2];
+    const struct key_range *ranges = ranges_of(command, one);
+    size_t count = 0;
+    while (ranges[count].flags)
+        count++;
+    resp_write_set(request->reply, count);
+    for (size_t i = 0; i < count; i++)
+        reply_key_range(request, &ranges[i]);
+}
+
+/* Not all keys are where first_key, last_key and key_step say. */
+static bool has_movable_keys(const struct command *command)
+{
+    const struct key_range *range = command->key_ranges;
+    while (range && range->flags && range->first != 0)
+        range++;
+    return range && range->flags;
 }
 
 static size_t count_rows(const struct command *rows)
@@ -178,15 +227,14 @@ static void reply_info(struct request *request, const struct command *command)
     resp_write_array(reply, 10);
     resp_write_bulk_text(reply, command_full_name(command));
     resp_write_integer(reply, command->arity);
-    reply_bits(request, command->flags, flag_words, COUNT_OF(flag_words));
+    unsigned movable = has_movable_keys(command) ? FLAG_MOVABLE_KEYS : 0;
+    reply_bits(request, command->flags | movable, flag_words, COUNT_OF(flag_words));
     resp_write_integer(reply, command->first_key);
     resp_write_integer(reply, command->last_key);
     resp_write_integer(reply, command->key_step);
     reply_bits(request, all_categories(command), category_words, COUNT_OF(category_words));
     reply_words(request, command->tips, true);
-    resp_write_set(reply, command->first_key != 0);
-    if (command->first_key != 0)
-        reply_key_spec(request, command);
+    reply_key_ranges(request, command);
     if (!command->subcommands) {
         resp_write_set(reply, 0);
         return;
@@ -366,9 +414,8 @@ static void run_command_list(struct request *request)
 
 /* ---- COMMAND GETKEYS ---------------------------------------------------------------------- */
 
-/* The call that stands behind COMMAND GETKEYS, or NULL with an error replied.  *first and *last are
- * the positions in it of its keys. */
-static const struct command *call_or_reply(struct request *request, size_t *first, size_t *last)
+/* The call that stands behind COMMAND GETKEYS, or NULL with an error replied. */
+static const struct command *call_or_reply(struct request *request)
 {
     const struct resp_arg *argv = request->argv + 2;
     size_t argc = request->argc - 2;
@@ -378,44 +425,64 @@ static const struct command *call_or_reply(struct request *request, size_t *firs
         command = command_find_sub(command, argv[1].data, argv[1].size);
 
     const char *wrong = NULL;
-    if (!command) {
+    if (!command)
         wrong = "ERR Invalid command specified";
-    } else if (command->first_key == 0) {
+    else if (command->first_key == 0)
         wrong = "ERR The command has no key arguments";
-    } else if (!command_arity_fits(command, argc)) {
+    else if (!command_arity_fits(command, argc))
         wrong = "ERR Invalid number of arguments specified for command";
-    } else {
-        size_t from_end = command->last_key < 0 ? (size_t)-command->last_key : 0;
-        *first = (size_t)command->first_key;
-        *last = from_end ? argc - from_end : (size_t)command->last_key;
-        if (from_end > argc || *last >= argc || *last < *first)
-            wrong = "ERR Invalid arguments specified for command";
-    }
     if (wrong)
         resp_write_error(request->reply, wrong);
     return wrong ? NULL : command;
 }
 
+/* Where the keys of a range are in a call; false if there are none. */
+static bool range_in_call(const struct command *command, const struct key_range *range, size_t argc,
+                          const struct resp_arg *argv, size_t *first, size_t *last)
+{
+    if (range->first == 0) {
+        /* Of several unknown ranges the last one is that of call_key. */
+        *first = command->call_key && !range[1].flags ? command->call_key(argc, argv) : 0;
+        *last = *first;
+        return *first != 0;
+    }
+    size_t from_end = range->last < 0 ? (size_t)-range->last : 0;
+    *first = (size_t)range->first;
+    *last = from_end ? argc - from_end : *first + (size_t)range->last;
+    return from_end <= argc && *first <= *last && *last < argc;
+}
+
 static void reply_keys(struct request *request, bool with_flags)
 {
     const struct resp_arg *argv = request->argv + 2;
-    size_t first = 0;
-    size_t last = 0;
-    const struct command *command = call_or_reply(request, &first, &last);
+    size_t argc = request->argc - 2;
+    const struct command *command = call_or_reply(request);
     if (!command)
         return;
-    const char *flags = command->key_flags;
-    if (command->call_key_flags)
-        flags = command->call_key_flags(request->argc - 2, argv);
-    size_t step = (size_t)command->key_step;
-    resp_write_array(request->reply, (last - first) / step + 1);
-    for (size_t i = first; i <= last; i += step) {
-        if (with_flags)
-            resp_write_array(request->reply, 2);
-        resp_write_bulk(request->reply, argv[i].data, argv[i].size);
-        if (with_flags)
-            reply_words(request, flags, false);
+    struct key_range one[2];
+    size_t count = 0;
+    size_t start = resp_buffer_size(request->reply->out);
+    size_t mark = resp_write_begin(request->reply);
+    for (const struct key_range *range = ranges_of(command, one); range->flags; range++) {
+        size_t first, last;
+        if (!range_in_call(command, range, argc, argv, &first, &last))
+            continue;
+        const char *flags =
+            command->call_key_flags ? command->call_key_flags(argc, argv) : range->flags;
+        for (size_t i = first; i <= last; i += range->step > 0 ? (size_t)range->step : 1) {
+            if (with_flags)
+                resp_write_array(request->reply, 2);
+            resp_write_bulk(request->reply, argv[i].data, argv[i].size);
+            if (with_flags)
+                reply_words(request, flags, false);
+            count++;
+        }
     }
+    resp_write_end(request->reply, mark, '*', count);
+    if (count > 0)
+        return;
+    resp_buffer_truncate(request->reply->out, start);
+    resp_write_error(request->reply, "ERR Invalid arguments specified for command");
 }
 
 static void run_command_getkeys(struct request *request)

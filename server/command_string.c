@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands on strings: GET, SET, INCR, APPEND and their kin. */
-#include "command.h"
+/* The commands on whole strings: GET, SET and their kin. */
+#include "command_string.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "config.h"
-#include "server.h"
-
-/* As get_string_or_reply, counted as a lookup. */
-static bool read_string_or_reply(struct request *request, const struct resp_arg *key,
-                                 struct anystore_value *value, bool *there)
+bool read_string_or_reply(struct request *request, const struct resp_arg *key,
+                          struct anystore_value *value, bool *there)
 {
     bool usable = get_string_or_reply(request, key, value, there);
     count_lookup(request, *there);
@@ -35,14 +26,6 @@ static void run_get(struct request *request)
         reply_value(request, &value, there);
 }
 
-static void run_strlen(struct request *request)
-{
-    struct anystore_value value = {.size = 0};
-    bool there;
-    if (read_string_or_reply(request, &request->argv[1], &value, &there))
-        resp_write_integer(request->reply, there ? (int64_t)value.size : 0);
-}
-
 static void run_mget(struct request *request)
 {
     resp_write_array(request->reply, request->argc - 1);
@@ -60,8 +43,9 @@ static void run_mget(struct request *request)
 
 enum set_expiry { SET_NO_EXPIRY, SET_EX, SET_PX, SET_EXAT, SET_PXAT };
 
+/* Of SET or GETEX. */
 struct set_options {
-    bool nx, xx, get, keep_ttl;
+    bool nx, xx, get, keep_ttl, persist;
     enum set_expiry expiry;
     size_t expiry_index; /* the argument with the time */
 };
@@ -79,30 +63,50 @@ static enum set_expiry expiry_word(const struct resp_arg *arg)
     return SET_NO_EXPIRY;
 }
 
+/* If argument *index is the word of an expiry that may stand here, takes it and the time behind it. */
+static bool take_expiry(const struct request *request, struct set_options *options, size_t *index)
+{
+    enum set_expiry expiry = expiry_word(&request->argv[*index]);
+    bool other = options->expiry != SET_NO_EXPIRY && options->expiry != expiry;
+    if (expiry == SET_NO_EXPIRY || other || options->keep_ttl || options->persist ||
+        *index + 1 == request->argc)
+        return false;
+    options->expiry = expiry;
+    options->expiry_index = ++*index;
+    return true;
+}
+
 /* As in Redis an option may be repeated; of a repeated time the last one counts. */
 static bool parse_set_options(const struct request *request, struct set_options *options)
 {
     *options = (struct set_options){.expiry = SET_NO_EXPIRY};
     for (size_t i = 3; i < request->argc; i++) {
         const struct resp_arg *arg = &request->argv[i];
-        enum set_expiry expiry = expiry_word(arg);
-        if (expiry != SET_NO_EXPIRY) {
-            bool other = options->expiry != SET_NO_EXPIRY && options->expiry != expiry;
-            if (other || options->keep_ttl || i + 1 == request->argc)
-                return false;
-            options->expiry = expiry;
-            options->expiry_index = ++i;
-        } else if (arg_is(arg, "NX") && !options->xx) {
+        if (take_expiry(request, options, &i))
+            continue;
+        if (arg_is(arg, "NX") && !options->xx)
             options->nx = true;
-        } else if (arg_is(arg, "XX") && !options->nx) {
+        else if (arg_is(arg, "XX") && !options->nx)
             options->xx = true;
-        } else if (arg_is(arg, "GET")) {
+        else if (arg_is(arg, "GET"))
             options->get = true;
-        } else if (arg_is(arg, "KEEPTTL") && options->expiry == SET_NO_EXPIRY) {
+        else if (arg_is(arg, "KEEPTTL") && options->expiry == SET_NO_EXPIRY)
             options->keep_ttl = true;
-        } else {
+        else
             return false;
-        }
+    }
+    return true;
+}
+
+static bool parse_getex_options(const struct request *request, struct set_options *options)
+{
+    *options = (struct set_options){.expiry = SET_NO_EXPIRY};
+    for (size_t i = 2; i < request->argc; i++) {
+        if (take_expiry(request, options, &i))
+            continue;
+        if (!arg_is(&request->argv[i], "PERSIST") || options->expiry != SET_NO_EXPIRY)
+            return false;
+        options->persist = true;
     }
     return true;
 }
@@ -171,10 +175,9 @@ static void run_set(struct request *request)
     if (options.keep_ttl && there)
         value.expire_ms = old.expire_ms;
     enum anystore_status status = put_or_expire(request, key, &value);
-    if (status != ANYSTORE_OK)
-        resp_buffer_truncate(request->reply->out, reply_start);
-    if (store_ok_or_reply(request, status) && !options.get)
+    if (!options.get)
         reply_ok(request);
+    replace_reply_if_refused(request, reply_start, status);
 }
 
 /* Without GET the old value is neither read nor kept. */
@@ -187,7 +190,69 @@ static const char *set_key_flags(size_t argc, const struct resp_arg *argv)
     return "OW update";
 }
 
+static enum anystore_status put_arg(struct request *request, const struct resp_arg *key,
+                                    const struct resp_arg *data)
+{
+    struct anystore_value value = {
+        .type = ANYSTORE_STRING,
+        .data = data->data,
+        .size = data->size,
+    };
+    return anystore_put(request->txn, key->data, key->size, &value);
+}
+
+static void run_setnx(struct request *request)
+{
+    const struct resp_arg *key = &request->argv[1];
+    if (anystore_get(request->txn, key->data, key->size, NULL))
+        resp_write_integer(request->reply, 0);
+    else if (store_ok_or_reply(request, put_arg(request, key, &request->argv[2])))
+        resp_write_integer(request->reply, 1);
+}
+
+static void set_with_time(struct request *request, enum set_expiry expiry)
+{
+    const struct set_options options = {.expiry = expiry, .expiry_index = 2};
+    struct anystore_value value = {
+        .type = ANYSTORE_STRING,
+        .data = request->argv[3].data,
+        .size = request->argv[3].size,
+    };
+    if (set_expiry_or_reply(request, &options, &value.expire_ms) &&
+        store_ok_or_reply(request, put_or_expire(request, &request->argv[1], &value)))
+        reply_ok(request);
+}
+
+static void run_setex(struct request *request)
+{
+    set_with_time(request, SET_EX);
+}
+
+static void run_psetex(struct request *request)
+{
+    set_with_time(request, SET_PX);
+}
+
+/* The pairs of MSET and MSETNX; false if the store refused: then that has been replied. */
+static bool set_pairs_or_reply(struct request *request)
+{
+    for (size_t i = 1; i < request->argc; i += 2) {
+        const struct resp_arg *key = &request->argv[i];
+        if (!store_ok_or_reply(request, put_arg(request, key, key + 1)))
+            return false;
+    }
+    return true;
+}
+
 static void run_mset(struct request *request)
+{
+    if (request->argc % 2 == 0)
+        reply_wrong_arity(request);
+    else if (set_pairs_or_reply(request))
+        reply_ok(request);
+}
+
+static void run_msetnx(struct request *request)
 {
     if (request->argc % 2 == 0) {
         reply_wrong_arity(request);
@@ -195,173 +260,77 @@ static void run_mset(struct request *request)
     }
     for (size_t i = 1; i < request->argc; i += 2) {
         const struct resp_arg *key = &request->argv[i];
-        struct anystore_value value = {
-            .type = ANYSTORE_STRING,
-            .data = key[1].data,
-            .size = key[1].size,
-        };
-        if (!store_ok_or_reply(request, anystore_put(request->txn, key->data, key->size, &value)))
+        if (anystore_get(request->txn, key->data, key->size, NULL)) {
+            resp_write_integer(request->reply, 0);
             return;
+        }
     }
-    reply_ok(request);
+    if (set_pairs_or_reply(request))
+        resp_write_integer(request->reply, 1);
 }
 
-/* ---- Numbers ------------------------------------------------------------------------------ */
+/* ---- GET that changes --------------------------------------------------------------------- */
 
-static void add_integer(struct request *request, int64_t increment)
+static void run_getset(struct request *request)
 {
     const struct resp_arg *key = &request->argv[1];
-    struct anystore_value value = {.type = ANYSTORE_STRING};
-    int64_t number = 0;
+    struct anystore_value old = {.size = 0};
     bool there;
-    if (!get_string_or_reply(request, key, &value, &there))
+    size_t reply_start = resp_buffer_size(request->reply->out);
+    if (!read_string_or_reply(request, key, &old, &there))
         return;
-    if (there && !parse_integer(value.data, value.size, &number)) {
-        resp_write_error(request->reply, "ERR value is not an integer or out of range");
-        return;
-    }
-    if (__builtin_add_overflow(number, increment, &number)) {
-        resp_write_error(request->reply, "ERR increment or decrement would overflow");
-        return;
-    }
-    char digits[sizeof "-9223372036854775808"];
-    value.size = (size_t)snprintf(digits, sizeof digits, "%" PRId64, number);
-    value.data = digits;
-    if (store_ok_or_reply(request, anystore_put(request->txn, key->data, key->size, &value)))
-        resp_write_integer(request->reply, number);
+    reply_value(request, &old, there);
+    replace_reply_if_refused(request, reply_start, put_arg(request, key, &request->argv[2]));
 }
 
-static void run_incr(struct request *request)
-{
-    add_integer(request, 1);
-}
-
-static void run_decr(struct request *request)
-{
-    add_integer(request, -1);
-}
-
-static void run_incrby(struct request *request)
-{
-    int64_t increment;
-    if (arg_integer_or_reply(request, 2, &increment))
-        add_integer(request, increment);
-}
-
-static void run_decrby(struct request *request)
-{
-    int64_t decrement;
-    if (!arg_integer_or_reply(request, 2, &decrement))
-        return;
-    if (decrement == INT64_MIN)
-        resp_write_error(request->reply, "ERR decrement would overflow");
-    else
-        add_integer(request, -decrement);
-}
-
-/* ---- APPEND ------------------------------------------------------------------------------- */
-
-static size_t longest_string(const struct request *request)
-{
-    int64_t configured = config_number(request->server->config, CONFIG_PROTO_MAX_BULK_LEN);
-    return (uint64_t)configured < ANYSTORE_MAX_BYTES ? (size_t)configured : ANYSTORE_MAX_BYTES;
-}
-
-/* The store's bytes are only lent until the change, so both parts go into a new buffer. */
-static enum anystore_status put_joined(struct request *request, const struct anystore_value *old,
-                                       const struct resp_arg *tail)
+static void run_getdel(struct request *request)
 {
     const struct resp_arg *key = &request->argv[1];
-    struct anystore_value joined = *old;
-    joined.size = old->size + tail->size;
-    uint8_t *bytes = malloc(joined.size);
-    if (!bytes)
-        return ANYSTORE_NOMEM;
-    if (old->size > 0)
-        memcpy(bytes, old->data, old->size);
-    memcpy(bytes + old->size, tail->data, tail->size);
-    joined.data = bytes;
-    enum anystore_status status = anystore_put(request->txn, key->data, key->size, &joined);
-    free(bytes);
-    return status;
-}
-
-static void run_append(struct request *request)
-{
-    const struct resp_arg *key = &request->argv[1];
-    const struct resp_arg *tail = &request->argv[2];
-    struct anystore_value old = {.type = ANYSTORE_STRING};
+    struct anystore_value old = {.size = 0};
     bool there;
-    if (!get_string_or_reply(request, key, &old, &there))
+    size_t reply_start = resp_buffer_size(request->reply->out);
+    if (!read_string_or_reply(request, key, &old, &there))
         return;
+    reply_value(request, &old, there);
+    if (there)
+        replace_reply_if_refused(request, reply_start,
+                                 anystore_delete(request->txn, key->data, key->size, NULL));
+}
 
-    size_t size = old.size + tail->size;
-    size_t longest = longest_string(request);
-    enum anystore_status status = ANYSTORE_OK;
-    if (there && (size < old.size || size > longest)) {
-        resp_write_error(request->reply,
-                         "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+static enum anystore_status change_expiry(struct request *request, const struct resp_arg *key,
+                                          int64_t expire_ms)
+{
+    if (expire_ms != 0 && expire_ms <= anystore_now(request->txn))
+        return anystore_delete(request->txn, key->data, key->size, NULL);
+    return anystore_set_expiry(request->txn, key->data, key->size, expire_ms, NULL);
+}
+
+static void run_getex(struct request *request)
+{
+    const struct resp_arg *key = &request->argv[1];
+    struct set_options options;
+    struct anystore_value old = {.size = 0};
+    int64_t expire_ms;
+    bool there;
+    size_t reply_start = resp_buffer_size(request->reply->out);
+    if (!parse_getex_options(request, &options)) {
+        reply_syntax_error(request);
         return;
     }
-    if (!there) {
-        struct anystore_value value = {
-            .type = ANYSTORE_STRING,
-            .data = tail->data,
-            .size = tail->size,
-        };
-        status = anystore_put(request->txn, key->data, key->size, &value);
-    } else if (tail->size > 0) { /* else nothing changes, and nothing is to be written */
-        status = put_joined(request, &old, tail);
-    }
-    if (store_ok_or_reply(request, status))
-        resp_write_integer(request->reply, (int64_t)size);
+    if (!read_string_or_reply(request, key, &old, &there))
+        return;
+    /* As in Redis nobody looks at the time for a key that is not there. */
+    if (there && !set_expiry_or_reply(request, &options, &expire_ms))
+        return;
+    reply_value(request, &old, there);
+    bool changes = options.expiry != SET_NO_EXPIRY || (options.persist && old.expire_ms != 0);
+    if (there && changes)
+        replace_reply_if_refused(request, reply_start, change_expiry(request, key, expire_ms));
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */
 
-#define ONE_KEY  .first_key = 1, .last_key = 1, .key_step = 1
-#define ALL_KEYS .first_key = 1, .last_key = -1, .key_step = 1
-
 const struct command command_string_rows[] = {
-    {
-        .name = "append",
-        .run = run_append,
-        .arity = 3,
-        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
-        .categories = CATEGORY_STRING,
-        ONE_KEY,
-        .key_flags = "RW insert",
-        .since = "2.0.0",
-        .group = "string",
-        .complexity = "O(N) where N is the length of the resulting string",
-        .summary = "Adds bytes to the end of a string, which is created if there is none",
-    },
-    {
-        .name = "decr",
-        .run = run_decr,
-        .arity = 2,
-        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
-        .categories = CATEGORY_STRING,
-        ONE_KEY,
-        .key_flags = "RW access update",
-        .since = "1.0.0",
-        .group = "string",
-        .complexity = "O(1)",
-        .summary = "Subtracts one from the integer that a key holds",
-    },
-    {
-        .name = "decrby",
-        .run = run_decrby,
-        .arity = 3,
-        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
-        .categories = CATEGORY_STRING,
-        ONE_KEY,
-        .key_flags = "RW access update",
-        .since = "1.0.0",
-        .group = "string",
-        .complexity = "O(1)",
-        .summary = "Subtracts a number from the integer that a key holds",
-    },
     {
         .name = "get",
         .run = run_get,
@@ -376,21 +345,35 @@ const struct command command_string_rows[] = {
         .summary = "Answers the string that a key holds",
     },
     {
-        .name = "incr",
-        .run = run_incr,
+        .name = "getdel",
+        .run = run_getdel,
         .arity = 2,
-        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RW access delete",
+        .since = "6.2.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Answers the string that a key holds and removes the key",
+    },
+    {
+        .name = "getex",
+        .run = run_getex,
+        .arity = -2,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
         .categories = CATEGORY_STRING,
         ONE_KEY,
         .key_flags = "RW access update",
-        .since = "1.0.0",
+        .key_notes = "RW and UPDATE because it changes the TTL",
+        .since = "6.2.0",
         .group = "string",
         .complexity = "O(1)",
-        .summary = "Adds one to the integer that a key holds",
+        .summary = "Answers the string that a key holds and may give the key another expiry",
     },
     {
-        .name = "incrby",
-        .run = run_incrby,
+        .name = "getset",
+        .run = run_getset,
         .arity = 3,
         .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
         .categories = CATEGORY_STRING,
@@ -399,7 +382,7 @@ const struct command command_string_rows[] = {
         .since = "1.0.0",
         .group = "string",
         .complexity = "O(1)",
-        .summary = "Adds a number to the integer that a key holds",
+        .summary = "Sets a key to a string and answers the one that it held",
     },
     {
         .name = "mget",
@@ -432,6 +415,35 @@ const struct command command_string_rows[] = {
         .tips = "request_policy:multi_shard response_policy:all_succeeded",
     },
     {
+        .name = "msetnx",
+        .run = run_msetnx,
+        .arity = -3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
+        .categories = CATEGORY_STRING,
+        .first_key = 1,
+        .last_key = -1,
+        .key_step = 2,
+        .key_flags = "OW insert",
+        .since = "1.0.1",
+        .group = "string",
+        .complexity = "O(N) where N is the number of keys",
+        .summary = "Sets several keys to a string each, if none of them is there",
+        .tips = "request_policy:multi_shard response_policy:agg_min",
+    },
+    {
+        .name = "psetex",
+        .run = run_psetex,
+        .arity = 4,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "OW update",
+        .since = "2.6.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Sets a key to a string that vanishes after some milliseconds",
+    },
+    {
         .name = "set",
         .run = run_set,
         .arity = -3,
@@ -447,17 +459,30 @@ const struct command command_string_rows[] = {
         .summary = "Sets a key to a string, whatever it held",
     },
     {
-        .name = "strlen",
-        .run = run_strlen,
-        .arity = 2,
-        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .name = "setex",
+        .run = run_setex,
+        .arity = 4,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
         .categories = CATEGORY_STRING,
         ONE_KEY,
-        .key_flags = "RO",
-        .since = "2.2.0",
+        .key_flags = "OW update",
+        .since = "2.0.0",
         .group = "string",
         .complexity = "O(1)",
-        .summary = "Answers how many bytes the string of a key has",
+        .summary = "Sets a key to a string that vanishes after some seconds",
+    },
+    {
+        .name = "setnx",
+        .run = run_setnx,
+        .arity = 3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "OW insert",
+        .since = "1.0.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Sets a key to a string if it is not there",
     },
     {.name = NULL},
 };

@@ -2,6 +2,7 @@
 /* Running the requests of a connection, on a worker or on the commit thread. */
 #include "connection.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "command.h"
 #include "config.h"
 #include "log.h"
+#include "pubsub.h"
 #include "server.h"
 #include "clock.h"
 
@@ -36,7 +38,8 @@ struct connection *connection_new(struct server *server, struct worker *worker, 
     free(password);
     connection->parser = resp_parser_new();
     connection->client = client_new(server->clients, fd, is_unix, now_ms());
-    if (!connection->parser || !connection->client) {
+    connection->subscriber = subscriber_new(worker, connection);
+    if (!connection->parser || !connection->client || !connection->subscriber) {
         connection_free(connection);
         return NULL;
     }
@@ -54,6 +57,8 @@ void connection_free(struct connection *connection)
     if (connection->client)
         client_free(connection->server->clients, connection->client);
     close(connection->fd);
+    if (connection->subscriber)
+        subscriber_leave(connection->server->pubsub, connection->subscriber);
     if (connection->server->store)
         transaction_free(&connection->session.transaction, connection->server->store);
     resp_parser_free(connection->parser);
@@ -155,8 +160,6 @@ static void run_write(struct request *request)
 
 void connection_run_command(struct request *request)
 {
-    atomic_store_explicit(&request->connection->client->last_command, request->command,
-                          memory_order_relaxed);
     if (request->command->flags & COMMAND_WRITE)
         run_write(request);
     else
@@ -181,16 +184,43 @@ static unsigned needs_of(const struct request *request)
 {
     const struct transaction *transaction = &request->connection->session.transaction;
     unsigned flags = request->command->flags;
-    if (flags & COMMAND_RUNS_QUEUE)
+    if ((flags & COMMAND_RUNS_QUEUE) && transaction->open && !transaction->failed)
         flags |= (transaction->flags & NEEDS_STORE) | (transaction->watched ? COMMAND_VIEW : 0);
     return flags;
 }
 
+/* An EXEC that is refused, whatever the reason, ends the transaction and the watching. */
+static void abort_transaction(struct request *request, const char *reason)
+{
+    resp_write_errorf(request->reply, "EXECABORT Transaction discarded because of: %s", reason);
+    transaction_free(&request->connection->session.transaction, request->server->store);
+}
+
 static void refuse(struct request *request, const char *refusal)
 {
-    resp_write_errorf(request->reply, "MISCONF %s", refusal);
-    if (request->command->flags & COMMAND_RUNS_QUEUE)
-        transaction_free(&request->connection->session.transaction, request->server->store);
+    if (!(request->command->flags & COMMAND_RUNS_QUEUE)) {
+        resp_write_errorf(request->reply, "MISCONF %s", refusal);
+        return;
+    }
+    char reason[sizeof "MISCONF " + 1000];
+    snprintf(reason, sizeof reason, "MISCONF %s", refusal);
+    abort_transaction(request, reason);
+}
+
+/* A client of RESP2 that is subscribed cannot tell replies from messages: only few commands. */
+static bool fits_subscription_or_reply(struct request *request)
+{
+    struct connection *connection = request->connection;
+    if ((request->command->flags & COMMAND_WHILE_SUBSCRIBED) ||
+        connection->session.resp_version != 2 || subscriber_total(connection->subscriber) == 0)
+        return true;
+    resp_write_errorf(
+        request->reply,
+        "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
+        "/ RESET are allowed in this context",
+        command_full_name(request->command));
+    connection->session.transaction.failed |= connection->session.transaction.open;
+    return false;
 }
 
 /* After MULTI: everything but what ends the transaction waits for EXEC. */
@@ -214,6 +244,8 @@ static bool run_checked(struct request *request, struct run *run, enum run_resul
 {
     struct session *session = &request->connection->session;
     unsigned needs = needs_of(request);
+    if (!fits_subscription_or_reply(request))
+        return true;
     if (session->transaction.open && !(needs & COMMAND_AT_ONCE)) {
         queue_command(request);
         return true;
@@ -239,10 +271,28 @@ static bool run_checked(struct request *request, struct run *run, enum run_resul
     return true;
 }
 
+/* An EXEC whose checks said no: its error becomes the reason of another. */
+static void rejected_exec(struct request *request, size_t start, struct resp_buffer *replies)
+{
+    if (replies->failed)
+        return;
+    const char *error = (const char *)resp_buffer_bytes(replies) + start + strlen("-");
+    size_t size = resp_buffer_size(replies) - start - strlen("-\r\n");
+    size_t skip = size > 4 && memcmp(error, "ERR ", 4) == 0 ? 4 : 0;
+    char reason[200];
+    snprintf(reason, sizeof reason, "%.*s", (int)(size - skip), error + skip);
+    resp_buffer_truncate(replies, start);
+    abort_transaction(request, reason);
+}
+
 /* The checks said no: the error is replied already. */
 static void rejected(struct request *request, size_t start, struct resp_buffer *replies)
 {
     struct session *session = &request->connection->session;
+    if (request->command && (request->command->flags & COMMAND_RUNS_QUEUE)) {
+        rejected_exec(request, start, replies);
+        return;
+    }
     session->transaction.failed |= session->transaction.open;
     if (!is_cross_protocol(request))
         return;
@@ -282,7 +332,11 @@ enum run_result connection_run(struct connection *connection, struct anystore_tx
                                   .reply = &writer};
         size_t start = resp_buffer_size(replies);
         run.touched_store = false;
-        if (command_check(&request) != COMMAND_RUN)
+        enum command_verdict verdict = command_check(&request);
+        /* As Redis does: also what is refused or queued, not what EXEC runs. */
+        atomic_store_explicit(&connection->client->last_command, request.command,
+                              memory_order_relaxed);
+        if (verdict != COMMAND_RUN)
             rejected(&request, start, replies);
         else if (!run_checked(&request, &run, &result))
             break;

@@ -19,6 +19,7 @@
 #include "config.h"
 #include "listener.h"
 #include "log.h"
+#include "pubsub.h"
 #include "server.h"
 #include "startup.h"
 #include "version.h"
@@ -229,7 +230,8 @@ static bool start(struct main_loop *loop)
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     server->commands = command_table_new();
     server->clients = client_registry_new();
-    if (!loop->base || loop->wake_fd < 0 || !server->commands || !server->clients ||
+    server->pubsub = pubsub_new();
+    if (!loop->base || loop->wake_fd < 0 || !server->commands || !server->clients || !server->pubsub ||
         !make_run_id(server) || !catch_signals(loop))
         return say_and_free(NULL);
     adjust_open_files(server);
@@ -265,6 +267,7 @@ static void end(struct main_loop *loop)
     if (loop->wake_fd >= 0)
         close(loop->wake_fd);
     client_registry_free(server->clients);
+    pubsub_free(server->pubsub);
     command_table_free(server->commands);
     free(server->workers);
     free(server->data_path);

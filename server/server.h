@@ -17,6 +17,7 @@ struct client_registry;
 struct command_table;
 struct config;
 struct log;
+struct pubsub;
 struct worker;
 
 /* Counters for INFO. */
@@ -33,6 +34,7 @@ struct server {
     struct anystore *store;
     struct command_table *commands;
     struct client_registry *clients;
+    struct pubsub *pubsub;
     struct worker **workers;
     unsigned worker_count;
     char *config_file; /* absolute path, or NULL */

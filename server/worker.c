@@ -19,6 +19,7 @@
 #include "config.h"
 #include "connection.h"
 #include "log.h"
+#include "pubsub.h"
 #include "server.h"
 
 #define READ_BYTES   ((size_t)16 << 10) /* one read, at least */
@@ -44,10 +45,11 @@ struct worker {
     int64_t stop_by_ms;
 
     pthread_mutex_t mutex;
-    struct arrival *arrivals;    /* guard: mutex */
-    struct connection *finished; /* guard: mutex; updates that are done */
-    bool stop_asked;             /* guard: mutex */
-    bool woken;                  /* guard: mutex; the eventfd has been written to */
+    struct arrival *arrivals;                      /* guard: mutex */
+    struct connection *finished;                   /* guard: mutex; updates that are done */
+    struct delivery *deliveries, **deliveries_end; /* guard: mutex; published messages, in order */
+    bool stop_asked;                               /* guard: mutex */
+    bool woken; /* guard: mutex; the eventfd has been written to */
 };
 
 /* ---- Waking up ---------------------------------------------------------------------------- */
@@ -75,6 +77,16 @@ void worker_add(struct worker *worker, int fd, bool is_unix)
     pthread_mutex_lock(&worker->mutex);
     arrival->next = worker->arrivals;
     worker->arrivals = arrival;
+    wake_locked(worker);
+    pthread_mutex_unlock(&worker->mutex);
+}
+
+void worker_deliver(struct worker *worker, struct delivery *delivery)
+{
+    delivery->next = NULL;
+    pthread_mutex_lock(&worker->mutex);
+    *worker->deliveries_end = delivery;
+    worker->deliveries_end = &delivery->next;
     wake_locked(worker);
     pthread_mutex_unlock(&worker->mutex);
 }
@@ -111,6 +123,15 @@ static void enable_write(struct connection *connection, bool enable)
     connection->write_enabled = enable;
 }
 
+static void free_deliveries(struct delivery *delivery)
+{
+    while (delivery) {
+        struct delivery *next = delivery->next;
+        delivery_free(delivery);
+        delivery = next;
+    }
+}
+
 static void close_connection(struct connection *connection)
 {
     struct worker *worker = connection->worker;
@@ -127,6 +148,7 @@ static void close_connection(struct connection *connection)
         worker->connections = connection->next;
     if (connection->next)
         connection->next->previous = connection->previous;
+    free_deliveries(connection->held);
     connection_free(connection);
     atomic_fetch_sub(&worker->server->stats.clients, 1);
 }
@@ -136,8 +158,9 @@ static void close_connection(struct connection *connection)
 /* Whether the output is within the limits that client-output-buffer-limit sets. */
 static bool output_within_limits(struct connection *connection)
 {
-    struct config_output_limit limit =
-        config_output_limit(connection->server->config, CONFIG_CLASS_NORMAL);
+    bool subscribed = subscriber_total(connection->subscriber) > 0;
+    struct config_output_limit limit = config_output_limit(
+        connection->server->config, subscribed ? CONFIG_CLASS_PUBSUB : CONFIG_CLASS_NORMAL);
     size_t size = resp_buffer_size(&connection->output);
     bool hard = limit.hard_bytes && size > limit.hard_bytes;
     bool soft = limit.soft_bytes && size > limit.soft_bytes;
@@ -188,6 +211,50 @@ static bool flush_output(struct connection *connection)
     }
     enable_write(connection, !empty);
     return true;
+}
+
+/* ---- Published messages ------------------------------------------------------------------- */
+
+static void write_message(struct connection *connection, const struct delivery *delivery)
+{
+    const struct pubsub_message *message = delivery->message;
+    struct resp_writer writer = {&connection->output, connection->session.resp_version};
+    resp_write_push(&writer, delivery->by_pattern ? 4 : 3);
+    resp_write_bulk_text(&writer, delivery->by_pattern ? "pmessage" : "message");
+    if (delivery->by_pattern)
+        resp_write_bulk(&writer, delivery->pattern, delivery->pattern_size);
+    resp_write_bulk(&writer, message->bytes, message->channel_size);
+    resp_write_bulk(&writer, message->bytes + message->channel_size, message->payload_size);
+}
+
+/* What was published while an update was in flight, behind its replies: the confirmation of the
+ * subscription may be among those. */
+static void write_held(struct connection *connection)
+{
+    for (const struct delivery *d = connection->held; d; d = d->next)
+        write_message(connection, d);
+    free_deliveries(connection->held);
+    connection->held = NULL;
+}
+
+/* Messages for the connections of this worker.  Each is sent at once: several to the same client share
+ * a send only if its socket is full. */
+static void deliver(struct delivery *delivery)
+{
+    struct connection *connection = delivery->subscriber->connection;
+    delivery->next = NULL;
+    if (!connection || connection->half_closing || connection->broken) {
+        delivery_free(delivery);
+    } else if (connection->busy) {
+        struct delivery **end = &connection->held;
+        while (*end)
+            end = &(*end)->next;
+        *end = delivery;
+    } else {
+        write_message(connection, delivery);
+        delivery_free(delivery);
+        flush_output(connection);
+    }
 }
 
 /* ---- Running ------------------------------------------------------------------------------ */
@@ -353,6 +420,7 @@ static void finish_update(struct connection *connection)
     connection->output.failed |= replies->failed;
     resp_buffer_truncate(replies, 0);
     resp_buffer_trim(replies, KEEP_BYTES);
+    write_held(connection);
     if (connection->run_result == RUN_CLOSE)
         connection->half_closing = true;
     go_on(connection);
@@ -499,7 +567,10 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     pthread_mutex_lock(&worker->mutex);
     struct arrival *arrivals = worker->arrivals;
     struct connection *finished = worker->finished;
+    struct delivery *deliveries = worker->deliveries;
     bool stop_asked = worker->stop_asked;
+    worker->deliveries = NULL;
+    worker->deliveries_end = &worker->deliveries;
     worker->arrivals = NULL;
     worker->finished = NULL;
     worker->woken = false;
@@ -514,6 +585,11 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
         adopt(worker, arrivals);
         free(arrivals);
         arrivals = next;
+    }
+    while (deliveries) {
+        struct delivery *next = deliveries->next;
+        deliver(deliveries);
+        deliveries = next;
     }
     if (stop_asked && !worker->stopping)
         begin_stop(worker);
@@ -574,6 +650,7 @@ static void worker_free(struct worker *worker)
         free(worker->arrivals);
         worker->arrivals = next;
     }
+    free_deliveries(worker->deliveries);
     pthread_mutex_destroy(&worker->mutex);
     free(worker);
 }
@@ -586,6 +663,7 @@ struct worker *worker_start(struct server *server, unsigned index, char **cause)
         return NULL;
     }
     worker->server = server;
+    worker->deliveries_end = &worker->deliveries;
     pthread_mutex_init(&worker->mutex, NULL);
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     worker->base = event_base_new();

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+struct delivery;
 struct server;
 struct worker;
 
@@ -17,6 +18,9 @@ struct worker *worker_start(struct server *server, unsigned index, char **cause)
 
 /* Gives a connected, non-blocking socket to the worker.  Any thread. */
 void worker_add(struct worker *worker, int fd, bool is_unix);
+
+/* Gives a published message, which it takes over, to the worker of its receiver.  Any thread. */
+void worker_deliver(struct worker *worker, struct delivery *delivery);
 
 /* Asks the worker to finish: what has been read is run, replies are sent as far as the clients take
  * them at once, then the connections are closed.  Any thread. */

@@ -307,6 +307,7 @@ static bool commit_round(struct anystore *store)
     enum anystore_status status = change ? persist(store, &pending, &error) : ANYSTORE_OK;
     pending_free(&pending);
     if (status != ANYSTORE_OK) {
+        watch_touch_round(&store->watches, store->round);
         atomic_fetch_add(&store->counters.failed_commits, 1);
         store_log(store, ANYSTORE_LOG_WARNING, "no commit: %s", error.text);
     }

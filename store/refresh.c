@@ -23,6 +23,10 @@ struct news {
     bool reload; /* `map` takes the place of the published map before `pending` is applied */
     struct map map;
     struct pending pending;
+    /* Hashes of keys that one commit made and a later one removed: nothing in `pending` tells of
+     * them, but who watches them is to know. */
+    uint32_t *passing;
+    size_t passing_count, passing_capacity;
 };
 
 static void news_init(struct news *news, const struct anystore *store)
@@ -38,6 +42,7 @@ static void news_free(struct news *news, const struct disk *disk)
         disk->close(disk, news->fd);
     map_clear(&news->map);
     pending_free(&news->pending);
+    free(news->passing);
     chain_wipe(&news->chain);
 }
 
@@ -54,10 +59,44 @@ static enum anystore_status does_not_fit(struct segment_reader *reader)
                      reader->path, (unsigned long long)reader->chain.end);
 }
 
+/* Notes a change that the pending changes are about to forget.  False if memory is short. */
+static bool note_passing(struct entry *change, void *arg)
+{
+    struct news *news = arg;
+    if (news->passing_count == news->passing_capacity) {
+        size_t capacity = news->passing_capacity ? 2 * news->passing_capacity : 16;
+        uint32_t *passing = realloc(news->passing, capacity * sizeof *passing);
+        if (!passing)
+            return false;
+        news->passing = passing;
+        news->passing_capacity = capacity;
+    }
+    news->passing[news->passing_count++] = change->hash;
+    return true;
+}
+
+/* Before a record that makes the pending changes forget some.  After a reload all keys count as changed:
+ * nothing to note. */
+static bool note_forgotten(struct news *news, const struct record *record)
+{
+    struct map *changes = &news->pending.map;
+    if (news->reload || changes->count == 0)
+        return true;
+    if (record->kind == RECORD_CLEAR)
+        return map_each(changes, note_passing, news);
+    if (record->kind != RECORD_DELETE)
+        return true;
+    const struct entry *entry = record->entry;
+    struct entry *change = map_find(changes, map_hash(changes, entry_key(entry), entry->key_size),
+                                    entry_key(entry), entry->key_size);
+    return !change || note_passing(change, news);
+}
+
 /* Reads the records of one commit into the pending changes. */
 static enum anystore_status read_commit(struct segment_reader *reader, const struct map *base,
-                                        struct pending *pending)
+                                        struct news *news)
 {
+    struct pending *pending = &news->pending;
     for (;;) {
         bool end = false;
         enum anystore_status status = segment_reader_at_end(reader, &end);
@@ -67,6 +106,10 @@ static enum anystore_status read_commit(struct segment_reader *reader, const str
         status = record_read(reader, &record);
         if (status != ANYSTORE_OK)
             return status;
+        if (!note_forgotten(news, &record)) {
+            entry_free(record.entry);
+            return error_nomem(reader->error);
+        }
         if (record.kind == RECORD_CLEAR) {
             pending_clear(pending);
         } else if (record.entry && !map_ready(&pending->map)) {
@@ -266,7 +309,7 @@ static enum anystore_status read_news(struct anystore *store, struct news *news,
     while (more && reader.chain.generation < target) {
         status = segment_reader_next_commit(&reader, &more);
         if (status == ANYSTORE_OK && more)
-            status = read_commit(&reader, news_base(store, news), &news->pending);
+            status = read_commit(&reader, news_base(store, news), news);
         if (status != ANYSTORE_OK)
             more = false;
     }
@@ -300,6 +343,8 @@ static enum anystore_status publish_news(struct anystore *store, struct news *ne
         if (replaced_map.table[0].size != 0)
             watch_touch_all(&store->watches);
         watch_touch_pending(&store->watches, &news->pending, 0);
+        for (size_t i = 0; i < news->passing_count; i++)
+            watch_touch_hash(&store->watches, news->passing[i]);
         pending_apply(&news->pending, &store->map, &garbage, &cleared_map);
         atomic_store_explicit(&store->loaded, news->chain.generation, memory_order_release);
         store_note_map(store);

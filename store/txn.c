@@ -44,9 +44,20 @@ static bool journal_ready(struct anystore_txn *txn)
     return true;
 }
 
+/* Tells who watches a key.  What is undone later was a change for them all the same. */
+static void touch(struct anystore_txn *txn, uint32_t hash, const void *key, size_t key_size)
+{
+    if (txn->watches)
+        watch_touch(txn->watches, hash, key, key_size);
+}
+
+/* Who began to watch a key since it was changed has seen what is taken back: told, too. */
 static void take_back(struct anystore_txn *txn, struct txn_undo *undo)
 {
     struct map *map = layer(txn);
+    const struct entry *changed = undo->added ? undo->added : undo->old;
+    if (changed)
+        touch(txn, changed->hash, entry_key(changed), changed->key_size);
     switch (undo->kind) {
     case UNDO_ENTRY:
         if (undo->added) {
@@ -62,6 +73,8 @@ static void take_back(struct anystore_txn *txn, struct txn_undo *undo)
         map_set_expiry(map, undo->added, undo->old_expire_ms);
         break;
     case UNDO_CLEAR:
+        if (txn->watches)
+            watch_touch_all(txn->watches);
         map_clear(map);
         *map = *undo->old_map;
         free(undo->old_map);
@@ -265,13 +278,6 @@ int64_t anystore_now(const struct anystore_txn *txn)
 }
 
 /* ---- Changing ----------------------------------------------------------------------------- */
-
-/* Tells who watches a key.  What is undone later was a change for them all the same. */
-static void touch(struct anystore_txn *txn, uint32_t hash, const void *key, size_t key_size)
-{
-    if (txn->watches)
-        watch_touch(txn->watches, hash, key, key_size);
-}
 
 /* Puts an entry, whose hash is set, into the layer, and says so in the journal. */
 static enum anystore_status put_entry(struct anystore_txn *txn, struct entry *entry)

@@ -71,6 +71,30 @@ void watch_touch_all(struct watch_table *table)
     touch_each(table, true);
 }
 
+void watch_touch_hash(struct watch_table *table, uint32_t hash)
+{
+    if (nobody_watches(table))
+        return;
+    pthread_mutex_lock(&table->mutex);
+    for (struct anystore_watch *watch = table->buckets[hash % WATCH_BUCKETS]; watch;
+         watch = watch->next)
+        if (watch->hash == hash)
+            atomic_store_explicit(&watch->changed, true, memory_order_release);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+void watch_touch_round(struct watch_table *table, uint64_t round)
+{
+    if (nobody_watches(table))
+        return;
+    pthread_mutex_lock(&table->mutex);
+    for (size_t i = 0; i < WATCH_BUCKETS; i++)
+        for (struct anystore_watch *watch = table->buckets[i]; watch; watch = watch->next)
+            if (watch->round == round)
+                atomic_store_explicit(&watch->changed, true, memory_order_release);
+    pthread_mutex_unlock(&table->mutex);
+}
+
 struct touching {
     struct watch_table *table;
     uint64_t round;

@@ -31,6 +31,12 @@ void watch_touch(struct watch_table *table, uint32_t hash, const void *key, size
 /* All keys are removed by an update that is running: told to who watches one that was there. */
 void watch_touch_clear(struct watch_table *table);
 
+/* A key of that hash was changed and is again as it was. */
+void watch_touch_hash(struct watch_table *table, uint32_t hash);
+
+/* The changes of a round are dropped: what was watched in it may have been seen as it never came to be. */
+void watch_touch_round(struct watch_table *table, uint64_t round);
+
 /* Another state was loaded, which may differ in any key. */
 void watch_touch_all(struct watch_table *table);
 

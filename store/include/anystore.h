@@ -193,6 +193,8 @@ int64_t anystore_now(const struct anystore_txn *txn);
 /* ---- Watching keys ------------------------------------------------------------------------ */
 
 /* Notices changes of one key from anystore_watch on, by any process, its own transactions included.
+ * A change counts though it is undone later, or leaves the value as it was; only of a key that one
+ * commit of another process both makes and removes, nothing is left to be noticed by.
  * The caller fills in key and key_size, keeps both, and calls anystore_unwatch in the end. */
 struct anystore_watch {
     const void *key;

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* Publish/subscribe between the clients of this server.
+ *
+ * Who is subscribed to what is one table under one lock.  A message goes to the worker of each
+ * receiver (worker_deliver), which writes it to the connection: no other thread touches a
+ * connection.  All functions may be called on any thread. */
+#ifndef SERVER_PUBSUB_H
+#define SERVER_PUBSUB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "resp/parser.h"
+
+struct connection;
+struct pubsub;
+struct worker;
+
+enum pubsub_kind { PUBSUB_CHANNEL, PUBSUB_PATTERN, PUBSUB_KINDS };
+
+/* One connection as a receiver.  Lives as long as somebody holds a reference: the connection, and
+ * each message on its way to it. */
+struct subscriber {
+    atomic_size_t references;
+    struct worker *worker;
+    struct connection *connection;     /* the worker's thread only; NULL: closed */
+    atomic_size_t count[PUBSUB_KINDS]; /* subscriptions */
+    void *subscriptions[PUBSUB_KINDS]; /* guard: pubsub's lock; trees by name */
+};
+
+/* What is published; never changed. */
+struct pubsub_message {
+    atomic_size_t references;
+    size_t channel_size, payload_size;
+    uint8_t bytes[]; /* channel, then payload */
+};
+
+/* A message on its way to one receiver, which it holds references of. */
+struct delivery {
+    struct delivery *next;
+    struct subscriber *subscriber;
+    struct pubsub_message *message;
+    bool by_pattern;
+    size_t pattern_size;
+    uint8_t pattern[]; /* that the channel fits */
+};
+
+struct pubsub *pubsub_new(void); /* NULL if memory is short */
+void pubsub_free(struct pubsub *pubsub);
+
+struct subscriber *subscriber_new(struct worker *worker, struct connection *connection);
+
+/* Subscribed to nothing any more. */
+void subscriber_unsubscribe(struct pubsub *pubsub, struct subscriber *subscriber);
+
+/* The connection is closed: it is subscribed to nothing any more, and its reference is given up. */
+void subscriber_leave(struct pubsub *pubsub, struct subscriber *subscriber);
+
+static inline size_t subscriber_total(struct subscriber *subscriber)
+{
+    return atomic_load_explicit(&subscriber->count[PUBSUB_CHANNEL], memory_order_relaxed) +
+           atomic_load_explicit(&subscriber->count[PUBSUB_PATTERN], memory_order_relaxed);
+}
+
+/* Subscribes, once is enough.  False if memory is short. */
+bool pubsub_subscribe(struct pubsub *pubsub, struct subscriber *subscriber, enum pubsub_kind kind,
+                      const struct resp_arg *name);
+void pubsub_unsubscribe(struct pubsub *pubsub, struct subscriber *subscriber, enum pubsub_kind kind,
+                        const struct resp_arg *name);
+
+/* A name that the subscriber is subscribed to, as a copy for the caller to free; false if there is
+ * none. */
+bool pubsub_any(struct pubsub *pubsub, struct subscriber *subscriber, enum pubsub_kind kind,
+                struct resp_arg *name);
+
+/* Sends a message to all who are subscribed; returns how many receive it (twice, if by channel and
+ * by pattern), or -1 if memory is short. */
+int64_t pubsub_publish(struct pubsub *pubsub, const struct resp_arg *channel,
+                       const struct resp_arg *payload);
+
+/* Subscribers of a channel; patterns do not count. */
+size_t pubsub_subscribers(struct pubsub *pubsub, const struct resp_arg *channel);
+
+/* Number of names of a kind that somebody is subscribed to. */
+size_t pubsub_names(struct pubsub *pubsub, enum pubsub_kind kind);
+
+/* Calls fn for each channel somebody is subscribed to, with the lock held. */
+typedef void pubsub_each_fn(const struct resp_arg *channel, void *arg);
+void pubsub_each_channel(struct pubsub *pubsub, pubsub_each_fn *fn, void *arg);
+
+/* Gives up what a delivery holds, and frees it. */
+void delivery_free(struct delivery *delivery);
+
+#endif
