@@ -10,7 +10,7 @@
 #include "txn.h"
 
 /* Below this many bytes of changes no new base is written, however small the data. */
-#define BASE_FLOOR ((uint64_t)1 << 20)
+#define BASE_FLOOR ((uint64_t)4 << 20)
 
 /* About what a record and the map's entry cost beside key and value. */
 #define BASE_RECORD_BYTES 8
@@ -71,7 +71,7 @@ static enum anystore_status write_to(struct anystore *store, int fd, const uint8
 enum anystore_status base_write(struct anystore *store, const uint8_t *store_id,
                                 struct anystore_error *error)
 {
-    int fd = commit_temp_file(store, error);
+    int fd = commit_new_file(store, store->temp_path, error);
     if (fd < 0)
         return error ? error->status : ANYSTORE_IO;
     struct chain chain;
@@ -80,12 +80,13 @@ enum anystore_status base_write(struct anystore *store, const uint8_t *store_id,
     if (status == ANYSTORE_OK && store->disk->fstat(store->disk, fd, &st) != 0)
         status = error_system(error, "cannot examine %s", store->temp_path);
     if (status == ANYSTORE_OK)
-        status = commit_install(store, fd, error);
+        status = commit_install(store, fd, store->temp_path, error);
     if (status != ANYSTORE_OK) {
-        store->disk->unlink(store->disk, store->temp_path);
-        store->disk->close(store->disk, fd);
+        commit_drop_file(store, fd, store->temp_path);
         return status;
     }
+    /* The old file, if the names were exchanged. */
+    store->disk->unlink(store->disk, store->temp_path);
     atomic_fetch_add(&store->counters.bases_written, 1);
     atomic_fetch_add(&store->counters.bytes_written, chain.end);
     pthread_mutex_lock(&store->refresh_mutex);

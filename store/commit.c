@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Group commit: the thread that turns queued updates into one durable change of the file.
  *
- *     wait for work -> lock -> refresh -> run every queued update -> copy, append, sync ->
- *     put in place, sync directory -> raise the mark -> publish -> unlock -> tell the callers
+ *     wait for work -> lock -> refresh -> run every queued update -> append to the spare, sync ->
+ *     exchange the names, sync directory -> raise the mark -> publish -> unlock -> tell the callers
  *
  * Updates that arrive meanwhile wait for the next round, all together: one sync serves everybody who
  * waits, without a timer.  A round that changes nothing writes nothing.
  *
  * The mark is raised before the changes are published here: were it the other way round, a reader
  * of this process could see them, and a later one of another process not yet. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -31,61 +29,13 @@ static uint64_t monotonic_us(void)
 
 /* ---- The file ----------------------------------------------------------------------------- */
 
-int commit_temp_file(struct anystore *store, struct anystore_error *error)
-{
-    const struct disk *disk = store->disk;
-    /* Only the lock holder has a temporary file, so one that is there is a dead process's. */
-    if (disk->unlink(disk, store->temp_path) != 0 && errno != ENOENT) {
-        error_system(error, "cannot remove the leftover %s", store->temp_path);
-        return -1;
-    }
-    int fd = disk->open(disk, store->temp_path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        error_system(error, "cannot make %s", store->temp_path);
-    return fd;
-}
-
-enum anystore_status commit_install(struct anystore *store, int fd, struct anystore_error *error)
-{
-    const struct disk *disk = store->disk;
-    bool sync = store->fsync == ANYSTORE_FSYNC_ALWAYS;
-    if (sync && disk->fsync(disk, fd) != 0)
-        return error_system(error, "cannot sync %s", store->temp_path);
-    /* The last look before the rename: who restores a backup takes no lock, and who removes the lock
-     * file breaks it. */
-    struct stat st;
-    if (store->fd >= 0 && (disk->stat(disk, store->path, &st) != 0 ||
-                           st.st_dev != store->file.st_dev || st.st_ino != store->file.st_ino))
-        return error_set(error, ANYSTORE_REPLACED, "%s was replaced during a commit", store->path);
-    /* Exchanged rather than renamed over, so that the old file can be put back if the directory
-     * cannot be synced. */
-    bool exchanged = disk->exchange(disk, store->temp_path, store->path) == 0;
-    if (!exchanged && disk->rename(disk, store->temp_path, store->path) != 0)
-        return error_system(error, "cannot rename %s to %s", store->temp_path, store->path);
-    if (sync && !disk_sync_directory_of(disk, store->path)) {
-        enum anystore_status status =
-            error_system(error, "cannot sync the directory of %s", store->path);
-        if (!exchanged || disk->exchange(disk, store->temp_path, store->path) != 0)
-            store_log(store, ANYSTORE_LOG_WARNING,
-                      "%s may hold a commit that its clients were told had failed", store->path);
-        return status;
-    }
-    if (exchanged)
-        disk->unlink(disk, store->temp_path);
-    return ANYSTORE_OK;
-}
-
-/* Copies the file and appends the changes to the copy; *chain is the position behind them. */
+/* Appends the changes to a copy of the file; *chain is the position behind them. */
 static enum anystore_status write_changes(struct anystore *store, int fd,
                                           const struct pending *pending, struct chain *chain,
                                           struct anystore_error *error)
 {
-    const char *method = "";
-    if (!disk_copy(store->disk, store->fd, fd, (off_t)store->chain.end, &method))
-        return error_system(error, "cannot copy %s to %s", store->path, store->temp_path);
-    atomic_store(&store->counters.copy_method, method);
     struct segment_writer writer;
-    segment_writer_begin(&writer, store->disk, fd, store->temp_path, &store->chain, FORMAT_DELTA,
+    segment_writer_begin(&writer, store->disk, fd, store->spare_path, &store->chain, FORMAT_DELTA,
                          error);
     pending_write(pending, &writer);
     enum anystore_status status =
@@ -102,7 +52,6 @@ static void publish(struct anystore *store, struct pending *pending, const struc
     struct entry *garbage = NULL;
     struct map old;
     atomic_fetch_add(&store->counters.bytes_written, chain->end - store->chain.end);
-    atomic_fetch_add(&store->counters.bytes_copied, store->chain.end);
     pthread_mutex_lock(&store->refresh_mutex);
     store_set_mark(store, chain->generation);
     view_lock_exclusive(&store->view_lock);
@@ -128,22 +77,21 @@ static enum anystore_status persist(struct anystore *store, struct pending *pend
     /* What can fail for lack of memory comes before the file is touched. */
     if (!map_ready(pending->cleared ? &pending->map : &store->map))
         return error_nomem(error);
-    int fd = commit_temp_file(store, error);
+    int fd = commit_begin_file(store, error);
     if (fd < 0)
         return error->status;
     struct chain chain;
     struct stat st;
     enum anystore_status status = write_changes(store, fd, pending, &chain, error);
     if (status == ANYSTORE_OK && store->disk->fstat(store->disk, fd, &st) != 0)
-        status = error_system(error, "cannot examine %s", store->temp_path);
+        status = error_system(error, "cannot examine %s", store->spare_path);
     if (status == ANYSTORE_OK)
-        status = commit_install(store, fd, error);
+        status = commit_install(store, fd, store->spare_path, error);
     if (status == ANYSTORE_OK) {
         publish(store, pending, &chain, fd, &st);
     } else {
         /* A file whose write or sync failed is thrown away, never tried again. */
-        store->disk->unlink(store->disk, store->temp_path);
-        store->disk->close(store->disk, fd);
+        commit_drop_file(store, fd, store->spare_path);
     }
     chain_wipe(&chain);
     return status;

@@ -219,15 +219,18 @@ bool disk_sync_directory_of(const struct disk *disk, const char *path)
     return result == 0;
 }
 
-static bool copy_by_hand(const struct disk *disk, int from, int to, off_t offset, off_t size)
+bool disk_append(const struct disk *disk, int from, int to, off_t offset, off_t end)
 {
-    const size_t piece = (size_t)1 << 20;
+    const size_t most = (size_t)1 << 20;
+    const size_t piece = end - offset < (off_t)most ? (size_t)(end - offset) : most;
+    if (offset >= end)
+        return true;
     uint8_t *data = malloc(piece);
     if (!data)
         return false;
     bool ok = true;
-    while (ok && offset < size) {
-        size_t n = size - offset < (off_t)piece ? (size_t)(size - offset) : piece;
+    while (ok && offset < end) {
+        size_t n = end - offset < (off_t)piece ? (size_t)(end - offset) : piece;
         ok = disk_read_exact(disk, from, data, n, offset) &&
              disk_write_exact(disk, to, data, n, offset);
         offset += (off_t)n;
@@ -255,7 +258,7 @@ bool disk_copy(const struct disk *disk, int from, int to, off_t size, const char
     }
     if (offset < size) {
         *method = "read/write";
-        return copy_by_hand(disk, from, to, offset, size);
+        return disk_append(disk, from, to, offset, size);
     }
     return true;
 }

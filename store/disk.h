@@ -50,6 +50,10 @@ bool disk_write_exact(const struct disk *disk, int fd, const void *data, size_t 
 /* Syncs the directory a path lies in.  False with errno set. */
 bool disk_sync_directory_of(const struct disk *disk, const char *path);
 
+/* Gives `to`, which ends at `offset`, the bytes of `from` between offset and end.  False with errno
+ * set. */
+bool disk_append(const struct disk *disk, int from, int to, off_t offset, off_t end);
+
 /* Gives the empty file `to` the first `size` bytes of `from` in the cheapest way the file system
  * has: clone, copy_file_range, or reading and writing; *method says which.  False with errno
  * set. */

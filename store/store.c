@@ -64,9 +64,11 @@ static bool set_paths(struct anystore *store, const char *path, struct anystore_
     }
     if (asprintf(&store->lock_path, "%s.lock", store->path) < 0)
         store->lock_path = NULL;
+    if (asprintf(&store->spare_path, "%s.spare", store->path) < 0)
+        store->spare_path = NULL;
     if (asprintf(&store->temp_path, "%s.tmp", store->path) < 0)
         store->temp_path = NULL;
-    if (!store->lock_path || !store->temp_path) {
+    if (!store->lock_path || !store->spare_path || !store->temp_path) {
         error_nomem(error);
         return false;
     }
@@ -95,6 +97,8 @@ static enum anystore_status load_or_make(struct anystore *store, struct anystore
         return status;
     /* A leftover of a process that died in a commit: nobody else can be in one now. */
     disk->unlink(disk, store->temp_path);
+    /* A spare may be from before a power cut, which can tear it in ways that nobody sees. */
+    disk->unlink(disk, store->spare_path);
     if (!exists)
         store_log(store, ANYSTORE_LOG_NOTICE, "Made the data file %s", store->path);
     return ANYSTORE_OK;
@@ -168,6 +172,7 @@ struct anystore *store_open_on_disk(const struct anystore_options *options, cons
     store->lockfile.fd = -1;
     store->disk = disk;
     store->fsync = options->fsync;
+    store->has_exchange = true;
     store->on_log = options->on_log;
     store->log_arg = options->log_arg;
     store->queue_tail = &store->queue_head;
@@ -227,6 +232,7 @@ void anystore_close(struct anystore *store)
     chain_wipe(&store->chain);
     free(store->path);
     free(store->lock_path);
+    free(store->spare_path);
     free(store->temp_path);
     OPENSSL_cleanse(&store->key, sizeof store->key);
     free(store);

@@ -35,7 +35,8 @@ struct anystore {
     /* Constant after open. */
     char *path; /* NULL: no file */
     char *lock_path;
-    char *temp_path;
+    char *spare_path; /* the other copy */
+    char *temp_path;  /* a new base while it is written */
     struct anystore_key key;
     enum anystore_fsync fsync;
     void (*on_log)(enum anystore_log_level level, const char *text, void *arg);
@@ -69,6 +70,7 @@ struct anystore {
     bool closing;                                      /* guard: queue_mutex */
     bool heal;                                         /* guard: queue_mutex; see refresh.c */
 
+    bool has_exchange;      /* commit thread: the file system can exchange two names */
     uint64_t round;         /* commit thread: number of rounds so far */
     uint64_t base_retry_at; /* commit thread: file size below which no new base is tried */
     struct store_counters counters;
@@ -129,12 +131,23 @@ enum anystore_status refresh_first(struct anystore *store, struct anystore_error
 
 void *commit_thread(void *store);
 
-/* Puts the finished temporary file `fd` in the place of the data file: sync, rename, directory sync.
- * Without success the path names what it named before, as far as the disk lets us. */
-enum anystore_status commit_install(struct anystore *store, int fd, struct anystore_error *error);
+/* commit_file.c ------------------------------------------------------------------------------ */
 
-/* A new, empty temporary file for a commit; -1 and *error on failure. */
-int commit_temp_file(struct anystore *store, struct anystore_error *error);
+/* A new, empty file for the lock holder; -1 and *error on failure. */
+int commit_new_file(struct anystore *store, const char *path, struct anystore_error *error);
+
+/* A copy of the data file at spare_path, to append to: the spare if there is one, else a new copy.
+ * -1 and *error on failure. */
+int commit_begin_file(struct anystore *store, struct anystore_error *error);
+
+/* Throws a file away whose commit failed: it is never synced again. */
+void commit_drop_file(struct anystore *store, int fd, const char *path);
+
+/* Puts the finished file `fd`, which is at `from`, in the place of the data file: sync, exchange of the
+ * names (or rename), directory sync.  Without success the path names what it named before, as far as
+ * the disk lets us. */
+enum anystore_status commit_install(struct anystore *store, int fd, const char *from,
+                                    struct anystore_error *error);
 
 /* base.c ------------------------------------------------------------------------------------- */
 

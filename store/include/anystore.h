@@ -86,8 +86,9 @@ struct anystore_options {
 struct anystore;
 
 /* Opens the store; makes the file if there is none (its directory must exist).  Beside the file
- * it uses <path>.lock, which stays, and <path>.tmp, which is there only during a commit; a
- * leftover of a process that died is removed.  Waits while another process commits.
+ * it uses <path>.lock, which stays, <path>.spare, a second copy that commits take turns with, and
+ * <path>.tmp while a new base is written; leftovers of processes that died are removed.  Waits while
+ * another process commits.
  * NULL and *error on failure; an existing file is never changed by a failing open. */
 struct anystore *anystore_open(const struct anystore_options *options,
                                struct anystore_error *error);
@@ -231,7 +232,7 @@ struct anystore_stats {
     uint64_t reloads;        /* times that the whole file was read for that */
     uint64_t bases_written;  /* new bases */
     uint64_t bytes_written;  /* to the data file, sealed */
-    uint64_t bytes_copied;   /* of the old file into its successor (a clone costs none) */
+    uint64_t bytes_copied;   /* into the second copy, which it lacked */
     uint64_t last_commit_us; /* duration of the last commit, lock to publication */
     uint64_t last_batch;     /* updates in the last commit */
     uint64_t largest_batch;
@@ -242,7 +243,7 @@ struct anystore_stats {
     uint64_t expiring;       /* keys with an expiry */
     uint64_t data_bytes;     /* keys and values */
     uint64_t expired;        /* keys taken out because their time had come */
-    const char *copy_method; /* how a commit gets a copy to append to: "clone", "copy", ... */
+    const char *copy_method; /* how the last commit got a copy to append to: "swap", "clone", ... */
 };
 
 /* Takes no lock: also from inside a transaction.  The numbers need not be of one instant. */

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What a fuzz target defines, for libFuzzer and for replay.c. */
+#ifndef FUZZ_H
+#define FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Runs one input; ends the program if something is wrong.  Returns 0, or -1 for an input that is
+ * not worth keeping. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* What the tests of store share: a scratch directory, fixed keys, random numbers with a printed
+ * seed, and short ways to run one-operation transactions.  Whatever fails here fails the test. */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "anystore.h"
+
+#define SUPPORT_PATH_MOST 256
+
+/* ---- Files -------------------------------------------------------------------------------- */
+
+/* A new empty directory for small files, where syncs cost nothing if there is such a place; or one
+ * on a disk.  Both are in $TMPDIR if that is set. */
+char *support_directory_new(void);
+char *support_disk_directory_new(void);
+
+/* Removes it with what is in it. */
+void support_directory_free(char *directory);
+
+/* directory/name, in one of a few static buffers that are used in turn. */
+const char *support_path(const char *directory, const char *name);
+
+/* The whole file, for the caller to free. */
+uint8_t *support_read(const char *path, size_t *size);
+
+/* Makes or replaces the file, under the same inode if it exists. */
+void support_write(const char *path, const void *data, size_t size);
+
+void support_copy(const char *from, const char *to);
+
+bool support_exists(const char *path);
+
+/* Number of names in a directory, without "." and "..". */
+size_t support_count_names(const char *directory);
+
+/* Descriptors that this process has open. */
+size_t support_count_descriptors(void);
+
+/* ---- Random numbers ----------------------------------------------------------------------- */
+
+/* The seed of this run: $ANYSTORE_TEST_SEED, or the time.  Printed by the first call. */
+uint64_t support_seed(void);
+
+struct support_random {
+    uint64_t state;
+};
+
+/* A stream of its own for each `stream` number. */
+struct support_random support_random_new(uint64_t stream);
+uint64_t support_random_next(struct support_random *random);
+size_t support_random_below(struct support_random *random, size_t bound); /* bound > 0 */
+
+/* ---- Stores ------------------------------------------------------------------------------- */
+
+/* A key all of whose bytes are `byte`. */
+struct anystore_key *support_key(uint8_t byte);
+
+/* A store over that file with support_key(1), or in memory without a path. */
+struct anystore *support_open(const char *path);
+
+/* An open that must fail with that status; the text must name the file, in one line. */
+void support_open_fails(const char *path, uint8_t key, enum anystore_status status);
+
+void support_put(struct anystore *store, const char *key, const char *value);
+void support_put_bytes(struct anystore *store, const char *key, const void *value, size_t size);
+void support_delete(struct anystore *store, const char *key);
+void support_clear(struct anystore *store);
+enum anystore_status support_try_put(struct anystore *store, const char *key, const char *value,
+                                     struct anystore_error *error);
+
+/* Through a view: the value is `value`; NULL: there is none. */
+void support_expect(struct anystore *store, const char *key, const char *value);
+
+/* The value as a number; -1: there is none. */
+int64_t support_get_number(struct anystore *store, const char *key);
+
+/* Asks for a new base and waits for the answer. */
+enum anystore_status support_rewrite(struct anystore *store, struct anystore_error *error);
+
+/* All keys, values and expiries as text, sorted; for the caller to free. */
+char *support_dump(struct anystore *store);
+
+/* An error's text: one line that names the file. */
+void support_check_text(const struct anystore_error *error, const char *path);
+
+#endif
