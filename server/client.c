@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "command.h"
+#include "worker.h"
 
 struct client_registry {
     pthread_mutex_t mutex;
@@ -75,12 +76,14 @@ static void learn_addresses(struct client *client)
     format_address(client->address, sizeof client->address, &address);
 }
 
-struct client *client_new(struct client_registry *registry, int fd, bool is_unix, int64_t now_ms)
+struct client *client_new(struct client_registry *registry, struct worker *worker, int fd,
+                          bool is_unix, int64_t now_ms)
 {
     struct client *client = calloc(1, sizeof *client);
     if (!client)
         return NULL;
     client->fd = fd;
+    client->worker = worker;
     client->is_unix = is_unix;
     client->created_ms = now_ms;
     atomic_init(&client->last_active_ms, now_ms);
@@ -141,13 +144,92 @@ char *client_text(struct client_registry *registry, struct client *client, enum 
     return copy;
 }
 
+static bool fits_address(const struct resp_arg *wanted, const char *address)
+{
+    size_t size = strlen(address);
+    return !wanted || (wanted->size >= size && memcmp(wanted->data, address, size) == 0 &&
+                       (wanted->size == size || wanted->data[size] == '\0'));
+}
+
+static bool is_subscribed(const struct client *client)
+{
+    return atomic_load_explicit(&client->channels, memory_order_relaxed) > 0 ||
+           atomic_load_explicit(&client->patterns, memory_order_relaxed) > 0;
+}
+
+static bool is_of_kind(const struct client *client, enum client_kind kind)
+{
+    return kind == CLIENT_KIND_ANY ||
+           kind == (is_subscribed(client) ? CLIENT_KIND_PUBSUB : CLIENT_KIND_NORMAL);
+}
+
+static bool fits(const struct client_filter *filter, const struct client *client)
+{
+    return (filter->id == 0 || filter->id == client->id) &&
+           fits_address(filter->address, client->address) &&
+           fits_address(filter->local_address, client->local_address) &&
+           is_of_kind(client, filter->kind) && client != filter->skip;
+}
+
+size_t client_kill(struct client_registry *registry, const struct client_filter *filter,
+                   const struct client *own, bool *own_fits)
+{
+    size_t count = 0;
+    *own_fits = false;
+    pthread_mutex_lock(&registry->mutex);
+    for (struct client *c = registry->first; c; c = c->next) {
+        if (client_is_killed(c) || !fits(filter, c))
+            continue;
+        count++;
+        if (c == own) {
+            *own_fits = true;
+            continue;
+        }
+        atomic_store_explicit(&c->killed, true, memory_order_relaxed);
+        worker_look(c->worker);
+    }
+    pthread_mutex_unlock(&registry->mutex);
+    return count;
+}
+
+size_t client_count_blocked(struct client_registry *registry)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&registry->mutex);
+    for (struct client *c = registry->first; c; c = c->next)
+        count += atomic_load_explicit(&c->blocked, memory_order_relaxed);
+    pthread_mutex_unlock(&registry->mutex);
+    return count;
+}
+
 static const char *text_or_empty(const struct client *client, enum client_text which)
 {
     return client->texts[which] ? client->texts[which] : "";
 }
 
+/* Redis's letters for what a client is. */
+static void format_flags(char out[8], const struct client *client)
+{
+    char *at = out;
+    if (is_subscribed(client))
+        *at++ = 'P';
+    if (atomic_load_explicit(&client->queued, memory_order_relaxed) >= 0)
+        *at++ = 'x';
+    if (atomic_load_explicit(&client->blocked, memory_order_relaxed))
+        *at++ = 'b';
+    if (client->is_unix)
+        *at++ = 'U';
+    if (atomic_load_explicit(&client->no_evict, memory_order_relaxed))
+        *at++ = 'e';
+    if (at == out)
+        *at++ = 'N';
+    *at = '\0';
+}
+
 static void describe_locked(const struct client *client, int64_t now_ms, struct resp_buffer *out)
 {
+    if (atomic_load_explicit(&client->killed, memory_order_relaxed))
+        return;
     const struct command *command =
         atomic_load_explicit(&client->last_command, memory_order_relaxed);
     const char *command_name =
@@ -157,18 +239,22 @@ static void describe_locked(const struct client *client, int64_t now_ms, struct 
     size_t output = atomic_load_explicit(&client->output_size, memory_order_relaxed);
     int64_t active = atomic_load_explicit(&client->last_active_ms, memory_order_relaxed);
     int queued = atomic_load_explicit(&client->queued, memory_order_relaxed);
-    const char *flags = queued >= 0 ? client->is_unix ? "xU" : "x" : client->is_unix ? "U" : "N";
+    size_t queued_bytes = atomic_load_explicit(&client->queued_bytes, memory_order_relaxed);
+    char flags[8];
+    format_flags(flags, client);
     char line[1024];
     int size = snprintf(
         line, sizeof line,
-        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=0 sub=0 psub=0 "
-        "ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=%zu oll=0 "
+        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=0 sub=%zu psub=%zu "
+        "ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=%zu rbs=0 rbp=0 obl=%zu oll=0 "
         "omem=0 tot-mem=%zu events=%s cmd=%s user=default redir=-1 resp=%d lib-name=%s "
         "lib-ver=%s\n",
         (unsigned long long)client->id, client->address, client->local_address, client->fd,
         text_or_empty(client, CLIENT_NAME), (long long)((now_ms - client->created_ms) / 1000),
-        (long long)((now_ms - active) / 1000), flags, queued, input,
-        capacity - (input < capacity ? input : capacity), output,
+        (long long)((now_ms - active) / 1000), flags,
+        atomic_load_explicit(&client->channels, memory_order_relaxed),
+        atomic_load_explicit(&client->patterns, memory_order_relaxed), queued, input,
+        capacity - (input < capacity ? input : capacity), queued_bytes, output,
         sizeof *client + capacity + output, output ? "rw" : "r", command_name,
         atomic_load_explicit(&client->resp_version, memory_order_relaxed),
         text_or_empty(client, CLIENT_LIBRARY_NAME), text_or_empty(client, CLIENT_LIBRARY_VERSION));
@@ -184,18 +270,23 @@ void client_describe(struct client_registry *registry, struct client *client, in
     pthread_mutex_unlock(&registry->mutex);
 }
 
-void client_describe_all(struct client_registry *registry, const uint64_t *ids, size_t id_count,
-                         int64_t now_ms, struct resp_buffer *out)
+void client_describe_all(struct client_registry *registry, enum client_kind kind, int64_t now_ms,
+                         struct resp_buffer *out)
 {
     pthread_mutex_lock(&registry->mutex);
-    if (!ids) {
-        for (const struct client *c = registry->first; c; c = c->next)
+    for (const struct client *c = registry->first; c; c = c->next)
+        if (is_of_kind(c, kind))
             describe_locked(c, now_ms, out);
-    } else {
-        for (size_t i = 0; i < id_count; i++)
-            for (const struct client *c = registry->first; c; c = c->next)
-                if (c->id == ids[i])
-                    describe_locked(c, now_ms, out);
-    }
+    pthread_mutex_unlock(&registry->mutex);
+}
+
+void client_describe_some(struct client_registry *registry, const uint64_t *ids, size_t id_count,
+                          int64_t now_ms, struct resp_buffer *out)
+{
+    pthread_mutex_lock(&registry->mutex);
+    for (size_t i = 0; i < id_count; i++)
+        for (const struct client *c = registry->first; c; c = c->next)
+            if (c->id == ids[i])
+                describe_locked(c, now_ms, out);
     pthread_mutex_unlock(&registry->mutex);
 }

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <endian.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "client.h"
 #include "command_internal.h"
 #include "config.h"
 #include "connection.h"
@@ -37,12 +39,21 @@ struct slot {
     const struct command *command; /* NULL: free */
 };
 
+struct numbered {
+    const struct command *command; /* NULL: free */
+    size_t number;
+};
+
 struct command_table {
     /* Open addressing, at most a quarter full: a lookup rarely sees a second slot. */
     struct slot *slots;
     unsigned slot_bits; /* there are 2^slot_bits slots */
     const struct command **sorted;
     size_t count;
+    /* Commands and subcommands by the address of their row, at most a quarter full too. */
+    struct numbered *numbers;
+    unsigned number_bits;
+    size_t total;
     pthread_mutex_t config_lock;
 };
 
@@ -140,6 +151,33 @@ static void add_command(struct command_table *table, const struct command *comma
     table->sorted[table->count++] = command;
 }
 
+static struct numbered *find_number(const struct command_table *table,
+                                    const struct command *command)
+{
+    size_t mask = ((size_t)1 << table->number_bits) - 1;
+    uint64_t hash = (uint64_t)(uintptr_t)command * UINT64_C(0x9e3779b97f4a7c15);
+    size_t at = (size_t)(hash >> (64 - table->number_bits));
+    while (table->numbers[at].command && table->numbers[at].command != command)
+        at = (at + 1) & mask;
+    return &table->numbers[at];
+}
+
+static void number_rows(struct command_table *table, const struct command *rows)
+{
+    for (const struct command *row = rows; row && row->name; row++) {
+        *find_number(table, row) = (struct numbered){row, table->total++};
+        number_rows(table, row->subcommands);
+    }
+}
+
+static size_t count_rows(const struct command *rows)
+{
+    size_t count = 0;
+    for (const struct command *row = rows; row && row->name; row++)
+        count += 1 + count_rows(row->subcommands);
+    return count;
+}
+
 static int compare_names(const void *one, const void *other)
 {
     const struct command *const *first = one;
@@ -150,14 +188,20 @@ static int compare_names(const void *one, const void *other)
 struct command_table *command_table_new(void)
 {
     const struct command *const families[] = {
-        command_bit_rows,          command_bitfield_rows, command_connection_rows,
-        command_introspect_rows,   command_key_rows,      command_lcs_rows,
-        command_pubsub_rows,       command_server_rows,   command_string_number_rows,
-        command_string_range_rows, command_string_rows,   command_transaction_rows,
+        command_acl_rows,           command_bit_rows,          command_bitfield_rows,
+        command_client_rows,        command_config_rows,       command_connection_rows,
+        command_debug_rows,         command_dump_rows,         command_expiry_rows,
+        command_introspect_rows,    command_key_rows,          command_latency_rows,
+        command_lcs_rows,           command_memory_rows,       command_object_rows,
+        command_pubsub_rows,        command_replication_rows,  command_scan_rows,
+        command_server_rows,        command_slowlog_rows,      command_sort_rows,
+        command_string_number_rows, command_string_range_rows, command_string_rows,
+        command_transaction_rows,
     };
     const size_t family_count = sizeof families / sizeof *families;
-    size_t count = 0;
+    size_t count = 0, total = 0;
     for (size_t i = 0; i < family_count; i++) {
+        total += count_rows(families[i]);
         for (const struct command *row = families[i]; row->name; row++)
             count++;
     }
@@ -169,13 +213,17 @@ struct command_table *command_table_new(void)
         table->slot_bits++;
     table->slots = calloc((size_t)1 << table->slot_bits, sizeof *table->slots);
     table->sorted = calloc(count + 1, sizeof *table->sorted);
-    if (!table->slots || !table->sorted) {
+    for (table->number_bits = 4; (size_t)1 << table->number_bits < 4 * total;)
+        table->number_bits++;
+    table->numbers = calloc((size_t)1 << table->number_bits, sizeof *table->numbers);
+    if (!table->slots || !table->sorted || !table->numbers) {
         command_table_free(table);
         return NULL;
     }
     for (size_t i = 0; i < family_count; i++) {
         for (const struct command *row = families[i]; row->name; row++)
             add_command(table, row);
+        number_rows(table, families[i]);
     }
     qsort(table->sorted, table->count, sizeof *table->sorted, compare_names);
     return table;
@@ -188,6 +236,7 @@ void command_table_free(struct command_table *table)
     pthread_mutex_destroy(&table->config_lock);
     free(table->slots);
     free(table->sorted);
+    free(table->numbers);
     free(table);
 }
 
@@ -215,6 +264,16 @@ const struct command *command_at(const struct command_table *table, size_t index
 {
     assert(index < table->count);
     return table->sorted[index];
+}
+
+size_t command_total(const struct command_table *table)
+{
+    return table->total;
+}
+
+size_t command_number(const struct command_table *table, const struct command *command)
+{
+    return find_number(table, command)->number;
 }
 
 void command_config_lock(struct command_table *table)
@@ -294,6 +353,22 @@ static bool needs_auth(const struct request *request)
     return needed;
 }
 
+/* Whether enable-debug-command lets this client use what can do harm. */
+static bool is_allowed_or_reply(struct request *request)
+{
+    const struct client *client = request->connection->client;
+    int64_t who = config_number(request->server->config, CONFIG_ENABLE_DEBUG_COMMAND);
+    bool local = client->is_unix || strncmp(client->address, "127.", 4) == 0 ||
+                 strncmp(client->address, "[::1]:", 6) == 0;
+    if (who == CONFIG_PROTECTED_YES || (who == CONFIG_PROTECTED_LOCAL && local))
+        return true;
+    resp_write_error(request->reply,
+                     "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
+                     "\"local\", you can run it from a local connection, otherwise you need to set "
+                     "this option in the configuration file, and then restart the server.");
+    return false;
+}
+
 bool command_arity_fits(const struct command *command, size_t argc)
 {
     if (command->arity >= 0)
@@ -322,6 +397,8 @@ enum command_verdict command_check(struct request *request)
         reply_wrong_arity(request);
         return COMMAND_REFUSED;
     }
+    if ((request->command->flags & COMMAND_PROTECTED) && !is_allowed_or_reply(request))
+        return COMMAND_REFUSED;
     if (!(request->command->flags & COMMAND_NO_AUTH) && needs_auth(request)) {
         resp_write_error(request->reply, "NOAUTH Authentication required.");
         return COMMAND_REFUSED;
@@ -382,6 +459,34 @@ bool arg_integer_or_reply(struct request *request, size_t index, int64_t *value)
     return false;
 }
 
+bool arg_database_or_reply(struct request *request, size_t index, int64_t *database)
+{
+    if (!arg_integer_or_reply(request, index, database))
+        return false;
+    if (*database < INT_MIN || *database > INT_MAX) {
+        resp_write_error(request->reply, "ERR value is out of range, value must between "
+                                         "-2147483648 and 2147483647"); /* sic */
+        return false;
+    }
+    if (*database < 0 || *database >= config_number(request->server->config, CONFIG_DATABASES)) {
+        resp_write_error(request->reply, "ERR DB index is out of range");
+        return false;
+    }
+    return true;
+}
+
+bool arg_timeout_or_reply(struct request *request, size_t index, int64_t *ms)
+{
+    const char *wrong = NULL;
+    if (!arg_integer(&request->argv[index], ms))
+        wrong = "ERR timeout is not an integer or out of range";
+    else if (*ms < 0)
+        wrong = "ERR timeout is negative";
+    if (wrong)
+        resp_write_error(request->reply, wrong);
+    return !wrong;
+}
+
 /* ---- Replies ------------------------------------------------------------------------------ */
 
 void reply_ok(struct request *request)
@@ -398,6 +503,23 @@ void reply_wrong_arity(struct request *request)
 {
     resp_write_errorf(request->reply, "ERR wrong number of arguments for '%s' command",
                       command_full_name(request->command));
+}
+
+void reply_wrong_type(struct request *request)
+{
+    resp_write_error(request->reply,
+                     "WRONGTYPE Operation against a key holding the wrong kind of value");
+}
+
+void reply_subcommand_syntax_error(struct request *request)
+{
+    const struct resp_arg *word = &request->argv[1];
+    char name[NAME_BYTES + 1];
+    container_name(request->command, name);
+    resp_write_errorf(
+        request->reply,
+        "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+        shown_size(word, SHOWN_BYTES), shown_text(word), name);
 }
 
 void reply_invalid_expire(struct request *request)
@@ -438,6 +560,22 @@ void count_lookup(struct request *request, bool there)
                               memory_order_relaxed);
 }
 
+bool read_key(struct request *request, const struct resp_arg *key, struct anystore_value *value)
+{
+    bool there = anystore_get(request->txn, key->data, key->size, value);
+    count_lookup(request, there);
+    return there;
+}
+
+const char *type_name(enum anystore_type type)
+{
+    switch (type) {
+    case ANYSTORE_STRING:
+        return "string";
+    }
+    return "unknown"; /* of a newer version's file */
+}
+
 bool store_ok_or_reply(struct request *request, enum anystore_status status)
 {
     if (status == ANYSTORE_OK)
@@ -454,13 +592,20 @@ bool store_ok_or_reply(struct request *request, enum anystore_status status)
     return false;
 }
 
+enum anystore_status put_or_expire(struct request *request, const struct resp_arg *key,
+                                   const struct anystore_value *value)
+{
+    if (value->expire_ms != 0 && value->expire_ms <= anystore_now(request->txn))
+        return anystore_delete(request->txn, key->data, key->size, NULL);
+    return anystore_put(request->txn, key->data, key->size, value);
+}
+
 bool get_string_or_reply(struct request *request, const struct resp_arg *key,
                          struct anystore_value *value, bool *there)
 {
     *there = anystore_get(request->txn, key->data, key->size, value);
     if (!*there || value->type == ANYSTORE_STRING)
         return true;
-    resp_write_error(request->reply,
-                     "WRONGTYPE Operation against a key holding the wrong kind of value");
+    reply_wrong_type(request);
     return false;
 }

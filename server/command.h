@@ -33,6 +33,7 @@ struct request {
     /* Set when the store refused a change: what the command had changed before that is still in the
      * transaction, which is therefore not to be committed. */
     bool store_failed;
+    bool in_exec; /* EXEC runs it */
 };
 
 /* Redis's flags of the same names, as COMMAND INFO shows them, and two of our own. */
@@ -57,6 +58,7 @@ enum command_flags {
     COMMAND_VIEW = 1 << 17,  /* ours: sees the map, though Redis does not call it a read (WATCH) */
     COMMAND_AT_ONCE = 1 << 18,          /* ours: is not queued after MULTI (DISCARD, QUIT) */
     COMMAND_WHILE_SUBSCRIBED = 1 << 20, /* ours: a subscribed client of RESP2 may send it */
+    COMMAND_PROTECTED = 1 << 21,        /* ours: only as enable-debug-command says */
     COMMAND_RUNS_QUEUE = 1 << 19        /* ours: needs what the queued commands need (EXEC) */
 };
 
@@ -111,17 +113,36 @@ struct command {
     const struct key_range *key_ranges;
     /* Where the key of the last range is in one call, 0: the call has none; NULL if all are known. */
     size_t (*call_key)(size_t argc, const struct resp_arg *argv);
+    /* The flags that one call has beside the row's, where they depend on its arguments; NULL: none. */
+    unsigned (*call_flags)(size_t argc, const struct resp_arg *argv);
 };
 
+/* For the rows: where the keys are. */
+#define ONE_KEY  .first_key = 1, .last_key = 1, .key_step = 1
+#define ALL_KEYS .first_key = 1, .last_key = -1, .key_step = 1
+
 /* The families. */
+extern const struct command command_acl_rows[];
 extern const struct command command_bit_rows[];
 extern const struct command command_bitfield_rows[];
+extern const struct command command_client_rows[];
+extern const struct command command_config_rows[];
 extern const struct command command_connection_rows[];
+extern const struct command command_debug_rows[];
+extern const struct command command_dump_rows[];
+extern const struct command command_expiry_rows[];
 extern const struct command command_introspect_rows[];
 extern const struct command command_key_rows[];
-extern const struct command command_pubsub_rows[];
+extern const struct command command_latency_rows[];
 extern const struct command command_lcs_rows[];
+extern const struct command command_memory_rows[];
+extern const struct command command_object_rows[];
+extern const struct command command_pubsub_rows[];
+extern const struct command command_replication_rows[];
+extern const struct command command_scan_rows[];
 extern const struct command command_server_rows[];
+extern const struct command command_slowlog_rows[];
+extern const struct command command_sort_rows[];
 extern const struct command command_string_number_rows[];
 extern const struct command command_string_range_rows[];
 extern const struct command command_string_rows[];
@@ -143,9 +164,20 @@ const struct command *command_find_sub(const struct command *command, const void
 size_t command_count(const struct command_table *table);
 const struct command *command_at(const struct command_table *table, size_t index);
 
+/* Every command and subcommand has a number of its own below the total. */
+size_t command_total(const struct command_table *table);
+size_t command_number(const struct command_table *table, const struct command *command);
+
 static inline const char *command_full_name(const struct command *command)
 {
     return command->full_name ? command->full_name : command->name;
+}
+
+/* The flags of one call: the row's and those that depend on its arguments. */
+static inline unsigned command_call_flags(const struct command *command, size_t argc,
+                                          const struct resp_arg *argv)
+{
+    return command->flags | (command->call_flags ? command->call_flags(argc, argv) : 0);
 }
 
 /* Whether Redis's arity lets a command have so many arguments, its name included. */
@@ -179,9 +211,20 @@ bool parse_integer(const void *text, size_t size, int64_t *value);
 /* The same; otherwise replies "ERR value is not an integer or out of range". */
 bool arg_integer_or_reply(struct request *request, size_t index, int64_t *value);
 
+/* The number of a database; otherwise replies what is wrong with the argument. */
+bool arg_database_or_reply(struct request *request, size_t index, int64_t *database);
+
+/* The name that TYPE answers. */
+const char *type_name(enum anystore_type type);
+
+/* A timeout in milliseconds, zero or more; otherwise replies what is wrong with it. */
+bool arg_timeout_or_reply(struct request *request, size_t index, int64_t *ms);
+
 void reply_ok(struct request *request);
 void reply_syntax_error(struct request *request);
 void reply_wrong_arity(struct request *request);
+/* For a subcommand whose number of arguments its row cannot tell. */
+void reply_subcommand_syntax_error(struct request *request);
 void reply_invalid_expire(struct request *request);
 void reply_out_of_memory(struct request *request);
 
@@ -191,9 +234,19 @@ void reply_help(struct request *request, const char *const *lines);
 /* Counts a lookup of a command that only reads for keyspace_hits and keyspace_misses. */
 void count_lookup(struct request *request, bool there);
 
+/* Looks a key up for a command that only reads, and counts that.  value may be NULL. */
+bool read_key(struct request *request, const struct resp_arg *key, struct anystore_value *value);
+
 /* Replies the error of a change that the store refused (memory, size) and sets store_failed.  True
  * if there was none. */
 bool store_ok_or_reply(struct request *request, enum anystore_status status);
+
+/* As anystore_put.  A time that has come already: in Redis the key may then be there, but nobody can
+ * see it; here it is not even written. */
+enum anystore_status put_or_expire(struct request *request, const struct resp_arg *key,
+                                   const struct anystore_value *value);
+
+void reply_wrong_type(struct request *request);
 
 /* Reads a key that must hold a string, if it is there.  False if it holds another type: then
  * WRONGTYPE has been replied. */

@@ -127,24 +127,34 @@ static int64_t cut(const struct field_operation *operation, uint64_t number)
                                 : (int64_t)(number << unused >> unused);
 }
 
+/* The largest and the smallest number that a field can hold. */
+static int64_t most_of(const struct field_operation *operation)
+{
+    return (int64_t)(UINT64_MAX >> (64 - operation->field.width) >> operation->is_signed);
+}
+
+static int64_t least_of(const struct field_operation *operation)
+{
+    return operation->is_signed ? -most_of(operation) - 1 : 0;
+}
+
 /* Where a sum lies: below what the field can hold (-1), in it (0), or above (1).  `base` is what the
  * field holds, or with an increment of 0 a number to be set. */
 static int out_of_range(const struct field_operation *operation, int64_t base, int64_t increment)
 {
-    unsigned width = operation->field.width;
-    int64_t most = (int64_t)(UINT64_MAX >> (65 - width - !operation->is_signed));
-    int64_t least = operation->is_signed ? -most - 1 : 0;
+    int64_t most = most_of(operation);
     int64_t sum;
     if (!operation->is_signed && base < 0)
         return 1; /* as in Redis, to which it is a number of 64 bits without sign */
     /* Redis finds this out by a difference that overflows, so that the lowest numbers of all are
      * above a narrower field. */
     int64_t room;
-    if (width < 64 && base < 0 && increment == 0 && __builtin_sub_overflow(most, base, &room))
+    if (operation->field.width < 64 && base < 0 && increment == 0 &&
+        __builtin_sub_overflow(most, base, &room))
         return 1;
     if (__builtin_add_overflow(base, increment, &sum))
         return increment < 0 ? -1 : 1;
-    return sum > most ? 1 : sum < least ? -1 : 0;
+    return sum > most ? 1 : sum < least_of(operation) ? -1 : 0;
 }
 
 /* What is stored if the sum does not fit. */
@@ -152,11 +162,7 @@ static int64_t adjusted(const struct field_operation *operation, int64_t sum, in
 {
     if (operation->overflow == OVERFLOW_WRAP)
         return cut(operation, (uint64_t)sum);
-    unsigned width = operation->field.width;
-    int64_t most = (int64_t)(UINT64_MAX >> (65 - width - !operation->is_signed));
-    if (range > 0)
-        return most;
-    return operation->is_signed ? -most - 1 : 0;
+    return range > 0 ? most_of(operation) : least_of(operation);
 }
 
 /* ---- Running ------------------------------------------------------------------------------ */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Commands about the connection itself: PING, ECHO, AUTH, HELLO, SELECT, RESET, QUIT, CLIENT. */
+/* Commands about the connection itself: PING, ECHO, AUTH, HELLO, SELECT, RESET, QUIT. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "client.h"
 #include "clock.h"
 #include "command.h"
+#include "command_internal.h"
 #include "config.h"
 #include "connection.h"
 #include "log.h"
@@ -53,15 +54,8 @@ static void run_quit(struct request *request)
 
 static void run_select(struct request *request)
 {
-    int64_t index = 0;
-    if (!arg_integer_or_reply(request, 1, &index))
-        return;
-    if (index < INT_MIN || index > INT_MAX)
-        resp_write_error(request->reply, "ERR value is out of range, value must between "
-                                         "-2147483648 and 2147483647"); /* sic */
-    else if (index < 0 || index >= config_number(request->server->config, CONFIG_DATABASES))
-        resp_write_error(request->reply, "ERR DB index is out of range");
-    else
+    int64_t database;
+    if (arg_database_or_reply(request, 1, &database))
         reply_ok(request);
 }
 
@@ -132,31 +126,6 @@ static void run_auth(struct request *request)
 
 /* ---- HELLO -------------------------------------------------------------------------------- */
 
-/* Names are words that fit into CLIENT LIST's lines: printable, without blanks. */
-static bool is_name(const struct resp_arg *arg)
-{
-    for (size_t i = 0; i < arg->size; i++)
-        if (arg->data[i] < '!' || arg->data[i] > '~')
-            return false;
-    return true;
-}
-
-static bool set_text_or_reply(struct request *request, enum client_text which, const char *what,
-                              const struct resp_arg *value)
-{
-    if (!is_name(value)) {
-        resp_write_errorf(request->reply,
-                          "ERR %s cannot contain spaces, newlines or special characters.", what);
-        return false;
-    }
-    if (!client_set_text(request->server->clients, request->connection->client, which, value->data,
-                         value->size)) {
-        resp_write_error(request->reply, "ERR out of memory");
-        return false;
-    }
-    return true;
-}
-
 static void reply_hello(struct request *request)
 {
     struct resp_writer *reply = request->reply;
@@ -210,7 +179,7 @@ static void run_hello(struct request *request)
             i += 2;
         } else if (arg_is(&argv[i], "setname") && more >= 1) {
             name = &argv[++i];
-            if (!is_name(name)) {
+            if (!command_is_client_name(name)) {
                 resp_write_error(request->reply, "ERR Client names cannot contain spaces, newlines "
                                                  "or special characters.");
                 return;
@@ -231,7 +200,7 @@ static void run_hello(struct request *request)
             "the client and select the RESP protocol version at the same time");
         return;
     }
-    if (name && !set_text_or_reply(request, CLIENT_NAME, "Client names", name))
+    if (name && !command_set_text_or_reply(request, CLIENT_NAME, "Client names", name))
         return;
     if (request->argc >= 2)
         set_resp_version(request, (int)version);
@@ -245,217 +214,11 @@ static void run_reset(struct request *request)
     request->connection->session.authenticated = !password_needed(request);
     client_set_text(request->server->clients, request->connection->client, CLIENT_NAME, NULL, 0);
     subscriber_unsubscribe(request->server->pubsub, request->connection->subscriber);
+    request->connection->session.silence = (struct silence){.off = false};
     resp_write_simple(request->reply, "RESET");
 }
 
-/* ---- CLIENT ------------------------------------------------------------------------------- */
-
-static void run_client_id(struct request *request)
-{
-    resp_write_integer(request->reply, (int64_t)request->connection->client->id);
-}
-
-static void run_client_setname(struct request *request)
-{
-    if (set_text_or_reply(request, CLIENT_NAME, "Client names", &request->argv[2]))
-        reply_ok(request);
-}
-
-static void run_client_getname(struct request *request)
-{
-    char *name = client_text(request->server->clients, request->connection->client, CLIENT_NAME);
-    if (name)
-        resp_write_bulk_text(request->reply, name);
-    else
-        resp_write_null(request->reply);
-    free(name);
-}
-
-static void run_client_setinfo(struct request *request)
-{
-    const struct resp_arg *attribute = &request->argv[2], *value = &request->argv[3];
-    bool set = false;
-    if (arg_is(attribute, "lib-name"))
-        set = set_text_or_reply(request, CLIENT_LIBRARY_NAME, "lib-name", value);
-    else if (arg_is(attribute, "lib-ver"))
-        set = set_text_or_reply(request, CLIENT_LIBRARY_VERSION, "lib-ver", value);
-    else
-        resp_write_errorf(request->reply, "ERR Unrecognized option '%.*s'", (int)attribute->size,
-                          arg_text(attribute));
-    if (set)
-        reply_ok(request);
-}
-
-static void reply_text_lines(struct request *request, struct resp_buffer *text)
-{
-    if (text->failed)
-        resp_write_error(request->reply, "ERR out of memory");
-    else
-        resp_write_verbatim(request->reply, "txt", resp_buffer_bytes(text), resp_buffer_size(text));
-    resp_buffer_free(text);
-}
-
-static void run_client_info(struct request *request)
-{
-    struct resp_buffer text = {0};
-    client_describe(request->server->clients, request->connection->client, now_ms(), &text);
-    reply_text_lines(request, &text);
-}
-
-/* CLIENT LIST ID id [id ...] */
-static void list_ids(struct request *request)
-{
-    size_t count = request->argc - 3;
-    uint64_t *ids = calloc(count, sizeof *ids);
-    if (!ids) {
-        resp_write_error(request->reply, "ERR out of memory");
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        int64_t id = 0;
-        if (!arg_integer(&request->argv[3 + i], &id)) {
-            resp_write_error(request->reply, "ERR Invalid client ID");
-            free(ids);
-            return;
-        }
-        ids[i] = (uint64_t)id;
-    }
-    struct resp_buffer text = {0};
-    client_describe_all(request->server->clients, ids, count, now_ms(), &text);
-    free(ids);
-    reply_text_lines(request, &text);
-}
-
-static void run_client_list(struct request *request)
-{
-    struct resp_buffer text = {0};
-    const struct resp_arg *argv = request->argv;
-    if (request->argc == 4 && arg_is(&argv[2], "type")) {
-        /* There are no other kinds of clients than normal ones. */
-        if (arg_is(&argv[3], "normal")) {
-            client_describe_all(request->server->clients, NULL, 0, now_ms(), &text);
-        } else if (!arg_is(&argv[3], "master") && !arg_is(&argv[3], "replica") &&
-                   !arg_is(&argv[3], "slave") && !arg_is(&argv[3], "pubsub")) {
-            resp_write_errorf(request->reply, "ERR Unknown client type '%.*s'", (int)argv[3].size,
-                              arg_text(&argv[3]));
-            return;
-        }
-        reply_text_lines(request, &text);
-    } else if (request->argc > 3 && arg_is(&argv[2], "id")) {
-        list_ids(request);
-    } else if (request->argc != 2) {
-        reply_syntax_error(request);
-    } else {
-        client_describe_all(request->server->clients, NULL, 0, now_ms(), &text);
-        reply_text_lines(request, &text);
-    }
-}
-
-static void run_client_help(struct request *request)
-{
-    static const char *const lines[] = {
-        "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-        "GETNAME",
-        "    Return the name of the current connection.",
-        "ID",
-        "    Return the ID of the current connection.",
-        "INFO",
-        "    Return information about the current client connection.",
-        "LIST [options ...]",
-        "    Return information about client connections. Options:",
-        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
-        "      Return clients of specified type.",
-        "    * ID <client-id> [<client-id> ...]",
-        "      Return clients of specified IDs only.",
-        "SETINFO <LIB-NAME|LIB-VER> <value>",
-        "    Set the library attributes of the current connection.",
-        "SETNAME <name>",
-        "    Assign the name <name> to the current connection.",
-        "HELP",
-        "    Print this help.",
-    };
-    resp_write_array(request->reply, sizeof lines / sizeof lines[0]);
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        resp_write_simple(request->reply, lines[i]);
-}
-
 /* ---- Rows --------------------------------------------------------------------------------- */
-
-#define CLIENT_FLAGS (COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE)
-
-static const struct command client_rows[] = {
-    {.name = "getname",
-     .full_name = "client|getname",
-     .run = run_client_getname,
-     .arity = 2,
-     .flags = CLIENT_FLAGS,
-     .categories = CATEGORY_CONNECTION,
-     .since = "2.6.9",
-     .group = "connection",
-     .complexity = "O(1)",
-     .summary = "Returns the name of the connection."},
-    {.name = "help",
-     .full_name = "client|help",
-     .run = run_client_help,
-     .arity = 2,
-     .flags = COMMAND_LOADING | COMMAND_STALE,
-     .categories = CATEGORY_CONNECTION,
-     .since = "5.0.0",
-     .group = "connection",
-     .complexity = "O(1)",
-     .summary = "Tells which subcommands there are."},
-    {.name = "id",
-     .full_name = "client|id",
-     .run = run_client_id,
-     .arity = 2,
-     .flags = CLIENT_FLAGS,
-     .categories = CATEGORY_CONNECTION,
-     .since = "5.0.0",
-     .group = "connection",
-     .complexity = "O(1)",
-     .summary = "Returns the unique number of the connection."},
-    {.name = "info",
-     .full_name = "client|info",
-     .run = run_client_info,
-     .arity = 2,
-     .flags = CLIENT_FLAGS,
-     .categories = CATEGORY_CONNECTION,
-     .since = "6.2.0",
-     .group = "connection",
-     .complexity = "O(1)",
-     .summary = "Describes the connection as CLIENT LIST does."},
-    {.name = "list",
-     .full_name = "client|list",
-     .run = run_client_list,
-     .arity = -2,
-     .flags = CLIENT_FLAGS | COMMAND_ADMIN,
-     .categories = CATEGORY_CONNECTION,
-     .since = "2.4.0",
-     .group = "connection",
-     .complexity = "O(N) where N is the number of client connections",
-     .summary = "Lists the open connections."},
-    {.name = "setinfo",
-     .full_name = "client|setinfo",
-     .run = run_client_setinfo,
-     .arity = 4,
-     .flags = CLIENT_FLAGS,
-     .categories = CATEGORY_CONNECTION,
-     .since = "7.2.0",
-     .group = "connection",
-     .complexity = "O(1)",
-     .summary = "Notes name and version of the client library."},
-    {.name = "setname",
-     .full_name = "client|setname",
-     .run = run_client_setname,
-     .arity = 3,
-     .flags = CLIENT_FLAGS,
-     .categories = CATEGORY_CONNECTION,
-     .since = "2.6.9",
-     .group = "connection",
-     .complexity = "O(1)",
-     .summary = "Names the connection."},
-    {0},
-};
 
 #define SESSION_FLAGS                                                                              \
     (COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_NO_AUTH |         \
@@ -471,14 +234,6 @@ const struct command command_connection_rows[] = {
      .group = "connection",
      .complexity = "O(N) where N is the number of passwords defined for the user",
      .summary = "Authenticates the connection."},
-    {.name = "client",
-     .arity = -2,
-     .categories = CATEGORY_CONNECTION,
-     .subcommands = client_rows,
-     .since = "2.4.0",
-     .group = "connection",
-     .complexity = "Depends on subcommand.",
-     .summary = "A container for commands about client connections."},
     {.name = "echo",
      .run = run_echo,
      .arity = 2,

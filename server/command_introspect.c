@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands that show and change the server itself as data: COMMAND, from the rows of all
- * families, and CONFIG, from the table of options. */
+/* COMMAND, from the rows of all families. */
 #include "command.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "command_category.h"
 #include "command_internal.h"
-#include "config.h"
 #include "glob.h"
-#include "log.h"
 #include "server.h"
 
 /* ---- Words -------------------------------------------------------------------------------- */
-
-struct word {
-    unsigned bit;
-    const char *word;
-};
 
 /* A flag that follows from the row's ranges of keys, beside enum command_flags. */
 #define FLAG_MOVABLE_KEYS (1u << 31)
@@ -45,55 +37,7 @@ static const struct word flag_words[] = {
     {COMMAND_ALLOW_BUSY, "allow_busy"},
 };
 
-/* The categories that follow from a command's flags, beside enum command_categories. */
-enum {
-    CATEGORY_READ = 1 << 16,
-    CATEGORY_WRITE = 1 << 17,
-    CATEGORY_FAST = 1 << 19,
-    CATEGORY_SLOW = 1 << 20,
-    CATEGORY_BLOCKING = 1 << 21
-};
-
-/* In Redis's order; those of data types that are not here have no command to show. */
-static const struct word category_words[] = {
-    {CATEGORY_KEYSPACE, "@keyspace"},
-    {CATEGORY_READ, "@read"},
-    {CATEGORY_WRITE, "@write"},
-    {CATEGORY_SET, "@set"},
-    {CATEGORY_SORTEDSET, "@sortedset"},
-    {CATEGORY_LIST, "@list"},
-    {CATEGORY_STRING, "@string"},
-    {CATEGORY_BITMAP, "@bitmap"},
-    {CATEGORY_PUBSUB, "@pubsub"},
-    {CATEGORY_ADMIN, "@admin"},
-    {CATEGORY_FAST, "@fast"},
-    {CATEGORY_SLOW, "@slow"},
-    {CATEGORY_BLOCKING, "@blocking"},
-    {CATEGORY_DANGEROUS, "@dangerous"},
-    {CATEGORY_CONNECTION, "@connection"},
-    {CATEGORY_TRANSACTION, "@transaction"},
-    {CATEGORY_SCRIPTING, "@scripting"},
-};
-
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
-
-static unsigned all_categories(const struct command *command)
-{
-    unsigned flags = command->flags;
-    unsigned categories = command->categories;
-    if (flags & COMMAND_WRITE)
-        categories |= CATEGORY_WRITE;
-    /* EVAL_RO and its kin read, but whoever may read may not therefore run scripts. */
-    if ((flags & COMMAND_READONLY) && !(categories & CATEGORY_SCRIPTING))
-        categories |= CATEGORY_READ;
-    if (flags & COMMAND_ADMIN)
-        categories |= CATEGORY_ADMIN | CATEGORY_DANGEROUS;
-    if (flags & COMMAND_PUBSUB)
-        categories |= CATEGORY_PUBSUB;
-    if (flags & COMMAND_BLOCKING)
-        categories |= CATEGORY_BLOCKING;
-    return categories | (flags & COMMAND_FAST ? (unsigned)CATEGORY_FAST : CATEGORY_SLOW);
-}
 
 static void reply_bits(struct request *request, unsigned bits, const struct word *words,
                        size_t word_count)
@@ -232,7 +176,8 @@ static void reply_info(struct request *request, const struct command *command)
     resp_write_integer(reply, command->first_key);
     resp_write_integer(reply, command->last_key);
     resp_write_integer(reply, command->key_step);
-    reply_bits(request, all_categories(command), category_words, COUNT_OF(category_words));
+    reply_bits(request, command_categories(command), command_category_words,
+               command_category_count);
     reply_words(request, command->tips, true);
     reply_key_ranges(request, command);
     if (!command->subcommands) {
@@ -253,8 +198,8 @@ static void run_command(struct request *request)
 }
 
 /* "get", "config|set": the names that COMMAND itself answers. */
-static const struct command *find_full_name(const struct command_table *table,
-                                            const struct resp_arg *arg)
+const struct command *command_find_full(const struct command_table *table,
+                                        const struct resp_arg *arg)
 {
     const uint8_t *bar = arg->size > 0 ? memchr(arg->data, '|', arg->size) : NULL;
     if (!bar)
@@ -273,7 +218,7 @@ static void run_command_info(struct request *request)
     resp_write_array(request->reply, request->argc - 2);
     for (size_t i = 2; i < request->argc; i++) {
         const struct command *command =
-            find_full_name(request->server->commands, &request->argv[i]);
+            command_find_full(request->server->commands, &request->argv[i]);
         if (command)
             reply_info(request, command);
         else
@@ -326,7 +271,7 @@ static void run_command_docs(struct request *request)
     size_t count = 0;
     size_t mark = resp_write_begin(request->reply);
     for (size_t i = 2; i < request->argc; i++) {
-        const struct command *command = find_full_name(table, &request->argv[i]);
+        const struct command *command = command_find_full(table, &request->argv[i]);
         if (!command)
             continue;
         reply_docs(request, command);
@@ -362,10 +307,8 @@ static bool list_filter_or_reply(struct request *request, struct list_filter *fi
         return false;
     }
     filter->arg = &argv[4];
-    for (size_t i = 0; filter->kind == LIST_CATEGORY && i < COUNT_OF(category_words); i++) {
-        if (arg_is(filter->arg, category_words[i].word + 1))
-            filter->category = category_words[i].bit;
-    }
+    if (filter->kind == LIST_CATEGORY)
+        filter->category = command_category_find(filter->arg);
     return true;
 }
 
@@ -378,7 +321,7 @@ static bool list_wants(const struct list_filter *filter, const struct command *c
     case LIST_MODULE:
         return false; /* there are no modules */
     case LIST_CATEGORY:
-        return (all_categories(command) & filter->category) != 0;
+        return (command_categories(command) & filter->category) != 0;
     case LIST_PATTERN:
         return glob_match(arg_text(filter->arg), filter->arg->size, name, strlen(name), true);
     }
@@ -517,244 +460,6 @@ static void run_command_help(struct request *request)
     reply_help(request, lines);
 }
 
-/* ---- CONFIG GET --------------------------------------------------------------------------- */
-
-/* One option of the answer. */
-struct config_match {
-    const char *name; /* as the client wrote it, or the option's own name for a pattern */
-    size_t name_size;
-    char *value;
-};
-
-static bool is_pattern(const struct resp_arg *arg)
-{
-    for (size_t i = 0; i < arg->size; i++) {
-        if (arg->data[i] == '*' || arg->data[i] == '?' || arg->data[i] == '[')
-            return true;
-    }
-    return false;
-}
-
-/* The first argument that names an option decides how it is written in the answer. */
-static void match_config(const struct request *request, struct config_match matches[CONFIG_COUNT])
-{
-    for (size_t i = 2; i < request->argc; i++) {
-        const struct resp_arg *arg = &request->argv[i];
-        const char *text = arg_text(arg);
-        if (!is_pattern(arg)) {
-            enum config_id id = config_find(text, arg->size);
-            if (id != CONFIG_COUNT && !matches[id].name)
-                matches[id] = (struct config_match){.name = text, .name_size = arg->size};
-            continue;
-        }
-        for (enum config_id id = 0; id < CONFIG_COUNT; id++) {
-            const char *name = config_row(id)->name;
-            if (!matches[id].name && glob_match(text, arg->size, name, strlen(name), true))
-                matches[id] = (struct config_match){.name = name, .name_size = strlen(name)};
-        }
-    }
-}
-
-static void run_config_get(struct request *request)
-{
-    struct config_match matches[CONFIG_COUNT] = {{.name = NULL}};
-    size_t count = 0;
-    bool complete = true;
-    match_config(request, matches);
-    for (enum config_id id = 0; id < CONFIG_COUNT; id++) {
-        if (!matches[id].name)
-            continue;
-        matches[id].value = config_format(request->server->config, id);
-        complete = complete && matches[id].value;
-        count++;
-    }
-    if (complete)
-        resp_write_map(request->reply, count);
-    else
-        reply_out_of_memory(request);
-    for (enum config_id id = 0; id < CONFIG_COUNT; id++) {
-        if (complete && matches[id].name) {
-            resp_write_bulk(request->reply, matches[id].name, matches[id].name_size);
-            resp_write_bulk_text(request->reply, matches[id].value);
-        }
-        free(matches[id].value);
-    }
-}
-
-/* ---- CONFIG SET --------------------------------------------------------------------------- */
-
-struct config_change {
-    enum config_id id;
-    char *new_value, *old_value;
-};
-
-static void reply_set_failed(struct request *request, const char *name, size_t name_size,
-                             const char *why)
-{
-    resp_write_errorf(request->reply,
-                      "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s",
-                      (int)name_size, name, why ? why : "out of memory");
-}
-
-/* Names of options are short; what a client sends as one need not be. */
-enum { SHOWN_MAX = 1 << 20 };
-
-static size_t shown_size(const struct resp_arg *arg)
-{
-    return arg->size < SHOWN_MAX ? arg->size : SHOWN_MAX;
-}
-
-/* As in Redis a NUL byte is no part of an integer and ends a word or a size.  A text with one could
- * only be kept cut short, which is worse than an error, above all for a password. */
-static const char *refuse_nul(enum config_id id, const struct resp_arg *value)
-{
-    enum config_type type = config_row(id)->type;
-    if (value->size == 0 || !memchr(value->data, '\0', value->size))
-        return NULL;
-    if (type == CONFIG_NUMBER)
-        return "argument couldn't be parsed into an integer";
-    return type == CONFIG_TEXT ? "argument must not contain a NUL byte" : NULL;
-}
-
-/* Finds what is to be changed.  As no option may come twice there is room for all. */
-static bool find_changes_or_reply(struct request *request,
-                                  struct config_change changes[CONFIG_COUNT], size_t *count)
-{
-    bool seen[CONFIG_COUNT] = {false};
-    *count = 0;
-    for (size_t i = 2; i < request->argc; i += 2) {
-        const struct resp_arg *name = &request->argv[i];
-        const struct resp_arg *value = &request->argv[i + 1];
-        enum config_id id = config_find(arg_text(name), name->size);
-        const char *wrong = NULL;
-        if (id == CONFIG_COUNT) {
-            resp_write_errorf(request->reply,
-                              "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
-                              (int)shown_size(name), name->size > 0 ? arg_text(name) : "");
-            return false;
-        }
-        if (!config_row(id)->mutable)
-            wrong = "can't set immutable config";
-        else if (seen[id])
-            wrong = "duplicate parameter";
-        else
-            wrong = refuse_nul(id, value);
-        if (wrong) {
-            reply_set_failed(request, arg_text(name), name->size, wrong);
-            return false;
-        }
-        seen[id] = true;
-        struct config_change *change = &changes[(*count)++];
-        *change = (struct config_change){.id = id};
-        change->new_value = strndup(value->size > 0 ? arg_text(value) : "", value->size);
-        change->old_value = config_format(request->server->config, id);
-        if (!change->new_value || !change->old_value) {
-            reply_out_of_memory(request);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Sets all of them or, with an error replied, none. */
-static bool apply_changes_or_reply(struct request *request, struct config *config,
-                                   const struct config_change *changes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        char *cause = NULL;
-        if (config_set(config, changes[i].id, changes[i].new_value, &cause))
-            continue;
-        const char *name = config_row(changes[i].id)->name;
-        reply_set_failed(request, name, strlen(name), cause);
-        free(cause);
-        while (i-- > 0) {
-            if (!config_set(config, changes[i].id, changes[i].old_value, NULL))
-                log_write(request->server->log, LOG_WARNING,
-                          "CONFIG SET failed, and %s could not be set back to what it was",
-                          config_row(changes[i].id)->name);
-        }
-        return false;
-    }
-    return true;
-}
-
-/* Tries the values where nobody sees them first: so other threads see none of them unless all are
- * good, and only a lack of memory can make it necessary to take one back. */
-static bool change_config(struct request *request, const struct config_change *changes,
-                          size_t count)
-{
-    struct config *trial = config_new();
-    if (!trial) {
-        reply_out_of_memory(request);
-        return false;
-    }
-    bool good = apply_changes_or_reply(request, trial, changes, count);
-    config_free(trial);
-    return good && apply_changes_or_reply(request, request->server->config, changes, count);
-}
-
-static void free_secret(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text)); /* it may be a password */
-    free(text);
-}
-
-static void run_config_set(struct request *request)
-{
-    struct server *server = request->server;
-    struct config_change changes[CONFIG_COUNT];
-    size_t count = 0;
-    if (request->argc % 2 != 0) {
-        reply_syntax_error(request);
-        return;
-    }
-    command_config_lock(server->commands);
-    if (find_changes_or_reply(request, changes, &count) && change_config(request, changes, count)) {
-        log_set_level(server->log, (enum log_level)config_number(server->config, CONFIG_LOGLEVEL));
-        reply_ok(request);
-    }
-    command_config_unlock(server->commands);
-    for (size_t i = 0; i < count; i++) {
-        free_secret(changes[i].new_value);
-        free_secret(changes[i].old_value);
-    }
-}
-
-static void run_config_resetstat(struct request *request)
-{
-    struct server_stats *stats = &request->server->stats;
-    atomic_uint_fast64_t *const counters[] = {
-        &stats->connections_received,
-        &stats->connections_rejected,
-        &stats->commands_processed,
-        &stats->bytes_read,
-        &stats->bytes_written,
-        &stats->keyspace_hits,
-        &stats->keyspace_misses,
-        &stats->error_replies,
-        &stats->output_limit_disconnections,
-        &stats->query_limit_disconnections,
-    };
-    for (size_t i = 0; i < COUNT_OF(counters); i++)
-        atomic_store_explicit(counters[i], 0, memory_order_relaxed);
-    reply_ok(request);
-}
-
-static void run_config_help(struct request *request)
-{
-    static const char *const lines[] = {
-        "GET <pattern> [<pattern> ...]",
-        "    Return the options that match a pattern, and their values.",
-        "SET <option> <value> [<option> <value> ...]",
-        "    Change options, all of them or none.",
-        "RESETSTAT",
-        "    Set the counters that INFO shows to zero.",
-        NULL,
-    };
-    reply_help(request, lines);
-}
-
 /* ---- Rows --------------------------------------------------------------------------------- */
 
 #define COMMAND_SUB                                                                                \
@@ -837,55 +542,6 @@ static const struct command command_subcommands[] = {
     {.name = NULL},
 };
 
-#define CONFIG_SUB                                                                                 \
-    .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE, .group = "server"
-
-static const struct command config_subcommands[] = {
-    {
-        .name = "get",
-        .full_name = "config|get",
-        .run = run_config_get,
-        .arity = -3,
-        CONFIG_SUB,
-        .since = "2.0.0",
-        .complexity = "O(N) where N is the number of patterns",
-        .summary = "Answers the options that match one of the patterns",
-    },
-    {
-        .name = "help",
-        .full_name = "config|help",
-        .run = run_config_help,
-        .arity = 2,
-        .flags = COMMAND_LOADING | COMMAND_STALE,
-        .since = "5.0.0",
-        .group = "server",
-        .complexity = "O(1)",
-        .summary = "Tells what subcommands there are",
-    },
-    {
-        .name = "resetstat",
-        .full_name = "config|resetstat",
-        .run = run_config_resetstat,
-        .arity = 2,
-        CONFIG_SUB,
-        .since = "2.0.0",
-        .complexity = "O(1)",
-        .summary = "Sets the counters that INFO shows to zero",
-    },
-    {
-        .name = "set",
-        .full_name = "config|set",
-        .run = run_config_set,
-        .arity = -4,
-        CONFIG_SUB,
-        .since = "2.0.0",
-        .complexity = "O(N) where N is the number of options",
-        .summary = "Changes options while the server runs, all of them or none",
-        .tips = "request_policy:all_nodes response_policy:all_succeeded",
-    },
-    {.name = NULL},
-};
-
 const struct command command_introspect_rows[] = {
     {
         .name = "command",
@@ -899,15 +555,6 @@ const struct command command_introspect_rows[] = {
         .complexity = "O(N) where N is the number of commands",
         .summary = "Answers arity, flags and key positions of all commands",
         .tips = "nondeterministic_output_order",
-    },
-    {
-        .name = "config",
-        .arity = -2,
-        .subcommands = config_subcommands,
-        .since = "2.0.0",
-        .group = "server",
-        .complexity = "Depends on the subcommand",
-        .summary = "Shows and changes the server's options",
     },
     {.name = NULL},
 };

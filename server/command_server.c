@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Commands about the server: INFO, SAVE, LASTSAVE, TIME, SHUTDOWN. */
+/* Commands about the server: INFO, SAVE and its kin, LASTSAVE, TIME, SHUTDOWN, LOLWUT, MODULE,
+ * SWAPDB. */
+#include <limits.h>
 #include <sys/time.h>
 
 #include "command.h"
@@ -25,6 +27,83 @@ static void run_info(struct request *request)
 static void run_save(struct request *request)
 {
     reply_ok(request);
+}
+
+/* These two are the same here, and answer when Redis would only have begun. */
+static bool bgsave_fits(size_t argc, const struct resp_arg *argv)
+{
+    return argc == 1 || (argc == 2 && arg_is(&argv[1], "schedule"));
+}
+
+static unsigned bgsave_flags(size_t argc, const struct resp_arg *argv)
+{
+    return bgsave_fits(argc, argv) ? COMMAND_ALONE : 0;
+}
+
+static void run_bgsave(struct request *request)
+{
+    if (!bgsave_fits(request->argc, request->argv))
+        reply_syntax_error(request);
+    else
+        resp_write_simple(request->reply, request->in_exec ? "Background saving scheduled"
+                                                           : "Background saving started");
+}
+
+static void run_bgrewriteaof(struct request *request)
+{
+    resp_write_simple(request->reply, request->in_exec
+                                          ? "Background append only file rewriting scheduled"
+                                          : "Background append only file rewriting started");
+}
+
+/* Redis 7.0 draws nothing of its own either. */
+static void run_lolwut(struct request *request)
+{
+    static const char text[] = "Redis ver. " SERVER_REDIS_VERSION "\n";
+    int64_t version = 0;
+    if (request->argc >= 3 && arg_is(&request->argv[1], "version") &&
+        !arg_integer_or_reply(request, 2, &version))
+        return;
+    resp_write_verbatim(request->reply, "txt", text, sizeof text - 1);
+}
+
+static bool database_or_reply(struct request *request, size_t index, const char *error,
+                              int64_t *database)
+{
+    if (arg_integer(&request->argv[index], database) && *database >= INT_MIN &&
+        *database <= INT_MAX)
+        return true;
+    resp_write_error(request->reply, error);
+    return false;
+}
+
+/* With one database there is only itself to swap it with. */
+static void run_swapdb(struct request *request)
+{
+    int64_t count = config_number(request->server->config, CONFIG_DATABASES);
+    int64_t first = 0, second = 0;
+    if (!database_or_reply(request, 1, "ERR invalid first DB index", &first) ||
+        !database_or_reply(request, 2, "ERR invalid second DB index", &second))
+        return;
+    if (first < 0 || second < 0 || first >= count || second >= count)
+        resp_write_error(request->reply, "ERR DB index is out of range");
+    else
+        reply_ok(request);
+}
+
+static void run_module_list(struct request *request)
+{
+    resp_write_array(request->reply, 0);
+}
+
+static void run_module_help(struct request *request)
+{
+    static const char *const lines[] = {
+        "LIST",
+        "    Return a list of loaded modules: there are none.",
+        NULL,
+    };
+    reply_help(request, lines);
 }
 
 static void run_lastsave(struct request *request)
@@ -76,7 +155,47 @@ static void run_shutdown(struct request *request)
     request->server->on_shutdown(request->server);
 }
 
+static const struct command module_rows[] = {
+    {.name = "help",
+     .full_name = "module|help",
+     .run = run_module_help,
+     .arity = 2,
+     .flags = COMMAND_LOADING | COMMAND_STALE,
+     .since = "5.0.0",
+     .group = "server",
+     .complexity = "O(1)",
+     .summary = "Tells which subcommands there are."},
+    {.name = "list",
+     .full_name = "module|list",
+     .run = run_module_list,
+     .arity = 2,
+     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT,
+     .since = "4.0.0",
+     .group = "server",
+     .complexity = "O(N) where N is the number of loaded modules.",
+     .summary = "Lists the loaded modules, of which there are none.",
+     .tips = "nondeterministic_output_order"},
+    {0},
+};
+
 const struct command command_server_rows[] = {
+    {.name = "bgrewriteaof",
+     .run = run_bgrewriteaof,
+     .arity = 1,
+     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING | COMMAND_ALONE,
+     .since = "1.0.0",
+     .group = "server",
+     .complexity = "O(1)",
+     .summary = "Writes the data file anew, as SAVE does."},
+    {.name = "bgsave",
+     .run = run_bgsave,
+     .arity = -1,
+     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING,
+     .call_flags = bgsave_flags,
+     .since = "1.0.0",
+     .group = "server",
+     .complexity = "O(1)",
+     .summary = "Writes the data file anew, as SAVE does."},
     {.name = "info",
      .run = run_info,
      .arity = -1,
@@ -95,6 +214,21 @@ const struct command command_server_rows[] = {
      .group = "server",
      .complexity = "O(1)",
      .summary = "Returns the Unix time of the last commit."},
+    {.name = "lolwut",
+     .run = run_lolwut,
+     .arity = -1,
+     .flags = COMMAND_READONLY | COMMAND_FAST,
+     .since = "5.0.0",
+     .group = "server",
+     .complexity = "O(1)",
+     .summary = "Tells the version."},
+    {.name = "module",
+     .arity = -2,
+     .subcommands = module_rows,
+     .since = "4.0.0",
+     .group = "server",
+     .complexity = "Depends on subcommand.",
+     .summary = "A container for commands about modules."},
     {.name = "save",
      .run = run_save,
      .arity = 1,
@@ -113,6 +247,16 @@ const struct command command_server_rows[] = {
      .group = "server",
      .complexity = "O(1)",
      .summary = "Ends the server. Whatever was acknowledged is in the file."},
+    {.name = "swapdb",
+     .run = run_swapdb,
+     .arity = 3,
+     .flags = COMMAND_WRITE | COMMAND_FAST,
+     .categories = CATEGORY_KEYSPACE | CATEGORY_DANGEROUS,
+     .since = "4.0.0",
+     .group = "server",
+     .complexity =
+         "O(N) where N is the count of clients watching or blocking on keys from both databases.",
+     .summary = "Swaps two databases."},
     {.name = "time",
      .run = run_time,
      .arity = 1,

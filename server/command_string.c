@@ -130,16 +130,6 @@ static bool set_expiry_or_reply(struct request *request, const struct set_option
     return true;
 }
 
-/* A time that has come already: in Redis the key is then there, but nobody can see it; here it is
- * not even written. */
-static enum anystore_status put_or_expire(struct request *request, const struct resp_arg *key,
-                                          const struct anystore_value *value)
-{
-    if (value->expire_ms != 0 && value->expire_ms <= anystore_now(request->txn))
-        return anystore_delete(request->txn, key->data, key->size, NULL);
-    return anystore_put(request->txn, key->data, key->size, value);
-}
-
 static void run_set(struct request *request)
 {
     const struct resp_arg *key = &request->argv[1];

@@ -5,10 +5,6 @@
 
 #include "command.h"
 
-/* For a row: what COMMAND says of where the keys are. */
-#define ONE_KEY  .first_key = 1, .last_key = 1, .key_step = 1
-#define ALL_KEYS .first_key = 1, .last_key = -1, .key_step = 1
-
 /* As get_string_or_reply, counted as a lookup. */
 bool read_string_or_reply(struct request *request, const struct resp_arg *key,
                           struct anystore_value *value, bool *there);

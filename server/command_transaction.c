@@ -84,6 +84,7 @@ static void run_exec(struct request *request)
         queued.command = transaction->queue[i].command;
         queued.argc = transaction->queue[i].argc;
         queued.argv = transaction->queue[i].argv;
+        queued.in_exec = true;
         connection_run_command(&queued);
     }
     transaction_end(transaction);

@@ -36,10 +36,18 @@ enum config_id {
     CONFIG_PROTO_MAX_BULK_LEN,
     CONFIG_CLIENT_QUERY_BUFFER_LIMIT,
     CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT, /* text: "normal <hard> <soft> <seconds> ..." as in Redis */
+    CONFIG_SLOWLOG_LOG_SLOWER_THAN,    /* microseconds; 0: all commands; below: none */
+    CONFIG_SLOWLOG_MAX_LEN,
+    CONFIG_LATENCY_TRACKING,
+    CONFIG_LATENCY_MONITOR_THRESHOLD, /* milliseconds; 0: off */
+    CONFIG_ENABLE_DEBUG_COMMAND,      /* enum config_protected */
     CONFIG_SAVE,       /* text, read-only "": there are no snapshots beside the file */
     CONFIG_APPENDONLY, /* read-only no: there is no second file to append to */
     CONFIG_COUNT
 };
+
+/* Who may use a command that can do harm. */
+enum config_protected { CONFIG_PROTECTED_NO, CONFIG_PROTECTED_YES, CONFIG_PROTECTED_LOCAL };
 
 enum config_fsync { CONFIG_FSYNC_ALWAYS, CONFIG_FSYNC_NO };
 
@@ -91,6 +99,10 @@ struct config_output_limit config_output_limit(const struct config *config,
  * changed then.  Any thread may call it. */
 bool config_set(struct config *config, enum config_id id, const char *value, char **cause);
 
+/* Writes the options back into a configuration file, in an atomic step; comments and order stay.  False
+ * with errno set on failure: the file is as it was then. */
+bool config_rewrite(const struct config *config, const char *path);
+
 /* The table. */
 enum config_type {
     CONFIG_BOOL,
@@ -113,6 +125,9 @@ struct config_row {
 };
 
 const struct config_row *config_row(enum config_id id);
+
+/* Whether no log and no message may show the value. */
+bool config_is_secret(enum config_id id);
 
 /* CONFIG_COUNT if there is none of that name; names do not care for case. */
 enum config_id config_find(const char *name, size_t size);

@@ -14,6 +14,7 @@
 #define MIB (INT64_C(1) << 20)
 
 static const char *const fsync_values[] = {"always", "no", NULL};
+static const char *const protected_values[] = {"no", "yes", "local", NULL};
 static const char *const loglevel_values[] = {"debug", "verbose", "notice", "warning", NULL};
 
 /* Redis takes as many; the listener has room for these. */
@@ -224,6 +225,40 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                     .help = "most that a client may leave unread of replies"},
             .words = true,
         },
+    [CONFIG_SLOWLOG_LOG_SLOWER_THAN] = {.row = {.name = "slowlog-log-slower-than",
+                                                .type = CONFIG_NUMBER,
+                                                .mutable = true,
+                                                .min = -1,
+                                                .max = INT64_MAX,
+                                                .default_text = "10000",
+                                                .argument = "<microseconds>",
+                                                .help = "note slower commands; 0: all; -1: none"}},
+    [CONFIG_SLOWLOG_MAX_LEN] = {.row = {.name = "slowlog-max-len",
+                                        .type = CONFIG_NUMBER,
+                                        .mutable = true,
+                                        .max = INT64_MAX,
+                                        .default_text = "128",
+                                        .argument = "<count>",
+                                        .help = "how many of them to keep"}},
+    [CONFIG_LATENCY_TRACKING] = {.row = {.name = "latency-tracking",
+                                         .type = CONFIG_BOOL,
+                                         .mutable = true,
+                                         .default_text = "yes",
+                                         .argument = "<yes|no>",
+                                         .help = "count how long each command takes"}},
+    [CONFIG_LATENCY_MONITOR_THRESHOLD] = {.row = {.name = "latency-monitor-threshold",
+                                                  .type = CONFIG_NUMBER,
+                                                  .mutable = true,
+                                                  .max = INT64_MAX,
+                                                  .default_text = "0",
+                                                  .argument = "<milliseconds>",
+                                                  .help = "monitor what takes so long; 0: off"}},
+    [CONFIG_ENABLE_DEBUG_COMMAND] = {.row = {.name = "enable-debug-command",
+                                             .type = CONFIG_ENUM,
+                                             .default_text = "no",
+                                             .values = protected_values,
+                                             .argument = "<no|yes|local>",
+                                             .help = "who may use DEBUG; local: this host"}},
     [CONFIG_SAVE] = {.row = {.name = "save",
                              .type = CONFIG_TEXT,
                              .default_text = "",
@@ -248,6 +283,11 @@ const struct config_definition *config_definition(enum config_id id)
 const struct config_row *config_row(enum config_id id)
 {
     return &config_definition(id)->row;
+}
+
+bool config_is_secret(enum config_id id)
+{
+    return config_definition(id)->secret;
 }
 
 static bool is_name(const char *known, const char *name, size_t size)

@@ -37,7 +37,7 @@ struct connection *connection_new(struct server *server, struct worker *worker, 
     connection->session.authenticated = password && password[0] == '\0';
     free(password);
     connection->parser = resp_parser_new();
-    connection->client = client_new(server->clients, fd, is_unix, now_ms());
+    connection->client = client_new(server->clients, worker, fd, is_unix, now_ms());
     connection->subscriber = subscriber_new(worker, connection);
     if (!connection->parser || !connection->client || !connection->subscriber) {
         connection_free(connection);
@@ -69,14 +69,13 @@ void connection_free(struct connection *connection)
     free(connection);
 }
 
-/* How much may wait in the output before the next request has to wait. */
-static size_t output_pause(const struct connection *connection)
+size_t connection_output_pause(const struct connection *connection)
 {
     struct config_output_limit limit =
         config_output_limit(connection->server->config, CONFIG_CLASS_NORMAL);
     uint64_t most = limit.hard_bytes > limit.soft_bytes ? limit.hard_bytes : limit.soft_bytes;
-    /* Whoever set a limit wants to see clients go that exceed it. */
-    return most > OUTPUT_PAUSE ? (size_t)most : OUTPUT_PAUSE;
+    /* Whoever set a limit wants to see clients go that exceed it: so it can be exceeded. */
+    return most ? (size_t)most + 1 : OUTPUT_PAUSE;
 }
 
 static enum run_result protocol_error(struct connection *connection, struct resp_writer *writer)
@@ -158,12 +157,24 @@ static void run_write(struct request *request)
         anystore_rollback(request->txn, savepoint);
 }
 
+static bool is_silent(const struct session *session)
+{
+    return session->silence.off || session->silence.skip;
+}
+
 void connection_run_command(struct request *request)
 {
-    if (request->command->flags & COMMAND_WRITE)
+    struct session *session = &request->connection->session;
+    size_t start = resp_buffer_size(request->reply->out);
+    bool silent = is_silent(session);
+    int64_t began = measure_begin(request->connection);
+    if (command_call_flags(request->command, request->argc, request->argv) & COMMAND_WRITE)
         run_write(request);
     else
         request->command->run(request);
+    measure_end(request, start, began);
+    if (silent && is_silent(session))
+        resp_buffer_truncate(request->reply->out, start);
 }
 
 /* ---- One request -------------------------------------------------------------------------- */
@@ -175,6 +186,7 @@ struct run {
     const char *refusal;
     bool alone;         /* the request that wanted a commit of its own was run */
     bool touched_store; /* the last reply depends on the map */
+    bool ran;           /* the last request was run, not refused or queued */
 };
 
 #define NEEDS_STORE (COMMAND_READONLY | COMMAND_WRITE | COMMAND_ALONE | COMMAND_VIEW)
@@ -183,7 +195,7 @@ struct run {
 static unsigned needs_of(const struct request *request)
 {
     const struct transaction *transaction = &request->connection->session.transaction;
-    unsigned flags = request->command->flags;
+    unsigned flags = command_call_flags(request->command, request->argc, request->argv);
     if ((flags & COMMAND_RUNS_QUEUE) && transaction->open && !transaction->failed)
         flags |= (transaction->flags & NEEDS_STORE) | (transaction->watched ? COMMAND_VIEW : 0);
     return flags;
@@ -238,6 +250,13 @@ static void queue_command(struct request *request)
     }
 }
 
+/* Also what is only to be queued waits, as in Redis. */
+static bool is_paused(struct server *server, unsigned needs)
+{
+    enum pause_kind kind = pause_now(&server->pause, NULL);
+    return kind == PAUSE_ALL || (kind == PAUSE_WRITES && (needs & COMMAND_WRITE));
+}
+
 /* Runs a request whose checks have been made.  False if it must wait for another kind of run, which
  * *result tells; nothing has been done then. */
 static bool run_checked(struct request *request, struct run *run, enum run_result *result)
@@ -246,6 +265,10 @@ static bool run_checked(struct request *request, struct run *run, enum run_resul
     unsigned needs = needs_of(request);
     if (!fits_subscription_or_reply(request))
         return true;
+    if (is_paused(request->server, needs)) {
+        *result = RUN_PAUSED;
+        return false;
+    }
     if (session->transaction.open && !(needs & COMMAND_AT_ONCE)) {
         queue_command(request);
         return true;
@@ -255,10 +278,6 @@ static bool run_checked(struct request *request, struct run *run, enum run_resul
         refuse(request, run->refusal);
         return true;
     }
-    if ((needs & COMMAND_WRITE) && !run->updating) {
-        *result = RUN_NEEDS_UPDATE;
-        return false;
-    }
     if ((needs & COMMAND_ALONE) && request->server->data_path) {
         if (!run->updating || !request->connection->update.rewrite) {
             *result = RUN_NEEDS_ALONE;
@@ -266,7 +285,12 @@ static bool run_checked(struct request *request, struct run *run, enum run_resul
         }
         run->alone = true;
     }
+    if ((needs & COMMAND_WRITE) && !run->updating) {
+        *result = RUN_NEEDS_UPDATE;
+        return false;
+    }
     run->touched_store = needs & NEEDS_STORE;
+    run->ran = true;
     connection_run_command(request);
     return true;
 }
@@ -308,13 +332,16 @@ enum run_result connection_run(struct connection *connection, struct anystore_tx
                                bool updating, const char *refusal, struct resp_buffer *replies)
 {
     struct server *server = connection->server;
+    struct session *session = &connection->session;
     struct run run = {.txn = txn, .updating = updating, .refusal = refusal};
-    const size_t pause = output_pause(connection);
+    const size_t pause = connection_output_pause(connection);
     enum run_result result = RUN_MORE_INPUT;
-    uint64_t commands = 0, errors = 0;
+    uint64_t commands = 0;
+    measure_prepare(connection);
     while (!run.alone) {
         struct resp_writer writer = {replies, connection->session.resp_version};
-        if (connection->session.close_after_reply || replies->failed) {
+        if (connection->session.close_after_reply || replies->failed ||
+            client_is_killed(connection->client)) {
             result = RUN_CLOSE;
             break;
         }
@@ -322,16 +349,20 @@ enum run_result connection_run(struct connection *connection, struct anystore_tx
             result = RUN_OUTPUT_FULL;
             break;
         }
-        if (!next_request(connection, &writer, &result))
+        size_t start = resp_buffer_size(replies);
+        bool silent = is_silent(session);
+        if (!next_request(connection, &writer, &result)) {
+            if (silent)
+                resp_buffer_truncate(replies, start);
             break;
+        }
         struct request request = {.server = server,
                                   .connection = connection,
                                   .txn = txn,
                                   .argc = resp_parser_argc(connection->parser),
                                   .argv = resp_parser_argv(connection->parser),
                                   .reply = &writer};
-        size_t start = resp_buffer_size(replies);
-        run.touched_store = false;
+        run.touched_store = run.ran = false;
         enum command_verdict verdict = command_check(&request);
         /* As Redis does: also what is refused or queued, not what EXEC runs. */
         atomic_store_explicit(&connection->client->last_command, request.command,
@@ -340,8 +371,14 @@ enum run_result connection_run(struct connection *connection, struct anystore_tx
             rejected(&request, start, replies);
         else if (!run_checked(&request, &run, &result))
             break;
-        if (resp_buffer_size(replies) > start && resp_buffer_bytes(replies)[start] == '-')
-            errors++;
+        if (!run.ran)
+            measure_rejected(&request, start);
+        if (silent && is_silent(session)) {
+            resp_buffer_truncate(replies, start);
+            run.touched_store = false;
+        }
+        session->silence.skip = session->silence.skip_next;
+        session->silence.skip_next = false;
         commands++;
         resp_buffer_consume(&connection->input, connection->parsed_size);
         connection->parsed = false;
@@ -355,8 +392,17 @@ enum run_result connection_run(struct connection *connection, struct anystore_tx
     const struct transaction *transaction = &connection->session.transaction;
     atomic_store_explicit(&connection->client->queued,
                           transaction->open ? (int)transaction->count : -1, memory_order_relaxed);
+    const struct subscriber *subscriber = connection->subscriber;
+    atomic_store_explicit(
+        &connection->client->channels,
+        atomic_load_explicit(&subscriber->count[PUBSUB_CHANNEL], memory_order_relaxed),
+        memory_order_relaxed);
+    atomic_store_explicit(
+        &connection->client->patterns,
+        atomic_load_explicit(&subscriber->count[PUBSUB_PATTERN], memory_order_relaxed),
+        memory_order_relaxed);
+    atomic_store_explicit(&connection->client->queued_bytes, transaction->bytes,
+                          memory_order_relaxed);
     atomic_fetch_add_explicit(&server->stats.commands_processed, commands, memory_order_relaxed);
-    if (errors)
-        atomic_fetch_add_explicit(&server->stats.error_replies, errors, memory_order_relaxed);
     return result;
 }

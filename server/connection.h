@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "anystore.h"
+#include "measure.h"
 #include "resp/buffer.h"
 #include "resp/parser.h"
 #include "resp/writer.h"
@@ -25,12 +26,20 @@ struct server;
 struct subscriber;
 struct worker;
 
+/* CLIENT REPLY: which replies the client does not want. */
+struct silence {
+    bool off;       /* none, until it is turned on again */
+    bool skip;      /* not this one */
+    bool skip_next; /* not the next one */
+};
+
 /* What commands see and change of a client. */
 struct session {
     int resp_version; /* 2 or 3 */
     bool authenticated;
     bool close_after_reply; /* QUIT, a protocol error: no further command is run */
     bool closing_now;       /* SHUTDOWN: no reply either */
+    struct silence silence;
     struct transaction transaction;
 };
 
@@ -44,6 +53,7 @@ enum run_result {
     RUN_MORE_INPUT,   /* all complete requests were run */
     RUN_NEEDS_UPDATE, /* the next one changes the map, which this view cannot */
     RUN_NEEDS_ALONE,  /* the next one wants a commit of its own with a new base */
+    RUN_PAUSED,       /* the next one has to wait for the end of a CLIENT PAUSE */
     RUN_OUTPUT_FULL,  /* stopped until replies have been taken */
     RUN_CLOSE         /* close when the replies are out */
 };
@@ -62,6 +72,7 @@ struct connection {
     bool parsed;        /* a request is parsed that was not run yet */
     size_t parsed_size; /* its bytes at the front of input */
     struct session session;
+    struct measure measure;
     struct resp_buffer update_replies;
     struct reply_end *reply_ends;
     size_t reply_end_count, reply_end_capacity;
@@ -70,10 +81,12 @@ struct connection {
     /* The worker's side. */
     struct resp_buffer output;
     bool busy;                   /* an update is in flight */
+    bool paused;                 /* its next request waits for the end of a CLIENT PAUSE */
     bool end_of_input;           /* the client sent EOF, or the socket failed */
     bool broken;                 /* the socket failed: nothing can be sent */
     bool half_closing;           /* close when output is empty */
     int64_t soft_limit_since_ms; /* output above the soft limit since; 0: it is not */
+    int64_t update_began_ns;     /* measure_clock() */
     struct anystore_request update;
     bool update_ran;
     struct anystore_error update_error;
@@ -91,6 +104,9 @@ struct connection *connection_new(struct server *server, struct worker *worker, 
 void connection_free(struct connection *connection);
 
 struct request;
+
+/* How many bytes of replies may wait before the next request has to. */
+size_t connection_output_pause(const struct connection *connection);
 
 /* Runs one command whose checks have been made, for EXEC too. */
 void connection_run_command(struct request *request);

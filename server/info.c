@@ -2,7 +2,6 @@
 /* INFO's sections. */
 #include "info.h"
 
-#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,10 +11,13 @@
 
 #include <event2/event.h>
 
-#include "clock.h"
 #include "command.h"
+#include "client.h"
+#include "clock.h"
 #include "config.h"
+#include "memory.h"
 #include "server.h"
+#include "tally.h"
 #include "version.h"
 
 static void line(struct resp_buffer *out, const char *format, ...)
@@ -64,7 +66,7 @@ static void write_clients(struct server *server, struct resp_buffer *out)
     line(out, "connected_clients:%u", atomic_load(&server->stats.clients));
     line(out, "cluster_connections:0");
     line(out, "maxclients:%lld", (long long)config_number(server->config, CONFIG_MAXCLIENTS));
-    line(out, "blocked_clients:0");
+    line(out, "blocked_clients:%zu", client_count_blocked(server->clients));
     line(out, "tracking_clients:0");
     line(out, "clients_in_timeout_table:0");
 }
@@ -82,26 +84,11 @@ static void human(char *out, size_t size, uint64_t bytes)
     snprintf(out, size, unit ? "%.2f%c" : "%.0f%c", value, units[unit]);
 }
 
-static uint64_t resident_bytes(void)
-{
-    unsigned long long size = 0, resident = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file) {
-        if (fscanf(file, "%llu %llu", &size, &resident) != 2)
-            resident = 0;
-        fclose(file);
-    }
-    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static void write_memory(struct server *server, struct resp_buffer *out)
 {
     (void)server;
-    struct mallinfo2 heap = mallinfo2();
-    uint64_t used = heap.uordblks + heap.hblkhd, rss = resident_bytes();
-    struct rusage usage = {0};
-    getrusage(RUSAGE_SELF, &usage);
-    uint64_t peak = (uint64_t)usage.ru_maxrss * 1024;
+    struct memory_figures memory = memory_figures();
+    uint64_t used = memory.used, rss = memory.resident, peak = memory.peak;
     char text[32];
     human(text, sizeof text, used);
     line(out, "used_memory:%llu", (unsigned long long)used);
@@ -150,7 +137,7 @@ static void write_stats(struct server *server, struct resp_buffer *out)
         {"total_net_input_bytes", atomic_load(&stats->bytes_read)},
         {"total_net_output_bytes", atomic_load(&stats->bytes_written)},
         {"rejected_connections", atomic_load(&stats->connections_rejected)},
-        {"expired_keys", store.expired},
+        {"expired_keys", store.expired - atomic_load(&stats->expired_before)},
         {"evicted_keys", 0},
         {"keyspace_hits", atomic_load(&stats->keyspace_hits)},
         {"keyspace_misses", atomic_load(&stats->keyspace_misses)},
@@ -200,6 +187,88 @@ static void write_keyspace(struct server *server, struct resp_buffer *out)
              (unsigned long long)stats.expiring);
 }
 
+/* Redis's own choice of percentiles, as its default has it. */
+static void write_percentiles(struct resp_buffer *out, const char *name, const char *of,
+                              const struct histogram_counts *counts)
+{
+    line(out, "%s%s:p50=%.3f,p99=%.3f,p99.9=%.3f", name, of,
+         (double)histogram_percentile(counts, 50) / 1000,
+         (double)histogram_percentile(counts, 99) / 1000,
+         (double)histogram_percentile(counts, 99.9) / 1000);
+}
+
+/* Calls fn for each command and subcommand. */
+static void each_command(struct server *server, struct resp_buffer *out,
+                         void (*fn)(struct resp_buffer *out, const char *name,
+                                    const struct tally_counts *counts))
+{
+    for (size_t i = 0; i < command_count(server->commands); i++) {
+        const struct command *command = command_at(server->commands, i);
+        struct tally_counts counts;
+        tally_collect(server->tally, command_number(server->commands, command), &counts);
+        fn(out, command_full_name(command), &counts);
+        for (const struct command *row = command->subcommands; row && row->name; row++) {
+            tally_collect(server->tally, command_number(server->commands, row), &counts);
+            fn(out, command_full_name(row), &counts);
+        }
+    }
+}
+
+static void write_calls(struct resp_buffer *out, const char *name,
+                        const struct tally_counts *counts)
+{
+    if (counts->calls == 0 && counts->rejected == 0 && counts->failed == 0)
+        return;
+    uint64_t usec = counts->ns / 1000;
+    line(out,
+         "cmdstat_%s:calls=%llu,usec=%llu,usec_per_call=%.2f,rejected_calls=%llu,"
+         "failed_calls=%llu",
+         name, (unsigned long long)counts->calls, (unsigned long long)usec,
+         counts->calls ? (double)usec / (double)counts->calls : 0.0,
+         (unsigned long long)counts->rejected, (unsigned long long)counts->failed);
+}
+
+static void write_commandstats(struct server *server, struct resp_buffer *out)
+{
+    each_command(server, out, write_calls);
+}
+
+static void write_error(const char *code, uint64_t count, void *arg)
+{
+    char safe[64];
+    snprintf(safe, sizeof safe, "%s", code);
+    for (char *c = safe; *c; c++) { /* what would break INFO's form */
+        if (strchr("#:\n\r", *c))
+            *c = '_';
+    }
+    line(arg, "errorstat_%s:count=%llu", safe, (unsigned long long)count);
+}
+
+static void write_errorstats(struct server *server, struct resp_buffer *out)
+{
+    tally_each_error(server->tally, write_error, out);
+}
+
+static void write_durations(struct resp_buffer *out, const char *name,
+                            const struct tally_counts *counts)
+{
+    if (counts->durations.total > 0)
+        write_percentiles(out, "latency_percentiles_usec_", name, &counts->durations);
+}
+
+static void write_latencystats(struct server *server, struct resp_buffer *out)
+{
+    if (config_flag(server->config, CONFIG_LATENCY_TRACKING))
+        each_command(server, out, write_durations);
+}
+
+/* There are none. */
+static void write_modules(struct server *server, struct resp_buffer *out)
+{
+    (void)server;
+    (void)out;
+}
+
 static void write_anystore(struct server *server, struct resp_buffer *out)
 {
     struct anystore_stats stats;
@@ -232,6 +301,9 @@ static void write_anystore(struct server *server, struct resp_buffer *out)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         line(out, "%s:%llu", rows[i].name, (unsigned long long)rows[i].value);
     line(out, "copy_method:%s", stats.copy_method);
+    struct histogram_counts times = {.total = 0};
+    histogram_collect(&server->commit_times, &times);
+    write_percentiles(out, "write_latency_usec", "", &times);
 }
 
 struct section {
@@ -248,6 +320,10 @@ static const struct section all_sections[] = {
     {"stats", "Stats", true, write_stats},
     {"replication", "Replication", true, write_replication},
     {"cpu", "CPU", true, write_cpu},
+    {"modules", "Modules", true, write_modules},
+    {"commandstats", "Commandstats", false, write_commandstats},
+    {"errorstats", "Errorstats", true, write_errorstats},
+    {"latencystats", "Latencystats", false, write_latencystats},
     {"cluster", "Cluster", true, write_cluster},
     {"keyspace", "Keyspace", true, write_keyspace},
     {"anystore", "AnyStore", true, write_anystore},

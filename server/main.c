@@ -17,11 +17,14 @@
 #include "clock.h"
 #include "command.h"
 #include "config.h"
+#include "latency.h"
 #include "listener.h"
 #include "log.h"
 #include "pubsub.h"
 #include "server.h"
+#include "slowlog.h"
 #include "startup.h"
+#include "tally.h"
 #include "version.h"
 #include "worker.h"
 
@@ -231,7 +234,11 @@ static bool start(struct main_loop *loop)
     server->commands = command_table_new();
     server->clients = client_registry_new();
     server->pubsub = pubsub_new();
-    if (!loop->base || loop->wake_fd < 0 || !server->commands || !server->clients || !server->pubsub ||
+    server->tally = server->commands ? tally_new(command_total(server->commands)) : NULL;
+    server->slowlog = slowlog_new();
+    server->latency = latency_new();
+    if (!loop->base || loop->wake_fd < 0 || !server->commands || !server->clients ||
+        !server->pubsub || !server->tally || !server->slowlog || !server->latency ||
         !make_run_id(server) || !catch_signals(loop))
         return say_and_free(NULL);
     adjust_open_files(server);
@@ -268,6 +275,9 @@ static void end(struct main_loop *loop)
         close(loop->wake_fd);
     client_registry_free(server->clients);
     pubsub_free(server->pubsub);
+    tally_free(server->tally);
+    slowlog_free(server->slowlog);
+    latency_free(server->latency);
     command_table_free(server->commands);
     free(server->workers);
     free(server->data_path);

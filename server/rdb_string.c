@@ -170,14 +170,11 @@ static enum rdb_status load_integer(struct reader *reader, size_t bytes, struct 
     uint32_t little = 0;
     memcpy(&little, from, bytes);
     little = le32toh(little);
-    int32_t number = bytes == 1   ? (int8_t)little
-                     : bytes == 2 ? (int16_t)little
-                                  : (int32_t)little;
+    int32_t number = bytes == 1 ? (int8_t)little : bytes == 2 ? (int16_t)little : (int32_t)little;
     string->memory = malloc(DIGITS_MEMORY);
     if (!string->memory)
         return RDB_NOMEM;
-    string->size =
-        (size_t)snprintf((char *)string->memory, DIGITS_MEMORY, "%" PRId32, number);
+    string->size = (size_t)snprintf((char *)string->memory, DIGITS_MEMORY, "%" PRId32, number);
     string->data = string->memory;
     return RDB_OK;
 }

@@ -9,6 +9,8 @@
 #include <sys/types.h>
 
 #include "anystore.h"
+#include "histogram.h"
+#include "pause.h"
 
 /* The Redis version whose commands and replies these are: what HELLO and INFO say. */
 #define SERVER_REDIS_VERSION "7.0.15"
@@ -16,8 +18,11 @@
 struct client_registry;
 struct command_table;
 struct config;
+struct latency;
 struct log;
 struct pubsub;
+struct slowlog;
+struct tally;
 struct worker;
 
 /* Counters for INFO. */
@@ -25,6 +30,8 @@ struct server_stats {
     atomic_uint_fast64_t connections_received, connections_rejected, commands_processed, bytes_read,
         bytes_written, keyspace_hits, keyspace_misses, error_replies, output_limit_disconnections,
         query_limit_disconnections;
+    atomic_uint_fast64_t
+        expired_before; /* of the store's count, not to be shown since CONFIG RESETSTAT */
     atomic_uint clients;
 };
 
@@ -35,6 +42,11 @@ struct server {
     struct command_table *commands;
     struct client_registry *clients;
     struct pubsub *pubsub;
+    struct tally *tally;
+    struct slowlog *slowlog;
+    struct latency *latency;
+    struct histogram commit_times; /* writes, from the worker to the disk and back */
+    struct pause pause;
     struct worker **workers;
     unsigned worker_count;
     char *config_file; /* absolute path, or NULL */

@@ -103,10 +103,17 @@ static bool find_data_path(struct server *server, char **cause)
     return ok;
 }
 
+/* A variable of the environment; NULL if it is not set, or empty, as with "docker run -e NAME=". */
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value && value[0] != '\0' ? value : NULL;
+}
+
 /* The key file to use; NULL without *cause: the key is in the environment. */
 static bool find_key_path(struct server *server, char **path, char **cause)
 {
-    const char *text = getenv("ANYSTORE_KEY"), *file = getenv("ANYSTORE_KEY_FILE");
+    const char *text = environment("ANYSTORE_KEY"), *file = environment("ANYSTORE_KEY_FILE");
     *path = config_text(server->config, CONFIG_ENCRYPTION_KEY_FILE);
     if (!*path || (*path)[0] != '\0')
         return *path != NULL;
@@ -131,6 +138,16 @@ static bool find_key_path(struct server *server, char **path, char **cause)
     return ok && *path;
 }
 
+static bool parent_exists(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct stat st;
+    char *parent = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    bool exists = parent && stat(parent, &st) == 0 && S_ISDIR(st.st_mode);
+    free(parent);
+    return exists;
+}
+
 /* Loads the key at key_path, or makes it if there are neither key nor data. */
 static struct anystore_key *key_of_file(struct server *server, struct anystore_error *error)
 {
@@ -148,6 +165,12 @@ static struct anystore_key *key_of_file(struct server *server, struct anystore_e
     }
     if (key)
         return anystore_key_load(path, error);
+    if (!parent_exists(path)) {
+        error->status = ANYSTORE_KEY;
+        snprintf(error->text, sizeof error->text,
+                 "there is no key file %s, and no directory to make it in", path);
+        return NULL;
+    }
     struct anystore_key *made = anystore_key_create(path, error);
     if (made)
         log_write(
@@ -180,7 +203,7 @@ bool startup_open_store(struct server *server, char **cause)
         }
         key = server->key_path
                   ? key_of_file(server, &error)
-                  : anystore_key_from_base64(getenv("ANYSTORE_KEY"), "ANYSTORE_KEY", &error);
+                  : anystore_key_from_base64(environment("ANYSTORE_KEY"), "ANYSTORE_KEY", &error);
         if (!key)
             return fail(cause, strdup(error.text));
         unsetenv("ANYSTORE_KEY"); /* for what this process might start */

@@ -39,7 +39,7 @@ bool transaction_queue(struct transaction *transaction, const struct command *co
     }
     transaction->queue[transaction->count++] =
         (struct queued_command){.command = command, .argc = argc, .argv = copy, .bytes = bytes};
-    transaction->flags |= command->flags;
+    transaction->flags |= command_call_flags(command, argc, argv);
     transaction->bytes += bytes;
     return true;
 }

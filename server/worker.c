@@ -18,15 +18,18 @@
 #include "clock.h"
 #include "config.h"
 #include "connection.h"
+#include "latency.h"
 #include "log.h"
 #include "pubsub.h"
 #include "server.h"
+#include "tally.h"
 
-#define READ_BYTES   ((size_t)16 << 10) /* one read, at least */
-#define INPUT_BYTES  ((size_t)1 << 20)  /* read before what has come is run */
-#define IDLE_MS      2000               /* after which an idle connection's buffers are freed */
-#define KEEP_BYTES   ((size_t)64 << 10) /* larger buffers are freed as soon as they are empty */
-#define STOP_SECONDS 5                  /* for clients to take their replies at shutdown */
+#define READ_BYTES      ((size_t)16 << 10) /* one read, at least */
+#define INPUT_BYTES     ((size_t)1 << 20)  /* read before what has come is run */
+#define IDLE_MS         2000               /* after which an idle connection's buffers are freed */
+#define KEEP_BYTES      ((size_t)64 << 10) /* larger buffers are freed as soon as they are empty */
+#define LONGEST_WAIT_MS (3600 * 1000)      /* then the end of a pause is looked at again */
+#define STOP_SECONDS    5                  /* for clients to take their replies at shutdown */
 
 struct arrival {
     int fd;
@@ -39,7 +42,8 @@ struct worker {
     pthread_t thread;
     struct event_base *base;
     int wake_fd;
-    struct event *wake_event, *tick_event;
+    struct event *wake_event, *tick_event, *resume_event;
+    struct tally_block *tally;
     struct connection *connections;
     bool stopping;
     int64_t stop_by_ms;
@@ -49,6 +53,7 @@ struct worker {
     struct connection *finished;                   /* guard: mutex; updates that are done */
     struct delivery *deliveries, **deliveries_end; /* guard: mutex; published messages, in order */
     bool stop_asked;                               /* guard: mutex */
+    bool look_asked;                               /* guard: mutex */
     bool woken; /* guard: mutex; the eventfd has been written to */
 };
 
@@ -89,6 +94,19 @@ void worker_deliver(struct worker *worker, struct delivery *delivery)
     worker->deliveries_end = &delivery->next;
     wake_locked(worker);
     pthread_mutex_unlock(&worker->mutex);
+}
+
+void worker_look(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->mutex);
+    worker->look_asked = true;
+    wake_locked(worker);
+    pthread_mutex_unlock(&worker->mutex);
+}
+
+struct tally_block *worker_tally(const struct worker *worker)
+{
+    return worker->tally;
 }
 
 void worker_stop(struct worker *worker)
@@ -302,6 +320,7 @@ static void submit(struct connection *connection, bool alone)
 {
     connection->busy = true;
     connection->reply_end_count = 0;
+    connection->update_began_ns = measure_clock();
     connection->update = (struct anystore_request){
         .fn = run_update, .arg = connection, .rewrite = alone, .on_done = on_update_done};
     anystore_submit(connection->server->store, &connection->update);
@@ -323,6 +342,29 @@ static enum run_result run_input(struct connection *connection)
     return connection->run_result;
 }
 
+/* The next request waits for the end of a CLIENT PAUSE, at which the worker looks again. */
+static void set_paused(struct connection *connection, bool paused)
+{
+    struct worker *worker = connection->worker;
+    int64_t end_ms = 0;
+    if (connection->paused != paused) {
+        connection->paused = paused;
+        atomic_store_explicit(&connection->client->blocked, paused, memory_order_relaxed);
+    }
+    if (!paused)
+        return;
+    int64_t left_ms =
+        pause_now(&worker->server->pause, &end_ms) != PAUSE_NONE ? end_ms - now_ms() : 0;
+    left_ms = left_ms < 1 ? 1 : left_ms > LONGEST_WAIT_MS ? LONGEST_WAIT_MS : left_ms;
+    const struct timeval left = {.tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000};
+    event_add(worker->resume_event, &left);
+}
+
+static bool output_full(const struct connection *connection)
+{
+    return resp_buffer_size(&connection->output) >= connection_output_pause(connection);
+}
+
 /* Goes on with a connection that is the worker's: runs, sends, hands over.  The connection may be
  * closed afterwards. */
 static void go_on(struct connection *connection)
@@ -330,6 +372,7 @@ static void go_on(struct connection *connection)
     for (;;) {
         bool input = resp_buffer_size(&connection->input) > 0;
         enum run_result result = input ? run_input(connection) : RUN_MORE_INPUT;
+        set_paused(connection, result == RUN_PAUSED);
         if (connection->session.closing_now) {
             close_connection(connection);
             return;
@@ -344,11 +387,11 @@ static void go_on(struct connection *connection)
             return;
         if (connection->half_closing || connection->busy)
             return;
-        bool pending = resp_buffer_size(&connection->output) > 0;
-        if (result != RUN_OUTPUT_FULL || pending) {
+        bool full = output_full(connection);
+        if (result != RUN_OUTPUT_FULL || full) {
             /* A client that does not take its replies is not read from. */
-            enable_read(connection,
-                        !(pending && result == RUN_OUTPUT_FULL) && !connection->worker->stopping);
+            enable_read(connection, !full && !connection->paused && !connection->end_of_input &&
+                                        !connection->worker->stopping);
             break;
         }
     }
@@ -363,6 +406,15 @@ static void go_on(struct connection *connection)
         resp_buffer_trim(&connection->input, KEEP_BYTES);
 }
 
+static void append_error(struct connection *connection, struct resp_writer *writer,
+                         const char *text)
+{
+    static const char code[] = "MISCONF ";
+    resp_write_errorf(writer, "%sNot persisted, nothing was changed: %s", code, text);
+    tally_error(connection->server->tally, code, strlen(code));
+    atomic_fetch_add_explicit(&connection->server->stats.error_replies, 1, memory_order_relaxed);
+}
+
 /* The replies of a commit that failed: whatever depends on the map gets the error. */
 static void append_failure(struct connection *connection, const char *text)
 {
@@ -372,7 +424,7 @@ static void append_failure(struct connection *connection, const char *text)
     for (size_t i = 0; i < connection->reply_end_count; i++) {
         const struct reply_end *reply = &connection->reply_ends[i];
         if (reply->touched_store)
-            resp_write_errorf(&writer, "MISCONF Not persisted, nothing was changed: %s", text);
+            append_error(connection, &writer, text);
         else
             resp_buffer_append(&connection->output, replies + start, reply->end - start);
         start = reply->end;
@@ -393,11 +445,22 @@ static bool run_refused(struct anystore_txn *txn, void *arg)
     return true;
 }
 
+static void note_commit(struct connection *connection)
+{
+    struct server *server = connection->server;
+    int64_t ns = measure_clock() - connection->update_began_ns;
+    int64_t spike_ms = config_number(server->config, CONFIG_LATENCY_MONITOR_THRESHOLD);
+    histogram_add(&server->commit_times, ns, false);
+    if (spike_ms > 0 && ns / 1000000 >= spike_ms)
+        latency_note(server->latency, LATENCY_COMMIT, ns / 1000000);
+}
+
 /* An update came back from the commit thread. */
 static void finish_update(struct connection *connection)
 {
     struct resp_buffer *replies = &connection->update_replies;
     connection->busy = false;
+    note_commit(connection);
     if (connection->broken) {
         close_connection(connection);
         return;
@@ -502,7 +565,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct connection *connection = arg;
     if (flush_output(connection) && !connection->busy && !connection->half_closing &&
-        resp_buffer_size(&connection->output) == 0)
+        !output_full(connection))
         go_on(connection);
 }
 
@@ -557,6 +620,27 @@ static void end_if_done(struct worker *worker)
         event_base_loopbreak(worker->base);
 }
 
+/* Closes the clients that were killed, and goes on with those that wait. */
+static void look(struct worker *worker)
+{
+    for (struct connection *c = worker->connections, *next; c; c = next) {
+        next = c->next;
+        if (client_is_killed(c->client))
+            close_connection(c);
+        else if (c->paused && !c->busy && !c->half_closing)
+            go_on(c);
+    }
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct worker *worker = arg;
+    if (!worker->stopping)
+        look(worker);
+}
+
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
@@ -568,7 +652,8 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     struct arrival *arrivals = worker->arrivals;
     struct connection *finished = worker->finished;
     struct delivery *deliveries = worker->deliveries;
-    bool stop_asked = worker->stop_asked;
+    bool stop_asked = worker->stop_asked, look_asked = worker->look_asked;
+    worker->look_asked = false;
     worker->deliveries = NULL;
     worker->deliveries_end = &worker->deliveries;
     worker->arrivals = NULL;
@@ -591,6 +676,8 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
         deliver(deliveries);
         deliveries = next;
     }
+    if (look_asked && !worker->stopping)
+        look(worker);
     if (stop_asked && !worker->stopping)
         begin_stop(worker);
     if (worker->stopping)
@@ -611,7 +698,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
             continue;
         int64_t idle_ms =
             now - atomic_load_explicit(&c->client->last_active_ms, memory_order_relaxed);
-        if ((timeout_ms && idle_ms > timeout_ms) || !output_within_limits(c)) {
+        if ((timeout_ms && idle_ms > timeout_ms && !c->paused) || !output_within_limits(c)) {
             close_connection(c);
             continue;
         }
@@ -640,6 +727,8 @@ static void worker_free(struct worker *worker)
         event_free(worker->wake_event);
     if (worker->tick_event)
         event_free(worker->tick_event);
+    if (worker->resume_event)
+        event_free(worker->resume_event);
     if (worker->base)
         event_base_free(worker->base);
     if (worker->wake_fd >= 0)
@@ -667,12 +756,15 @@ struct worker *worker_start(struct server *server, unsigned index, char **cause)
     pthread_mutex_init(&worker->mutex, NULL);
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     worker->base = event_base_new();
-    if (worker->base && worker->wake_fd >= 0) {
+    worker->tally = tally_block_new(server->tally);
+    if (worker->base && worker->wake_fd >= 0 && worker->tally) {
         const struct timeval second = {.tv_sec = 1};
         worker->wake_event =
             event_new(worker->base, worker->wake_fd, EV_READ | EV_PERSIST, on_wake, worker);
         worker->tick_event = event_new(worker->base, -1, EV_PERSIST, on_tick, worker);
-        if (worker->wake_event && worker->tick_event && event_add(worker->wake_event, NULL) == 0 &&
+        worker->resume_event = evtimer_new(worker->base, on_resume, worker);
+        if (worker->wake_event && worker->tick_event && worker->resume_event &&
+            event_add(worker->wake_event, NULL) == 0 &&
             event_add(worker->tick_event, &second) == 0 &&
             pthread_create(&worker->thread, NULL, worker_run, worker) == 0)
             return worker;

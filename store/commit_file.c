@@ -54,6 +54,7 @@ static bool is_spare(const struct anystore *store, int fd, uint64_t *size)
 {
     struct stat st;
     if (store->disk->fstat(store->disk, fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+        st.st_nlink != 1 || /* somebody keeps it under another name, as a backup */
         (st.st_dev == store->file.st_dev && st.st_ino == store->file.st_ino) ||
         st.st_size < FORMAT_HEADER_BYTES || !same_bytes(store, fd, 0, FORMAT_HEADER_BYTES))
         return false;

@@ -271,6 +271,28 @@ static enum anystore_status grows_on(struct anystore *store, const struct news *
     return ANYSTORE_OK;
 }
 
+/* Opens the file that the path names, and notes its size at a moment when the path did: what is added
+ * to a copy later, as the spare, is not committed yet. */
+static enum anystore_status open_named(struct anystore *store, struct news *news, bool first,
+                                       struct anystore_error *error)
+{
+    const struct disk *disk = store->disk;
+    for (;;) {
+        struct stat opened;
+        news->fd = disk->open(disk, store->path, O_RDONLY | O_NONBLOCK, 0); /* it may be a pipe */
+        if (news->fd < 0 && errno == ENOENT && !first)
+            return replaced(store, error, "vanished");
+        if (news->fd < 0)
+            return error_system(error, "cannot open %s", store->path);
+        if (disk->fstat(disk, news->fd, &opened) != 0 ||
+            disk->stat(disk, store->path, &news->file) != 0)
+            return error_system(error, "cannot examine %s", store->path);
+        if (opened.st_dev == news->file.st_dev && opened.st_ino == news->file.st_ino)
+            return ANYSTORE_OK;
+        disk->close(disk, news->fd); /* the names were exchanged in between */
+    }
+}
+
 /* Reads all commits up to the generation `target` into news. */
 static enum anystore_status read_news(struct anystore *store, struct news *news, bool first,
                                       uint64_t target, struct anystore_error *error)
@@ -280,15 +302,11 @@ static enum anystore_status read_news(struct anystore *store, struct news *news,
     if (!first && disk->stat(disk, store->path, &st) == 0 && st.st_dev == store->file.st_dev &&
         st.st_ino == store->file.st_ino && (uint64_t)st.st_size == store->chain.end)
         return ANYSTORE_OK; /* the file that is loaded, and nothing behind */
-    news->fd = disk->open(disk, store->path, O_RDONLY | O_NONBLOCK, 0); /* it may be a pipe */
-    if (news->fd < 0 && errno == ENOENT && !first)
-        return replaced(store, error, "vanished");
-    if (news->fd < 0)
-        return error_system(error, "cannot open %s", store->path);
-    if (disk->fstat(disk, news->fd, &news->file) != 0)
-        return error_system(error, "cannot examine %s", store->path);
+    enum anystore_status status = open_named(store, news, first, error);
+    if (status != ANYSTORE_OK)
+        return status;
     bool same = false;
-    enum anystore_status status = read_header(store, news, first, &same, error);
+    status = read_header(store, news, first, &same, error);
     if (status != ANYSTORE_OK)
         return status;
     uint64_t size = (uint64_t)news->file.st_size;

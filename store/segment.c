@@ -90,6 +90,10 @@ enum anystore_status segment_writer_finish(struct segment_writer *writer, uint64
     /* A marked segment is shorter than a full one: where the mark does not fit, empty records
      * (zeros) fill the segment and the mark gets one of its own. */
     static const uint8_t nothing[FORMAT_MARK_BYTES];
+    /* No reader would take it.  Counting does not get there: a file that is so far was made by hand. */
+    if (generation > INT64_MAX)
+        writer_fail(writer, error_set(writer->error, ANYSTORE_DAMAGED,
+                                      "%s is damaged: it counts no further", writer->path));
     if (writer->status == ANYSTORE_OK && writer->used + FORMAT_MARK_BYTES >= FORMAT_SEGMENT_BYTES)
         segment_write(writer, nothing, FORMAT_SEGMENT_BYTES - 1 - writer->used);
     if (writer->status == ANYSTORE_OK) {

@@ -43,7 +43,7 @@
 #define KEY_BYTE 1
 
 /* Larger files take longer and show nothing more. */
-#define MOST ((size_t)6 << 20)
+#define MOST ((size_t)3 << 20)
 
 /* Entries that expire around now are not compared: the two sides look at different moments. */
 #define AROUND_NOW_MS 600000
@@ -338,7 +338,16 @@ static void use(struct memory_disk *memory, struct anystore *store, struct anyst
     struct digest digest = look(store);
     if (other)
         expect_same(other, &digest, "catching up leads elsewhere");
-    require(anystore_update(store, change, NULL, &error) == ANYSTORE_OK, "an update failed");
+    enum anystore_status status = anystore_update(store, change, NULL, &error);
+    struct anystore_stats stats;
+    anystore_stats(store, &stats);
+    if (status == ANYSTORE_DAMAGED && stats.generation == INT64_MAX) {
+        expect_same(store, &digest, "a failing update changed something");
+        anystore_close(other);
+        anystore_close(store);
+        return;
+    }
+    require(status == ANYSTORE_OK, "an update failed");
     digest = look(store);
     require(digest.count > 0, "an update is not there");
     if (other) {

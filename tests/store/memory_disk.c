@@ -333,6 +333,7 @@ static void fill_stat(const struct inode *inode, struct stat *st)
     st->st_dev = 7;
     st->st_ino = inode ? inode->number : 0;
     st->st_mode = inode ? S_IFREG | 0600 : S_IFDIR | 0700;
+    st->st_nlink = 1;
     st->st_size = inode ? (off_t)inode->now.size : 0;
 }
 

@@ -473,6 +473,18 @@ static void test_generations_without_sense(void **state)
     seal_commit(&seal, FORMAT_BASE, BYTES(PUT), UINT64_MAX);
     expect_refused(seal.data, seal.size, ANYSTORE_DAMAGED, ANYSTORE_DAMAGED);
     seal_free(&seal);
+    /* The last one: it opens, but nothing can follow. */
+    seal_begin(&seal, 1, NULL);
+    seal_commit(&seal, FORMAT_BASE, BYTES(PUT), INT64_MAX);
+    support_write(path, seal.data, seal.size);
+    struct anystore *store = support_open(path);
+    struct anystore_error error;
+    support_expect(store, "k", "v");
+    assert_int_equal(support_try_put(store, "k", "w", &error), ANYSTORE_DAMAGED);
+    support_expect(store, "k", "v");
+    anystore_close(store);
+    anystore_close(support_open(path));
+    seal_free(&seal);
 }
 
 static void test_kinds_without_sense(void **state)

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The cases of test_commands: each runs against redis-server first, which proves what it expects
+ * of Redis, and then against ours. */
+#ifndef CLIENT_COMMANDS_H
+#define CLIENT_COMMANDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "client.h"
+#include "harness.h"
+#include "raw.h"
+#include "server.h"
+
+struct commands {
+    bool ours; /* not redis-server */
+    struct server *server;
+    redisContext *client; /* RESP2 */
+    struct raw *raw;      /* RESP3, by HELLO 3 */
+};
+
+struct commands_case {
+    const char *name;
+    void (*run)(struct commands *commands);
+    bool only_ours; /* about what Redis 7.0 does not have or does otherwise */
+};
+
+/* Expects that a command of blank separated words has the wrong number of them. */
+void commands_arity(redisContext *client, const char *command, const char *words);
+
+/* Tables that end with a row without name. */
+extern const struct commands_case commands_strings[];
+extern const struct commands_case commands_string_parts[];
+extern const struct commands_case commands_bits[];
+extern const struct commands_case commands_keys[];
+extern const struct commands_case commands_generic[];
+extern const struct commands_case commands_connection[];
+extern const struct commands_case commands_server[];
+
+#endif

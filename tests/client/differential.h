@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Random commands for test_differential, and how their replies are compared. */
+#ifndef CLIENT_DIFFERENTIAL_H
+#define CLIENT_DIFFERENTIAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bytes.h"
+#include "random.h"
+#include "raw.h"
+
+enum compare {
+    COMPARE_BYTES,  /* the same bytes */
+    COMPARE_SORTED, /* the same elements in any order */
+    COMPARE_NEAR,   /* numbers that differ by no more than the time the run has taken */
+    COMPARE_KIND,   /* the same kind of reply */
+    COMPARE_SCAN,   /* the same keys in any order, where both have answered all of them at once */
+    COMPARE_DUMP,   /* the same bytes, but where Redis has compressed them */
+    COMPARE_HELLO   /* the same fields; what names the server and the client differs */
+};
+
+#define COMMAND_ARGS_MAX 64
+
+struct command {
+    struct bytes args[COMMAND_ARGS_MAX];
+    size_t count;
+};
+
+/* A command as words, some of which stand for something else, and how often it is to come. */
+struct template
+{
+    unsigned weight;
+    const char *words; /* NULL ends a table */
+};
+
+extern const struct template differential_keys[];
+extern const struct template differential_strings[];
+
+/* Appends what a word of these templates, %<letter>, stands for; false if there is none. */
+bool differential_keys_word(struct random *random, struct bytes *out, char letter);
+bool differential_strings_word(struct random *random, struct bytes *out, char letter);
+
+struct generator {
+    struct random random;
+    int protocol;    /* 2 or 3, for HELLO */
+    int64_t started; /* wall_ms() at the start */
+    unsigned unique; /* expiry times made so far */
+};
+
+void generator_start(struct generator *generator, uint64_t seed, int protocol);
+
+/* The next command; what was in *command is overwritten, its memory used again. */
+void generator_next(struct generator *generator, struct command *command);
+
+/* Makes a command of the words of a text, for the driver's own. */
+void command_set(struct command *command, const char *words);
+void command_encode(const struct command *command, struct bytes *out);
+void command_describe(const struct command *command, struct bytes *text);
+void command_free(struct command *command);
+bool command_is(const struct command *command, const char *name);
+
+/* EXISTS of every key that generated commands let expire in the past: redis-server counts such a
+ * key in DBSIZE until somebody has asked for it. */
+void generator_touch_all(struct command *command);
+
+/* How replies to the command are compared.  An error is always compared byte for byte. */
+enum compare command_compare(const struct command *command);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads that put load on servers.  They do not use cmocka: each records its first error, and
+ * joining them on the main thread fails the test with it. */
+#ifndef HARNESS_WORKERS_H
+#define HARNESS_WORKERS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+struct server;
+
+struct worker {
+    unsigned index;
+    void *shared; /* as given to workers_start */
+    void (*run)(struct worker *worker);
+    pthread_t thread;
+    bool running;
+    char error[400]; /* empty: none */
+};
+
+/* Starts `count` (at most WORKERS_MAX) threads.  `shared` must outlive the test: should the test
+ * fail on the main thread, they are joined after it, when all servers have been ended. */
+#define WORKERS_MAX 64
+void workers_start(unsigned count, void (*run)(struct worker *worker), void *shared);
+
+/* Waits for all to return; fails the test with the first error, if any. */
+void workers_join(void);
+
+/* Start and join. */
+void workers_run(unsigned count, void (*run)(struct worker *worker), void *shared);
+
+/* Records an error; the first one stays.  For a worker to return after. */
+void worker_fail(struct worker *worker, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* True when a worker is to end early: another one or the test has failed. */
+bool workers_failed(void);
+
+/* For the harness: ends the workers of a test that failed. */
+void workers_abandon(void);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of test_start share. */
+#ifndef CLIENT_START_H
+#define CLIENT_START_H
+
+#include "bytes.h"
+#include "client.h"
+#include "harness.h"
+#include "server.h"
+
+#define NOBODY 65534
+
+/* Runs a server that must not start: status 1, and on stderr one line that has every one of the
+ * texts (NULL ends) in it. */
+void start_fails(struct harness *harness, const struct server_options *options,
+                 const char *const *texts);
+
+/* Makes a data file (with a few keys) and its key file, and leaves no server running. */
+void start_make_data(struct harness *harness);
+
+/* The whole data file. */
+void start_read_data(struct harness *harness, struct bytes *data);
+
+/* An unprivileged user if the test runs as root, whom no mode bits hold back: then data directory
+ * and key file are given to that user.  Else 0. */
+uid_t start_ordinary_user(struct harness *harness);
+
+/* Keys and files that are wrong at the start. */
+void wrong_key(struct harness *harness);
+void missing_key(struct harness *harness);
+void key_file_modes(struct harness *harness);
+void key_file_contents(struct harness *harness);
+void key_file_is_no_file(struct harness *harness);
+void truncated_file(struct harness *harness);
+void tampered_file(struct harness *harness);
+void foreign_file(struct harness *harness);
+void directory_in_its_place(struct harness *harness);
+void fifo_in_its_place(struct harness *harness);
+void unreadable_file(struct harness *harness);
+void missing_directory(struct harness *harness);
+void read_only_directory_at_start(struct harness *harness);
+void full_disk_at_start(struct harness *harness);
+
+/* What goes wrong, or must not, while running. */
+void read_only_directory(struct harness *harness);
+void full_disk(struct harness *harness);
+void file_vanishes(struct harness *harness);
+void file_is_replaced(struct harness *harness);
+void lock_file_is_deleted(struct harness *harness);
+void nothing_in_clear(struct harness *harness);
+void file_modes(struct harness *harness);
+void sigterm_finishes_writes(struct harness *harness);
+void sigint_stops(struct harness *harness);
+void sighup_reopens_log(struct harness *harness);
+
+#endif
