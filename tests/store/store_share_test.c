@@ -275,7 +275,8 @@ struct gate {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     enum hook_call call;
-    bool armed, reached, open;
+    bool armed, reached;
+    unsigned stops, opened; /* how many threads were stopped, and let go */
 };
 
 /* Stops the thread that makes the call until the gate is opened. */
@@ -286,8 +287,9 @@ static int stop_at_gate(struct hook_disk *hook, enum hook_call call)
     if (gate->armed && call == gate->call) {
         gate->armed = false;
         gate->reached = true;
+        unsigned stop = ++gate->stops;
         pthread_cond_broadcast(&gate->changed);
-        while (!gate->open)
+        while (gate->opened < stop)
             pthread_cond_wait(&gate->changed, &gate->mutex);
     }
     pthread_mutex_unlock(&gate->mutex);
@@ -299,7 +301,7 @@ static void gate_arm(struct gate *gate, enum hook_call call)
     pthread_mutex_lock(&gate->mutex);
     gate->call = call;
     gate->armed = true;
-    gate->reached = gate->open = false;
+    gate->reached = false;
     pthread_mutex_unlock(&gate->mutex);
 }
 
@@ -314,7 +316,7 @@ static void gate_wait(struct gate *gate)
 static void gate_open(struct gate *gate)
 {
     pthread_mutex_lock(&gate->mutex);
-    gate->open = true;
+    gate->opened = gate->stops;
     pthread_cond_broadcast(&gate->changed);
     pthread_mutex_unlock(&gate->mutex);
 }
@@ -369,6 +371,19 @@ static void test_reads_do_not_wait_for_the_disk(void **state)
     anystore_close(store);
 }
 
+static bool is_value(struct anystore_txn *txn, void *arg)
+{
+    struct anystore_value value;
+    const char *expected = arg;
+    return anystore_get(txn, "a", 1, &value) && value.size == strlen(expected) &&
+           memcmp(value.data, expected, value.size) == 0;
+}
+
+static bool has_value(struct anystore *store, char *value)
+{
+    return anystore_view(store, is_value, value, NULL) == ANYSTORE_OK;
+}
+
 /* A base that is due is written after its commit is visible: who reads meanwhile has caught up when
  * it is put in place, and adopts it unread. */
 static void test_due_bases_are_adopted(void **state)
@@ -387,24 +402,19 @@ static void test_due_bases_are_adopted(void **state)
     memset(value, 'x', SIZE);
     value[SIZE] = '\0';
     while (stats_of(store).bases_written < 4) {
+        struct writer writer = {.store = store, .value = value};
         value[0] = value[0] == 'x' ? 'y' : 'x';
-        uint64_t bases = stats_of(store).bases_written;
-        struct anystore_stats stats = stats_of(store);
-        bool due = stats.file_size + SIZE > 2 * (stats.data_bytes + 8) + (1 << 20);
-        if (due) {
-            struct writer writer = {.store = store, .value = value};
-            gate_arm(&gate, HOOK_UNLOCK); /* the base comes after this commit's */
-            assert_int_equal(pthread_create(&writer.thread, NULL, write_value, &writer), 0);
-            gate_wait(&gate);
-            support_expect(other, "a", value);
+        gate_arm(&gate, HOOK_UNLOCK);
+        assert_int_equal(pthread_create(&writer.thread, NULL, write_value, &writer), 0);
+        gate_wait(&gate);
+        while (!has_value(store, value)) { /* that was the end of a base */
             gate_open(&gate);
-            assert_int_equal(pthread_join(writer.thread, NULL), 0);
-            while (stats_of(store).bases_written == bases)
-                nap();
-        } else {
-            support_put(store, "a", value);
+            gate_arm(&gate, HOOK_UNLOCK);
+            gate_wait(&gate);
         }
         support_expect(other, "a", value);
+        gate_open(&gate);
+        assert_int_equal(pthread_join(writer.thread, NULL), 0);
     }
     support_put(other, "mine", "1"); /* looks at the file itself */
     support_expect(store, "mine", "1");

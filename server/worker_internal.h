@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of a worker share: its state, and the steps of a connection on it.  All of it is used
+ * on the worker's own thread, but where said otherwise. */
+#ifndef SERVER_WORKER_INTERNAL_H
+#define SERVER_WORKER_INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <event2/event.h>
+
+#include "connection.h"
+#include "worker.h"
+
+/* Larger buffers are freed as soon as they are empty. */
+#define WORKER_KEEP_BYTES ((size_t)64 << 10)
+
+struct arrival {
+    int fd;
+    bool is_unix;
+    struct arrival *next;
+};
+
+struct worker {
+    struct server *server;
+    pthread_t thread;
+    struct event_base *base;
+    int wake_fd;
+    struct event *wake_event, *tick_event, *resume_event;
+    struct tally_block *tally;
+    struct connection *connections;
+    bool stopping;
+    int64_t stop_by_ms;
+
+    pthread_mutex_t mutex;
+    struct arrival *arrivals;                      /* guard: mutex */
+    struct connection *finished;                   /* guard: mutex; updates that are done */
+    struct delivery *deliveries, **deliveries_end; /* guard: mutex; published messages, in order */
+    bool stop_asked;                               /* guard: mutex */
+    bool look_asked;                               /* guard: mutex */
+    bool woken; /* guard: mutex; the eventfd has been written to */
+};
+
+/* The mutex is held; any thread.  Only the first of several reasons to wake up needs to write. */
+void worker_wake_locked(struct worker *worker);
+
+/* worker_socket.c: the socket of a connection ------------------------------------------------- */
+
+void worker_on_readable(evutil_socket_t fd, short what, void *connection);
+void worker_on_writable(evutil_socket_t fd, short what, void *connection);
+void worker_enable_read(struct connection *connection, bool enable);
+
+/* Sends what the socket takes.  False if the connection was closed. */
+bool worker_flush(struct connection *connection);
+
+/* Whether the output is within the limits that client-output-buffer-limit sets. */
+bool worker_output_within_limits(struct connection *connection);
+
+/* Whether no more is to be run before replies have been sent. */
+bool worker_output_full(const struct connection *connection);
+
+/* Closes and frees, or marks for that while the commit thread has the connection. */
+void worker_close(struct connection *connection);
+
+/* A published message, which it takes over: written, or held while an update is in flight. */
+void worker_pass_on(struct delivery *delivery);
+void worker_write_held(struct connection *connection);
+void worker_free_deliveries(struct delivery *deliveries);
+
+/* worker_run.c: running what has come --------------------------------------------------------- */
+
+/* Goes on with a connection that is the worker's: runs, sends, hands over.  The connection may be
+ * closed afterwards. */
+void worker_go_on(struct connection *connection);
+
+/* An update came back from the commit thread. */
+void worker_finish_update(struct connection *connection);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* The socket of a connection: sending, published messages, reading, limits, closing. */
+#include "worker_internal.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "client.h"
+#include "clock.h"
+#include "config.h"
+#include "log.h"
+#include "pubsub.h"
+#include "server.h"
+
+#define READ_BYTES  ((size_t)16 << 10) /* one read, at least */
+#define INPUT_BYTES ((size_t)1 << 20)  /* read before what has come is run */
+
+/* ---- Events of a connection --------------------------------------------------------------- */
+
+void worker_enable_read(struct connection *connection, bool enable)
+{
+    if (connection->read_enabled == enable)
+        return;
+    if (enable)
+        event_add(connection->read_event, NULL);
+    else
+        event_del(connection->read_event);
+    connection->read_enabled = enable;
+}
+
+static void enable_write(struct connection *connection, bool enable)
+{
+    if (connection->write_enabled == enable)
+        return;
+    if (enable)
+        event_add(connection->write_event, NULL);
+    else
+        event_del(connection->write_event);
+    connection->write_enabled = enable;
+}
+
+void worker_free_deliveries(struct delivery *delivery)
+{
+    while (delivery) {
+        struct delivery *next = delivery->next;
+        delivery_free(delivery);
+        delivery = next;
+    }
+}
+
+void worker_close(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    if (connection->busy) {
+        /* The commit thread still has it: closed when it comes back. */
+        connection->broken = true;
+        worker_enable_read(connection, false);
+        enable_write(connection, false);
+        return;
+    }
+    if (connection->previous)
+        connection->previous->next = connection->next;
+    else
+        worker->connections = connection->next;
+    if (connection->next)
+        connection->next->previous = connection->previous;
+    worker_free_deliveries(connection->held);
+    connection_free(connection);
+    atomic_fetch_sub(&worker->server->stats.clients, 1);
+}
+
+/* ---- Sending ------------------------------------------------------------------------------ */
+
+bool worker_output_within_limits(struct connection *connection)
+{
+    bool subscribed = subscriber_total(connection->subscriber) > 0;
+    struct config_output_limit limit = config_output_limit(
+        connection->server->config, subscribed ? CONFIG_CLASS_PUBSUB : CONFIG_CLASS_NORMAL);
+    size_t size = resp_buffer_size(&connection->output);
+    bool hard = limit.hard_bytes && size > limit.hard_bytes;
+    bool soft = limit.soft_bytes && size > limit.soft_bytes;
+    int64_t now = soft ? now_ms() : 0;
+    if (!soft)
+        connection->soft_limit_since_ms = 0;
+    else if (connection->soft_limit_since_ms == 0)
+        connection->soft_limit_since_ms = now;
+    bool too_long = soft && now - connection->soft_limit_since_ms > limit.soft_seconds * 1000;
+    if (!hard && !too_long)
+        return true;
+    atomic_fetch_add(&connection->server->stats.output_limit_disconnections, 1);
+    log_write(connection->server->log, LOG_WARNING,
+              "Client %s closed: %zu bytes of output exceed client-output-buffer-limit",
+              connection->client->address, size);
+    return false;
+}
+
+bool worker_flush(struct connection *connection)
+{
+    struct resp_buffer *output = &connection->output;
+    size_t sent = 0;
+    while (resp_buffer_size(output) > 0 && !connection->broken) {
+        ssize_t n =
+            send(connection->fd, resp_buffer_bytes(output), resp_buffer_size(output), MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            break;
+        if (n < 0) {
+            connection->broken = true;
+            break;
+        }
+        sent += (size_t)n;
+        resp_buffer_consume(output, (size_t)n);
+    }
+    if (sent)
+        atomic_fetch_add_explicit(&connection->server->stats.bytes_written, sent,
+                                  memory_order_relaxed);
+    bool empty = resp_buffer_size(output) == 0;
+    if (empty)
+        resp_buffer_trim(output, WORKER_KEEP_BYTES);
+    bool finished = connection->half_closing && empty;
+    if (connection->broken || output->failed || finished ||
+        !worker_output_within_limits(connection)) {
+        worker_close(connection);
+        return false;
+    }
+    enable_write(connection, !empty);
+    return true;
+}
+
+bool worker_output_full(const struct connection *connection)
+{
+    return resp_buffer_size(&connection->output) >= connection_output_pause(connection);
+}
+
+/* ---- Published messages ------------------------------------------------------------------- */
+
+static void write_message(struct connection *connection, const struct delivery *delivery)
+{
+    const struct pubsub_message *message = delivery->message;
+    struct resp_writer writer = {&connection->output, connection->session.resp_version};
+    resp_write_push(&writer, delivery->by_pattern ? 4 : 3);
+    resp_write_bulk_text(&writer, delivery->by_pattern ? "pmessage" : "message");
+    if (delivery->by_pattern)
+        resp_write_bulk(&writer, delivery->pattern, delivery->pattern_size);
+    resp_write_bulk(&writer, message->bytes, message->channel_size);
+    resp_write_bulk(&writer, message->bytes + message->channel_size, message->payload_size);
+}
+
+/* What was published while an update was in flight, behind its replies: the confirmation of the
+ * subscription may be among those. */
+void worker_write_held(struct connection *connection)
+{
+    for (const struct delivery *d = connection->held; d; d = d->next)
+        write_message(connection, d);
+    worker_free_deliveries(connection->held);
+    connection->held = NULL;
+}
+
+/* Messages for the connections of this worker.  Each is sent at once: several to the same client share
+ * a send only if its socket is full. */
+void worker_pass_on(struct delivery *delivery)
+{
+    struct connection *connection = delivery->subscriber->connection;
+    delivery->next = NULL;
+    if (!connection || connection->half_closing || connection->broken) {
+        delivery_free(delivery);
+    } else if (connection->busy) {
+        struct delivery **end = &connection->held;
+        while (*end)
+            end = &(*end)->next;
+        *end = delivery;
+    } else {
+        write_message(connection, delivery);
+        delivery_free(delivery);
+        worker_flush(connection);
+    }
+}
+
+/* ---- Reading ------------------------------------------------------------------------------ */
+
+/* Reads until the socket is empty or enough has come for one run. */
+static void read_input(struct connection *connection)
+{
+    struct resp_buffer *input = &connection->input;
+    size_t total = 0;
+    while (total < INPUT_BYTES) {
+        size_t wanted = connection->parsed ? 0 : resp_parser_wanted(connection->parser);
+        size_t size = wanted < READ_BYTES    ? READ_BYTES
+                      : wanted < INPUT_BYTES ? wanted
+                                             : INPUT_BYTES;
+        uint8_t *place = resp_buffer_reserve(input, size);
+        if (!place) {
+            connection->broken = true;
+            return;
+        }
+        ssize_t n = recv(connection->fd, place, size, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            break;
+        if (n <= 0) {
+            connection->end_of_input = true;
+            connection->broken = n < 0;
+            break;
+        }
+        resp_buffer_commit(input, (size_t)n);
+        total += (size_t)n;
+        if ((size_t)n < size)
+            break;
+    }
+    atomic_fetch_add_explicit(&connection->server->stats.bytes_read, total, memory_order_relaxed);
+    atomic_store_explicit(&connection->client->last_active_ms, now_ms(), memory_order_relaxed);
+}
+
+static bool input_within_limits(struct connection *connection)
+{
+    size_t size = resp_buffer_size(&connection->input);
+    if (size <=
+        (uint64_t)config_number(connection->server->config, CONFIG_CLIENT_QUERY_BUFFER_LIMIT))
+        return true;
+    atomic_fetch_add(&connection->server->stats.query_limit_disconnections, 1);
+    log_write(connection->server->log, LOG_WARNING,
+              "Client %s closed: %zu bytes of input exceed client-query-buffer-limit",
+              connection->client->address, size);
+    return false;
+}
+
+void worker_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct connection *connection = arg;
+    if (connection->busy) {
+        /* More is coming while a write is in flight: it waits in the socket, and the loop must not
+         * be told again and again. */
+        worker_enable_read(connection, false);
+        return;
+    }
+    read_input(connection);
+    if (connection->broken || !input_within_limits(connection)) {
+        worker_close(connection);
+        return;
+    }
+    if (connection->end_of_input)
+        worker_enable_read(connection, false);
+    worker_go_on(connection);
+}
+
+void worker_on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct connection *connection = arg;
+    if (worker_flush(connection) && !connection->busy && !connection->half_closing &&
+        !worker_output_full(connection))
+        worker_go_on(connection);
+}
