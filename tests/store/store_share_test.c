@@ -408,8 +408,8 @@ static void test_due_bases_are_adopted(void **state)
         assert_int_equal(pthread_create(&writer.thread, NULL, write_value, &writer), 0);
         gate_wait(&gate);
         while (!has_value(store, value)) { /* that was the end of a base */
+            gate_arm(&gate, HOOK_UNLOCK); /* before the thread goes on */
             gate_open(&gate);
-            gate_arm(&gate, HOOK_UNLOCK);
             gate_wait(&gate);
         }
         support_expect(other, "a", value);
