@@ -576,6 +576,15 @@ size_t memory_disk_descriptors(struct memory_disk *memory)
 
 /* ---- Crashes ------------------------------------------------------------------------------ */
 
+void memory_disk_release_locks(struct memory_disk *memory)
+{
+    pthread_mutex_lock(&memory->mutex);
+    for (struct inode *inode = memory->inodes; inode; inode = inode->next)
+        inode->lock_owner = inode->queue_owner = 0;
+    pthread_cond_broadcast(&memory->unlocked);
+    pthread_mutex_unlock(&memory->mutex);
+}
+
 static struct inode *inode_copy(struct memory_disk *to, const struct inode *from)
 {
     struct inode *inode = inode_new(to);

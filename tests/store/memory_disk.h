@@ -35,6 +35,9 @@ uint8_t *memory_disk_get_file(struct memory_disk *memory, const char *path, size
 /* Descriptors that are open. */
 size_t memory_disk_descriptors(struct memory_disk *memory);
 
+/* Frees all locks, as the death of those who hold them does. */
+void memory_disk_release_locks(struct memory_disk *memory);
+
 /* A disk of its own that shows what this one does, synced or not: all processes were killed. */
 struct memory_disk *memory_disk_after_kill(struct memory_disk *memory);
 

@@ -4,9 +4,11 @@
  * that was acknowledged and every one that a reader has seen, whole.  On the system's disk, a
  * process dies at every call while another one has the file open and goes on. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,7 +104,8 @@ struct run {
     struct support_random random;
     struct anystore *reader; /* on the same disk, without the hook */
     enum anystore_fsync fsync_mode;
-    unsigned cuts; /* power cuts per call */
+    unsigned cuts;    /* power cuts per call */
+    unsigned skipped; /* so many of `skipped` + 1 calls are passed over, by chance */
     atomic_long started, acknowledged, served;
     unsigned long crashes, losses;
     _Atomic(bool) busy; /* the hook's own calls are not looked at */
@@ -149,6 +152,10 @@ static int crash(struct hook_disk *hook, enum hook_call call)
         assert_true(seen >= atomic_load(&run->acknowledged)); /* linearizable */
         assert_true(seen >= atomic_load(&run->served));
         atomic_store(&run->served, seen);
+    }
+    if (support_random_below(&run->random, run->skipped + 1) > 0) {
+        atomic_store(&run->busy, false);
+        return 0;
     }
     for (unsigned i = 0; i < run->cuts; i++)
         recover(run, memory_disk_after_power_cut(run->memory, next_random, &run->random),
@@ -283,6 +290,136 @@ static void test_power_cuts_after_a_death(void **state)
         memory_disk_free(run.memory);
         print_message("             %lu crashes\n", run.crashes);
     }
+}
+
+/* ---- A death among others, and then the power --------------------------------------------- */
+
+/* An instance that stops for good at some call, as if its process had been killed there. */
+struct victim {
+    struct hook_disk hook;
+    struct anystore_request request;
+    struct memory_disk *memory;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    int left; /* calls until its death; negative: none is near */
+    bool dead, buried, done;
+};
+
+static int stop_for_good(struct hook_disk *hook, enum hook_call call)
+{
+    struct victim *victim = hook->arg;
+    (void)call;
+    pthread_mutex_lock(&victim->mutex);
+    if (victim->left >= 0 && victim->left-- == 0) {
+        victim->dead = true;
+        memory_disk_release_locks(victim->memory);
+        pthread_cond_broadcast(&victim->changed);
+        while (!victim->buried)
+            pthread_cond_wait(&victim->changed, &victim->mutex);
+    }
+    int number = victim->dead ? EIO : 0; /* when all is over, it must end somehow */
+    pthread_mutex_unlock(&victim->mutex);
+    return number;
+}
+
+static void on_victim_done(struct anystore_request *request, bool ran,
+                           const struct anystore_error *error)
+{
+    struct victim *victim =
+        (struct victim *)(void *)((char *)request - offsetof(struct victim, request));
+    (void)ran;
+    (void)error;
+    pthread_mutex_lock(&victim->mutex);
+    victim->done = true;
+    pthread_cond_broadcast(&victim->changed);
+    pthread_mutex_unlock(&victim->mutex);
+}
+
+/* The victim commits, or writes a base, and dies at a call of it; false if it had fewer.  The others,
+ * who have the file open, go on; at each of their calls the power is cut. */
+static bool run_death(struct memory_disk_abilities abilities, bool rewrite, int calls,
+                      unsigned long *crashes)
+{
+    struct run run = {.fsync_mode = ANYSTORE_FSYNC_ALWAYS, .cuts = 2, .skipped = 3};
+    run.memory = memory_disk_new(&abilities);
+    run.random = support_random_new(100 + (unsigned)calls);
+    hook_disk_init(&run.hook, memory_disk_table(run.memory));
+    run.hook.arg = &run;
+    run.hook.on_call = crash;
+    atomic_store(&run.busy, true);
+    struct anystore *survivor = open_on(&run.hook.table, PATH, run.fsync_mode);
+    run.reader = open_on(memory_disk_table(run.memory), PATH, run.fsync_mode);
+    struct victim victim = {.memory = run.memory,
+                            .mutex = PTHREAD_MUTEX_INITIALIZER,
+                            .changed = PTHREAD_COND_INITIALIZER,
+                            .left = -1};
+    hook_disk_init(&victim.hook, memory_disk_table(run.memory));
+    victim.hook.arg = &victim;
+    victim.hook.on_call = stop_for_good;
+    struct anystore *store = open_on(&victim.hook.table, PATH, run.fsync_mode);
+    raise_well(store);
+    raise_well(survivor);
+    raise_well(store);
+    number_in(run.reader);
+
+    if (rewrite)
+        victim.request.rewrite = true;
+    else
+        victim.request.fn = raise_number;
+    victim.request.on_done = on_victim_done;
+    pthread_mutex_lock(&victim.mutex);
+    victim.left = calls;
+    pthread_mutex_unlock(&victim.mutex);
+    anystore_submit(store, &victim.request);
+    pthread_mutex_lock(&victim.mutex);
+    while (!victim.dead && !victim.done)
+        pthread_cond_wait(&victim.changed, &victim.mutex);
+    bool dead = victim.dead;
+    victim.left = -1;
+    pthread_mutex_unlock(&victim.mutex);
+
+    if (dead) {
+        long seen = number_in(run.reader);
+        assert_true(seen >= 3 && seen <= 4);
+        atomic_store(&run.started, 4);
+        atomic_store(&run.acknowledged, seen);
+        atomic_store(&run.busy, false);
+        for (unsigned i = 0; i < 3; i++) {
+            atomic_fetch_add(&run.started, 1);
+            raise_well(survivor);
+            atomic_store(&run.acknowledged, number_in(survivor));
+            if (i == 1)
+                assert_int_equal(support_rewrite(survivor, NULL), ANYSTORE_OK);
+        }
+        while (atomic_exchange(&run.busy, true))
+            ;
+        anystore_check(survivor);
+        *crashes += run.crashes;
+    }
+    pthread_mutex_lock(&victim.mutex);
+    victim.buried = true;
+    pthread_cond_broadcast(&victim.changed);
+    pthread_mutex_unlock(&victim.mutex);
+    anystore_close(survivor);
+    anystore_close(run.reader);
+    anystore_close(store);
+    memory_disk_free(run.memory);
+    return dead;
+}
+
+static void test_power_cuts_after_a_death_among_others(void **state)
+{
+    unsigned long crashes = 0;
+
+    (void)state;
+    for (unsigned abilities = 0; abilities < 2; abilities++)
+        for (unsigned rewrite = 0; rewrite < 2; rewrite++)
+            for (int calls = 0;
+                 run_death((struct memory_disk_abilities){abilities != 0, true, abilities == 0},
+                           rewrite != 0, calls, &crashes);
+                 calls++)
+                assert_true(calls < 1000);
+    print_message("             %lu crashes\n", crashes);
 }
 
 /* ---- A writer whose disk fails, and then the power ---------------------------------------- */
@@ -466,6 +603,7 @@ int main(void)
         cmocka_unit_test(test_power_cuts),
         cmocka_unit_test(test_kills_without_fsync),
         cmocka_unit_test(test_power_cuts_after_a_death),
+        cmocka_unit_test(test_power_cuts_after_a_death_among_others),
         cmocka_unit_test(test_power_cut_after_a_failure),
         cmocka_unit_test(test_the_test),
     };
