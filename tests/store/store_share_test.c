@@ -275,6 +275,7 @@ struct gate {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     enum hook_call call;
+    const pthread_t *only; /* the thread to stop; NULL: any */
     bool armed, reached;
     unsigned stops, opened; /* how many threads were stopped, and let go */
 };
@@ -284,7 +285,8 @@ static int stop_at_gate(struct hook_disk *hook, enum hook_call call)
 {
     struct gate *gate = hook->arg;
     pthread_mutex_lock(&gate->mutex);
-    if (gate->armed && call == gate->call) {
+    if (gate->armed && call == gate->call &&
+        (!gate->only || pthread_equal(*gate->only, pthread_self()))) {
         gate->armed = false;
         gate->reached = true;
         unsigned stop = ++gate->stops;
@@ -408,7 +410,7 @@ static void test_due_bases_are_adopted(void **state)
         assert_int_equal(pthread_create(&writer.thread, NULL, write_value, &writer), 0);
         gate_wait(&gate);
         while (!has_value(store, value)) { /* that was the end of a base */
-            gate_arm(&gate, HOOK_UNLOCK); /* before the thread goes on */
+            gate_arm(&gate, HOOK_UNLOCK);  /* before the thread goes on */
             gate_open(&gate);
             gate_wait(&gate);
         }
@@ -638,6 +640,71 @@ static void test_damaged_mark(void **state)
     anystore_close(store);
 }
 
+struct viewer {
+    pthread_t thread;
+    struct anystore *store;
+    struct gate *gate;
+    int64_t seen;
+};
+
+static void *view_number(void *arg)
+{
+    struct viewer *viewer = arg;
+    pthread_t self = pthread_self();
+    pthread_mutex_lock(&viewer->gate->mutex);
+    viewer->gate->only = &self;
+    pthread_mutex_unlock(&viewer->gate->mutex);
+    viewer->seen = support_get_number(viewer->store, "a");
+    pthread_mutex_lock(&viewer->gate->mutex);
+    viewer->gate->only = NULL;
+    pthread_mutex_unlock(&viewer->gate->mutex);
+    return NULL;
+}
+
+/* A reader that has opened the file is slow; meanwhile that copy has become the spare, and a commit is
+ * being added to it that is not durable yet.  A damaged mark tells the reader to read all there is. */
+static void test_slow_reader_and_damaged_mark(void **state)
+{
+    struct gate reading = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct gate writing = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct hook_disk reader_disk, writer_disk;
+
+    (void)state;
+    hook_disk_init(&reader_disk, &disk_system);
+    reader_disk.arg = &reading;
+    reader_disk.on_call = stop_at_gate;
+    hook_disk_init(&writer_disk, &disk_system);
+    writer_disk.arg = &writing;
+    writer_disk.on_call = stop_at_gate;
+    struct anystore *reader = open_on(&reader_disk.table, ANYSTORE_FSYNC_ALWAYS);
+    struct anystore *store = open_on(&writer_disk.table, ANYSTORE_FSYNC_ALWAYS);
+    struct viewer viewer = {.store = reader, .gate = &reading};
+    struct writer writer = {.store = store, .value = "4"};
+    pthread_t nobody = pthread_self(); /* until it is the viewer */
+    support_put(store, "a", "1");
+    support_expect(reader, "a", "1");
+    support_put(store, "a", "2");
+    atomic_uint_fast64_t *mark = map_mark();
+    atomic_fetch_add(mark, 1000);
+    reading.only = &nobody;
+    gate_arm(&reading, HOOK_FSTAT);
+    assert_int_equal(pthread_create(&viewer.thread, NULL, view_number, &viewer), 0);
+    gate_wait(&reading);
+    support_put(store, "a", "3");
+    gate_arm(&writing, HOOK_FSYNC);
+    assert_int_equal(pthread_create(&writer.thread, NULL, write_value, &writer), 0);
+    gate_wait(&writing);
+    gate_open(&reading);
+    assert_int_equal(pthread_join(viewer.thread, NULL), 0);
+    assert_int_equal(viewer.seen, 3);
+    gate_open(&writing);
+    assert_int_equal(pthread_join(writer.thread, NULL), 0);
+    support_expect(reader, "a", "4");
+    munmap((void *)mark, LOCKFILE_BYTES);
+    anystore_close(reader);
+    anystore_close(store);
+}
+
 /* The number of commits is nobody's business. */
 static void test_mark_is_masked(void **state)
 {
@@ -667,6 +734,7 @@ int main(void)
         TEST(test_lock_file_removed),
         TEST(test_lock_file_replaced),
         TEST(test_damaged_mark),
+        TEST(test_slow_reader_and_damaged_mark),
         TEST(test_mark_is_masked),
     };
     setenv("CMOCKA_TEST_ABORT", "1", 1); /* updates run on another thread: nowhere to jump from */
