@@ -124,9 +124,14 @@ void client_free(struct client_registry *registry, struct client *client)
 bool client_set_text(struct client_registry *registry, struct client *client,
                      enum client_text which, const void *value, size_t size)
 {
-    char *copy = size > 0 ? strndup(value, size) : NULL;
-    if (size > 0 && !copy)
-        return false;
+    char *copy = NULL;
+    if (size > 0) {
+        copy = malloc(size + 1);
+        if (!copy)
+            return false;
+        memcpy(copy, value, size);
+        copy[size] = '\0';
+    }
     pthread_mutex_lock(&registry->mutex);
     char *old = client->texts[which];
     client->texts[which] = copy;

@@ -129,7 +129,10 @@ bool bytes_equal(const struct bytes *one, const struct bytes *other)
 
 const char *bytes_text(const struct bytes *bytes)
 {
-    return bytes->size ? (const char *)bytes->data : "";
+    if (bytes->size == 0)
+        return "";
+    bytes->data[bytes->size] = 0; /* there is room: bytes_reserve sees to it */
+    return (const char *)bytes->data;
 }
 
 bool bytes_read_file(struct bytes *bytes, const char *path)
