@@ -143,8 +143,11 @@ enum anystore_status commit_install(struct anystore *store, int fd, const char *
 {
     const struct disk *disk = store->disk;
     bool sync = store->fsync == ANYSTORE_FSYNC_ALWAYS;
-    if (sync && disk->fsync(disk, fd) != 0)
-        return error_system(error, "cannot sync %s", from);
+    if (sync && disk->fsync(disk, fd) != 0) {
+        enum anystore_status status = error_system(error, "cannot sync %s", from);
+        disk->ftruncate(disk, fd, 0); /* should it stay there, nobody must take it for a spare */
+        return status;
+    }
     /* The last look before the rename: who restores a backup takes no lock, and who removes the lock
      * file breaks it. */
     struct stat st;

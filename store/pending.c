@@ -28,7 +28,7 @@ static bool add_expiry(struct pending *pending, const struct map *published, str
 {
     struct entry *own = map_find(&pending->map, entry->hash, entry_key(entry), entry->key_size);
     if (own) {
-        if (own->kind == ENTRY_DELETE)
+        if (own->kind == ENTRY_DELETE || own->expire_ms != 0)
             return false;
         map_set_expiry(&pending->map, own, entry->expire_ms);
         entry_free(entry);

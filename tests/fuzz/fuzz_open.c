@@ -13,7 +13,7 @@
  *
  *   0                  the commit ends: its records are sealed, with the next generation
  *   1  n (1) bytes     adds these bytes to the records of the commit
- *   2  b (1) n (3)     adds n times the byte b
+ *   2  b (1) n (3)     adds n times the byte b; of zeros, which are a record each, only few
  *   3  g (8)           the commit ends, with this generation
  *   4  k (1) f (1) n (2) bytes   a segment of kind k with these n bytes as its plaintext; f: filled
  *                      up to a full one before the last byte
@@ -194,7 +194,8 @@ static void make_step(struct making *making, struct input *input)
     }
     case 2: {
         uint8_t byte = (uint8_t)take(input, 1);
-        add_run(&making->records, byte, (size_t)take(input, 3));
+        size = (size_t)take(input, 3);
+        add_run(&making->records, byte, byte == 0 && size > 100 ? 100 : size);
         break;
     }
     case 3:

@@ -52,6 +52,7 @@ struct memory_disk {
     pthread_cond_t unlocked;
     struct inode *inodes; /* freed with the disk, not before */
     uint64_t last_number;
+    bool lose_next_sync;
     struct directory *states; /* since the last sync; the last one is now */
     size_t state_count;
     struct {
@@ -152,10 +153,29 @@ static void inode_write(struct inode *inode, size_t offset, const uint8_t *data,
     bytes_write(&inode->now, offset, data, size);
 }
 
+static void apply(struct bytes *bytes, const struct change *change)
+{
+    if (change->data)
+        bytes_write(bytes, change->offset, change->data, change->size);
+    else
+        bytes_resize(bytes, change->offset);
+}
+
+/* Only what is logged: what an earlier sync lost stays lost. */
 static void inode_sync(struct inode *inode)
 {
-    bytes_copy(&inode->synced, &inode->now);
+    for (const struct change *change = inode->changes; change; change = change->next)
+        apply(&inode->synced, change);
     forget_changes(inode);
+    if (inode->pinned)
+        bytes_copy(&inode->synced, &inode->now);
+}
+
+/* All that is there counts as synced. */
+static void inode_settle(struct inode *inode)
+{
+    forget_changes(inode);
+    bytes_copy(&inode->synced, &inode->now);
 }
 
 /* ---- The directory ------------------------------------------------------------------------ */
@@ -311,6 +331,11 @@ static int memory_fsync(const struct disk *disk, int fd)
 {
     struct memory_disk *memory = begin(disk);
     struct inode *inode = inode_of(memory, fd);
+    if (inode && memory->lose_next_sync) {
+        memory->lose_next_sync = false;
+        forget_changes(inode);
+        return end(memory, EIO, -1);
+    }
     if (inode)
         inode_sync(inode);
     else
@@ -543,7 +568,7 @@ void memory_disk_set_file(struct memory_disk *memory, const char *path, const vo
     pthread_mutex_lock(&memory->mutex);
     struct inode *inode = inode_new(memory);
     bytes_write(&inode->now, 0, data, size);
-    inode_sync(inode);
+    inode_settle(inode);
     directory_set(directory_change(memory), path, inode);
     directory_sync(memory);
     pthread_mutex_unlock(&memory->mutex);
@@ -562,6 +587,13 @@ uint8_t *memory_disk_get_file(struct memory_disk *memory, const char *path, size
     }
     pthread_mutex_unlock(&memory->mutex);
     return copy.data;
+}
+
+void memory_disk_lose_next_sync(struct memory_disk *memory)
+{
+    pthread_mutex_lock(&memory->mutex);
+    memory->lose_next_sync = true;
+    pthread_mutex_unlock(&memory->mutex);
 }
 
 size_t memory_disk_descriptors(struct memory_disk *memory)
@@ -619,26 +651,42 @@ struct memory_disk *memory_disk_after_kill(struct memory_disk *memory)
     return copy;
 }
 
+/* A write of which some blocks reach the disk; its size may reach it in any case. */
+static void cut_write(struct bytes *out, const struct change *change,
+                      uint64_t (*next_random)(void *arg), void *arg)
+{
+    const size_t block = 512;
+    size_t end = change->offset + change->size;
+    for (size_t from = change->offset; from < end;) {
+        size_t to = from - from % block + block;
+        to = to < end ? to : end;
+        if (next_random(arg) % 4 > 0)
+            bytes_write(out, from, change->data + (from - change->offset), to - from);
+        from = to;
+    }
+    if (end > out->size && next_random(arg) % 2 > 0)
+        bytes_resize(out, end);
+}
+
 /* The synced bytes, and some of what was done since. */
 static void cut_file(struct bytes *out, const struct inode *inode,
                      uint64_t (*next_random)(void *arg), void *arg)
 {
-    /* Often all or nothing: those are what a real disk shows most. */
-    uint64_t choice = next_random(arg) % 4;
-    bytes_copy(out, choice == 0 || (inode->pinned && choice == 1) ? &inode->now : &inode->synced);
-    if (choice <= 1 || inode->pinned)
-        return;
-    for (const struct change *change = inode->changes; change; change = change->next) {
-        uint64_t kept = next_random(arg) % 3;
-        if (kept == 0)
-            continue;
-        if (!change->data) {
-            bytes_resize(out, change->offset);
-            continue;
+    /* A mapped page is not logged. */
+    bytes_copy(out, inode->pinned && next_random(arg) % 2 > 0 ? &inode->now : &inode->synced);
+    uint64_t choice = next_random(arg) % 4; /* often all or nothing */
+    for (const struct change *change = inode->changes; change && choice > 0; change = change->next)
+        switch (choice == 1 ? 1 : next_random(arg) % 3) {
+        case 1:
+            apply(out, change);
+            break;
+        case 2:
+            if (change->data)
+                cut_write(out, change, next_random, arg);
+            break;
+        default:
+            break;
         }
-        size_t size = kept == 1 ? change->size : (size_t)(next_random(arg) % (change->size + 1));
-        bytes_write(out, change->offset, change->data, size);
-    }
 }
 
 struct memory_disk *memory_disk_after_power_cut(struct memory_disk *memory,
@@ -650,7 +698,7 @@ struct memory_disk *memory_disk_after_power_cut(struct memory_disk *memory,
     for (size_t i = 0; i < directory->count; i++) {
         struct inode *inode = inode_new(copy);
         cut_file(&inode->now, directory->names[i].inode, next_random, arg);
-        inode_sync(inode);
+        inode_settle(inode);
         directory_set(directory_now(copy), directory->names[i].path, inode);
     }
     pthread_mutex_unlock(&memory->mutex);

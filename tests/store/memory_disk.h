@@ -3,7 +3,7 @@
  * for at any time.
  *
  * One flat directory; every path is a name in it.  A file is what was synced and the writes since,
- * each of which a power cut may keep, drop or keep in part.  The directory is the state at its last
+ * each of which a power cut may keep, drop or keep some blocks of.  The directory is the state at its last
  * sync and all states since, of which a power cut keeps one.  Any number of threads may use it;
  * locks wait as those of the system do.  A mapped page is not logged: a power cut keeps it as it
  * was synced, or as it is. */
@@ -31,6 +31,10 @@ void memory_disk_set_file(struct memory_disk *memory, const char *path, const vo
 
 /* What the file holds now, for the caller to free; NULL if it is not there. */
 uint8_t *memory_disk_get_file(struct memory_disk *memory, const char *path, size_t *size);
+
+/* The next sync of a file fails, and what it should have written is lost without a trace: it can be
+ * read until the power is cut, and no later sync writes it. */
+void memory_disk_lose_next_sync(struct memory_disk *memory);
 
 /* Descriptors that are open. */
 size_t memory_disk_descriptors(struct memory_disk *memory);

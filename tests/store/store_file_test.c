@@ -383,7 +383,7 @@ static void test_records_without_sense(void **state)
 
     expect_delta(BYTES(""), ANYSTORE_OK);
     expect_delta(BYTES(PUT EXPIRE), ANYSTORE_OK);
-    expect_delta(BYTES(EXPIRE EXPIRE), ANYSTORE_OK);
+    expect_delta(BYTES(EXPIRE EXPIRE), ANYSTORE_DAMAGED);
     expect_delta(BYTES("\x03\x01n\x03\x01k\x03\x01k"), ANYSTORE_OK);
     expect_delta(BYTES("\x06\x05" PUT), ANYSTORE_OK);
     expect_delta(BYTES("\x05"), ANYSTORE_OK);
@@ -395,7 +395,7 @@ static void test_records_without_sense(void **state)
 
 static void test_records_cut_short(void **state)
 {
-    static const char whole[] = "\x02\x00\x01\x02\x03\x04\x05\x06\x07\x08\x81\x00\x03kvvv" EXPIRE;
+    static const char whole[] = "\x02\x00\x01\x02\x03\x04\x05\x06\x07\x08\x81\x00\x03mvvv" EXPIRE;
 
     (void)state;
     for (size_t size = 0; size < sizeof whole; size++) {

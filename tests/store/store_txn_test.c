@@ -118,6 +118,13 @@ static void expect_all(struct anystore_txn *txn, const struct model *model)
     unsigned calls = 0;
     anystore_each(txn, stop, &calls);
     assert_int_equal(calls, there > 0);
+    /* Step by step the same, each key once, as nothing changes in between. */
+    uint64_t cursor = 0;
+    visiting = (struct visiting){.model = model, .now_ms = txn->now_ms};
+    do
+        cursor = anystore_scan(txn, cursor, visit, &visiting);
+    while (cursor != 0);
+    assert_int_equal(visiting.count, there);
     assert_int_equal(anystore_now(txn), txn->now_ms);
 }
 
@@ -466,6 +473,16 @@ static void test_records_that_do_not_fit(void **state)
     entry = entry_new(ENTRY_EXPIRE, 1, 0);
     entry->bytes[0] = 'a';
     assert_false(pending_add(&pending, &map, entry));
+    /* One that has got an expiry by the changes themselves. */
+    struct entry *put = entry_new(ENTRY_PUT, 1, 0);
+    put->bytes[0] = 'd';
+    assert_true(pending_add(&pending, &map, put));
+    for (int i = 0; i < 3; i++) {
+        entry = entry_new(ENTRY_EXPIRE, 1, 0);
+        entry->bytes[0] = 'd';
+        entry->expire_ms = i;
+        assert_int_equal(pending_add(&pending, &map, entry), i < 2);
+    }
     pending_check(&pending, &map);
     pending_free(&pending);
     map_clear(&map);
