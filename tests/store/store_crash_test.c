@@ -186,7 +186,7 @@ static void run_crashes(struct memory_disk_abilities abilities, enum anystore_fs
                         unsigned cuts, unsigned rounds, uint64_t stream, struct run *run)
 {
     struct anystore_error error;
-    *run = (struct run){.fsync_mode = fsync_mode, .cuts = cuts};
+    *run = (struct run){.fsync_mode = fsync_mode, .cuts = cuts, .skipped = SUPPORT_SLOW ? 6 : 0};
     run->memory = memory_disk_new(&abilities);
     run->random = support_random_new(stream);
     hook_disk_init(&run->hook, memory_disk_table(run->memory));
@@ -250,7 +250,7 @@ static int kill_all(struct hook_disk *hook, enum hook_call call)
         return 0;
     long seen = number_in(run->reader);
     assert_true(seen >= atomic_load(&run->acknowledged));
-    if (support_random_below(&run->random, 3) > 0) { /* a third of the calls is enough for a run */
+    if (support_random_below(&run->random, SUPPORT_SLOW ? 15 : 3) > 0) { /* enough for one run */
         atomic_store(&run->busy, false);
         return 0;
     }
@@ -356,7 +356,8 @@ static void on_victim_done(struct anystore_request *request, bool ran,
 static bool run_death(struct memory_disk_abilities abilities, bool rewrite, int calls,
                       unsigned long *crashes)
 {
-    struct run run = {.fsync_mode = ANYSTORE_FSYNC_ALWAYS, .cuts = 2, .skipped = 3};
+    struct run run = {
+        .fsync_mode = ANYSTORE_FSYNC_ALWAYS, .cuts = 2, .skipped = SUPPORT_SLOW ? 40 : 3};
     run.memory = memory_disk_new(&abilities);
     run.random = support_random_new(100 + (unsigned)calls);
     hook_disk_init(&run.hook, memory_disk_table(run.memory));
@@ -482,7 +483,7 @@ static void test_power_cut_after_a_failure(void **state)
             for (unsigned more = 0; more < 3; more++) {
                 long seen = number_in(reader);
                 assert_true(seen >= acknowledged);
-                for (unsigned i = 0; i < 10; i++) {
+                for (unsigned i = 0; i < (SUPPORT_SLOW ? 1 : 10); i++) {
                     struct memory_disk *left =
                         memory_disk_after_power_cut(memory, next_random, &random);
                     struct anystore *after =
@@ -514,7 +515,7 @@ static void test_power_cut_after_a_lost_sync(void **state)
     unsigned long crashes = 0;
 
     (void)state;
-    for (unsigned round = 0; round < 40; round++) {
+    for (unsigned round = 0; round < (SUPPORT_SLOW ? 8 : 40); round++) {
         struct memory_disk *memory = memory_disk_new(
             &(struct memory_disk_abilities){round % 4 == 2, round % 4 != 3, round % 4 != 1});
         struct anystore_error error;

@@ -12,6 +12,18 @@
 
 #define SUPPORT_PATH_MOST 256
 
+/* Whether everything takes ten times as long: what a test repeats, it then repeats less often. */
+#if defined(__SANITIZE_THREAD__)
+#define SUPPORT_SLOW 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SUPPORT_SLOW 1
+#endif
+#endif
+#ifndef SUPPORT_SLOW
+#define SUPPORT_SLOW 0
+#endif
+
 /* ---- Files -------------------------------------------------------------------------------- */
 
 /* A new empty directory for small files, where syncs cost nothing if there is such a place; or one
