@@ -91,10 +91,11 @@ static uint8_t *add(struct records *records, size_t size)
 {
     if (size > MOST - records->size)
         size = MOST - records->size;
-    records->data = realloc(records->data, records->size + size + 1);
-    require(records->data != NULL, "out of memory");
+    uint8_t *data = realloc(records->data, records->size + size + 1);
+    require(data != NULL, "out of memory");
+    records->data = data;
     records->size += size;
-    return records->data + records->size - size;
+    return data + records->size - size;
 }
 
 static void add_bytes(struct records *records, const void *bytes, size_t size)

@@ -79,7 +79,7 @@ static void bytes_resize(struct bytes *bytes, size_t size)
         bytes->data = need(realloc(bytes->data, capacity));
         bytes->capacity = capacity;
     }
-    if (size > bytes->size)
+    if (bytes->data && size > bytes->size)
         memset(bytes->data + bytes->size, 0, size - bytes->size);
     bytes->size = size;
 }

@@ -203,7 +203,7 @@ static void expect_order(const char *text, const char *const *words)
         if (!found)
             print_error("no \"%s\" in \"%s\" of \"%s\"\n", *words, p, text);
         assert_non_null(found);
-        p = found + strlen(*words);
+        p = found ? found + strlen(*words) : p;
     }
 }
 
@@ -442,15 +442,18 @@ static bool append_name(struct anystore_txn *txn, void *arg)
     struct turn *turn = arg;
     struct anystore_value value = {.size = 0};
     char list[100] = "";
+    size_t size = 0;
     pthread_mutex_lock(turn->mutex);
     turn->running = true;
     pthread_cond_broadcast(turn->changed);
     while (turn->released && !*turn->released)
         pthread_cond_wait(turn->changed, turn->mutex);
     pthread_mutex_unlock(turn->mutex);
-    if (anystore_get(txn, "list", 4, &value))
+    if (anystore_get(txn, "list", 4, &value)) {
         memcpy(list, value.data, value.size);
-    strcat(list, turn->name);
+        size = value.size;
+    }
+    snprintf(list + size, sizeof list - size, "%s", turn->name);
     value = (struct anystore_value){.data = list, .size = strlen(list)};
     return anystore_put(txn, "list", 4, &value) == ANYSTORE_OK;
 }
@@ -525,12 +528,12 @@ static const char *lock_path(void)
 }
 
 /* Both see what the other writes, at once if `at_once`, else before long. */
-static void expect_together(struct anystore *store, struct anystore *other, bool at_once)
+static void expect_together(struct anystore *one, struct anystore *two, bool at_once)
 {
     static int number;
     for (unsigned i = 0; i < 4; i++) {
         char text[20];
-        struct anystore *from = i % 2 ? store : other, *to = i % 2 ? other : store;
+        struct anystore *from = i % 2 ? one : two, *to = i % 2 ? two : one;
         sprintf(text, "%d", ++number);
         support_put(from, "together", text);
         support_expect(from, "together", text);
