@@ -284,6 +284,7 @@ static void clients_are_killed_by_address(struct harness *harness)
         struct raw *other = raw_connect_tcp("127.0.0.1", server->port);
         redisContext *client = client_connect(server);
         check(one && other, "cannot connect");
+        raw_expect(other, "+PONG", "PING"); /* its worker has it */
         struct reply *info = raw_command(one, "CLIENT", "INFO", NULL);
         const char *at = strstr(reply_string(info), " addr=") + strlen(" addr=");
         char *address = text_format("%.*s", (int)strcspn(at, " "), at);
