@@ -35,7 +35,8 @@ struct silence {
 
 /* What commands see and change of a client. */
 struct session {
-    int resp_version; /* 2 or 3 */
+    int resp_version;  /* 2 or 3 */
+    unsigned database; /* SELECT */
     bool authenticated;
     bool close_after_reply; /* QUIT, a protocol error: no further command is run */
     bool closing_now;       /* SHUTDOWN: no reply either */
