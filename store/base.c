@@ -61,8 +61,9 @@ static enum anystore_status write_to(struct anystore *store, int fd, const uint8
                          error);
     record_write_count(&writing.writer, store->map.count);
     map_each(&store->map, write_entry, &writing);
-    enum anystore_status status = segment_writer_finish(
-        &writing.writer, store->chain.generation, store_id ? store->chain.time_ms : clock_now_ms());
+    enum anystore_status status =
+        segment_writer_finish(&writing.writer, store->chain.generation,
+                              store->fd >= 0 ? store->chain.time_ms : clock_now_ms());
     *chain = writing.writer.chain;
     segment_writer_free(&writing.writer);
     return status;

@@ -169,13 +169,14 @@ static uint64_t run_updates(struct anystore *store, struct anystore_request *req
     return ran;
 }
 
-/* The requests that asked for a new base, taken out of the list. */
-static struct anystore_request *take_rewrites(struct anystore_request **requests)
+/* The requests that want something done under the lock after the commit, a new base or a step of
+ * several.c, taken out of the list. */
+static struct anystore_request *take_later(struct anystore_request **requests)
 {
     struct anystore_request *taken = NULL, **tail = &taken;
     for (struct anystore_request **link = requests; *link;) {
         struct anystore_request *request = *link;
-        if (!request->rewrite) {
+        if (!request->rewrite && !request->locked) {
             link = &request->next;
             continue;
         }
@@ -185,6 +186,13 @@ static struct anystore_request *take_rewrites(struct anystore_request **requests
         tail = &request->next;
     }
     return taken;
+}
+
+static void run_locked(struct anystore *store, const struct anystore_request *requests)
+{
+    for (; requests; requests = requests->next)
+        if (requests->locked)
+            requests->locked(store, requests->arg);
 }
 
 static void count_round(struct anystore *store, uint64_t ran, bool committed, uint64_t started_us)
@@ -261,14 +269,16 @@ static bool commit_round(struct anystore *store)
     }
     count_round(store, ran, change && status == ANYSTORE_OK, started_us);
 
-    struct anystore_error rewrite_error = error;
-    struct anystore_request *rewrites = take_rewrites(&requests);
+    struct anystore_error later_error = error;
+    struct anystore_request *later = take_later(&requests);
+    if (status == ANYSTORE_OK)
+        run_locked(store, later);
     if (rewrite && status == ANYSTORE_OK)
-        rewrite_base(store, &rewrite_error);
+        rewrite_base(store, &later_error);
     bool due = status == ANYSTORE_OK && base_due(store);
     unlock(store);
     tell(requests, true, &error);
-    tell(rewrites, true, &rewrite_error);
+    tell(later, true, &later_error);
     return due;
 }
 

@@ -105,22 +105,22 @@ static int system_unlock(const struct disk *disk, int fd)
     return flock(fd, LOCK_UN);
 }
 
-static int queue_lock(int fd, short type)
+static int lock_byte(int fd, off_t byte, short type)
 {
-    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     return fcntl(fd, F_OFD_SETLKW, &range);
 }
 
-static int system_enter(const struct disk *disk, int fd)
+static int system_enter(const struct disk *disk, int fd, off_t byte)
 {
     (void)disk;
-    return queue_lock(fd, F_WRLCK);
+    return lock_byte(fd, byte, F_WRLCK);
 }
 
-static int system_leave(const struct disk *disk, int fd)
+static int system_leave(const struct disk *disk, int fd, off_t byte)
 {
     (void)disk;
-    return queue_lock(fd, F_UNLCK);
+    return lock_byte(fd, byte, F_UNLCK);
 }
 
 static void *system_map(const struct disk *disk, int fd, size_t size)

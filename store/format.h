@@ -38,7 +38,7 @@
  *
  * The generation counts commits over the whole life of a store.  A delta's is one more than that of
  * the commit before it; a base carries the generation and the time of the state it holds and changes no
- * data.  It stays below 2^63, so that counting on cannot wrap around. */
+ * data; where two files were exchanged (several.c) its generation may be higher than that.  It stays below 2^63, so that counting on cannot wrap around. */
 #ifndef STORE_FORMAT_H
 #define STORE_FORMAT_H
 

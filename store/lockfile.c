@@ -93,11 +93,20 @@ static enum anystore_status reopen(struct lockfile *lockfile, struct anystore_er
     return ANYSTORE_OK;
 }
 
-static int wait_for(int (*call)(const struct disk *, int), const struct disk *disk, int fd)
+static int wait_for_lock(const struct disk *disk, int fd)
 {
     int result;
     do
-        result = call(disk, fd);
+        result = disk->lock(disk, fd);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
+static int wait_for_byte(const struct disk *disk, int fd, enum lockfile_byte byte)
+{
+    int result;
+    do
+        result = disk->enter(disk, fd, byte);
     while (result != 0 && errno == EINTR);
     return result;
 }
@@ -107,11 +116,11 @@ enum anystore_status lockfile_acquire(struct lockfile *lockfile, struct anystore
     const struct disk *disk = lockfile->disk;
     for (;;) {
         /* Where there is no queue (some network file systems), the lock alone must do. */
-        bool queued = wait_for(disk->enter, disk, lockfile->fd) == 0;
-        int result = wait_for(disk->lock, disk, lockfile->fd);
+        bool queued = wait_for_byte(disk, lockfile->fd, LOCKFILE_QUEUE) == 0;
+        int result = wait_for_lock(disk, lockfile->fd);
         int number = errno;
         if (queued)
-            disk->leave(disk, lockfile->fd);
+            disk->leave(disk, lockfile->fd, LOCKFILE_QUEUE);
         if (result != 0) {
             errno = number;
             return error_system(error, "cannot lock %s", lockfile->path);
@@ -128,4 +137,40 @@ enum anystore_status lockfile_acquire(struct lockfile *lockfile, struct anystore
 void lockfile_release(struct lockfile *lockfile)
 {
     lockfile->disk->unlock(lockfile->disk, lockfile->fd);
+}
+
+/* Whether the path names the file that the descriptor has open. */
+static bool is_named(const struct lockfile *lockfile, int fd)
+{
+    const struct disk *disk = lockfile->disk;
+    struct stat open_st, path_st;
+    return disk->fstat(disk, fd, &open_st) == 0 &&
+           disk->stat(disk, lockfile->path, &path_st) == 0 && open_st.st_dev == path_st.st_dev &&
+           open_st.st_ino == path_st.st_ino;
+}
+
+int lockfile_take_byte(const struct lockfile *lockfile, enum lockfile_byte byte,
+                       struct anystore_error *error)
+{
+    const struct disk *disk = lockfile->disk;
+    for (;;) {
+        int fd = disk->open(disk, lockfile->path, O_RDWR | O_NOFOLLOW, 0);
+        if (fd < 0) {
+            error_system(error, "cannot open the lock file %s", lockfile->path);
+            return -1;
+        }
+        if (wait_for_byte(disk, fd, byte) != 0) {
+            error_system(error, "cannot lock %s", lockfile->path);
+            disk->close(disk, fd);
+            return -1;
+        }
+        if (is_named(lockfile, fd))
+            return fd;
+        disk->close(disk, fd); /* somebody replaced the lock file meanwhile */
+    }
+}
+
+void lockfile_give_byte(const struct lockfile *lockfile, int fd)
+{
+    lockfile->disk->close(lockfile->disk, fd);
 }

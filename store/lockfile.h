@@ -16,6 +16,12 @@
 #define LOCKFILE_BYTES      4096
 #define LOCKFILE_MARK_BYTES 8
 
+/* Bytes of the file that stand for a lock of their own (open file description locks). */
+enum lockfile_byte {
+    LOCKFILE_QUEUE = 0, /* the queue before the lock, see lockfile.c */
+    LOCKFILE_SEVERAL,   /* held by who uses this store and its siblings together, see several.c */
+};
+
 struct lockfile {
     const struct disk *disk;
     const char *path;
@@ -34,6 +40,12 @@ void lockfile_close(struct lockfile *lockfile);
  * replaced the lock file), that one is opened and locked instead. */
 enum anystore_status lockfile_acquire(struct lockfile *lockfile, struct anystore_error *error);
 void lockfile_release(struct lockfile *lockfile);
+
+/* Waits for the lock of one byte through a descriptor of its own and takes it.  Any thread.  The
+ * descriptor, which lockfile_give_byte closes; -1 and *error on failure. */
+int lockfile_take_byte(const struct lockfile *lockfile, enum lockfile_byte byte,
+                       struct anystore_error *error);
+void lockfile_give_byte(const struct lockfile *lockfile, int fd);
 
 /* Whether the path does not name the file that is open. */
 bool lockfile_replaced(const struct lockfile *lockfile);

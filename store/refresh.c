@@ -194,8 +194,12 @@ static enum anystore_status read_header(struct anystore *store, struct news *new
     *same = !first && chain_same_file(&store->chain, &header);
     if (*same)
         return ANYSTORE_OK;
-    if (!first && memcmp(header.store_id, store->chain.header.store_id, FORMAT_ID_BYTES) != 0)
+    if (!first && memcmp(header.store_id, store->id, FORMAT_ID_BYTES) != 0)
         return replaced(store, error, "was replaced by the file of another store");
+    const struct anystore *family = store->family;
+    if (family != store && memcmp(header.store_id, family->id, FORMAT_ID_BYTES) != 0)
+        return error_set(error, ANYSTORE_FOREIGN, "%s does not belong together with %s",
+                         store->path, family->path);
     uint8_t file_key[XAES_KEY_BYTES];
     bool fits = false;
     if (!format_file_key(&header, store->key.bytes, file_key, &fits))

@@ -87,7 +87,9 @@ static enum anystore_status load_or_make(struct anystore *store, struct anystore
     if (exists) {
         status = refresh_first(store, error);
     } else {
-        status = base_write(store, NULL, error);
+        const struct anystore *family = store->family;
+        const uint8_t *id = family == store ? NULL : family->id;
+        status = base_write(store, id, error);
         if (status == ANYSTORE_OK)
             status = store_learn_secrets(store, &store->chain.header, error);
         if (status == ANYSTORE_OK)
@@ -110,6 +112,7 @@ enum anystore_status store_learn_secrets(struct anystore *store, const struct fo
     struct format_secrets secrets;
     if (!format_secrets(header, store->key.bytes, &secrets))
         return error_set(error, ANYSTORE_IO, "cannot derive a key: OpenSSL failed");
+    memcpy(store->id, header->store_id, sizeof store->id);
     store->mark_mask = secrets.mark_mask;
     store->map.seed = (struct siphash_key){secrets.map_seed[0], secrets.map_seed[1]};
     OPENSSL_cleanse(&secrets, sizeof secrets);
@@ -150,6 +153,7 @@ static bool init_locks(struct anystore *store)
     return view_lock_init(&store->view_lock) &&
            pthread_mutex_init(&store->refresh_mutex, NULL) == 0 &&
            pthread_mutex_init(&store->queue_mutex, NULL) == 0 &&
+           pthread_mutex_init(&store->several_mutex, NULL) == 0 &&
            pthread_condattr_init(&monotonic) == 0 &&
            pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0 &&
            pthread_cond_init(&store->queue_changed, &monotonic) == 0;
@@ -172,6 +176,7 @@ struct anystore *store_open_on_disk(const struct anystore_options *options, cons
     store->lockfile.fd = -1;
     store->disk = disk;
     store->fsync = options->fsync;
+    store->family = options->sibling ? options->sibling->family : store;
     store->has_exchange = true;
     store->on_log = options->on_log;
     store->log_arg = options->log_arg;
@@ -226,6 +231,7 @@ void anystore_close(struct anystore *store)
     map_clear(&store->map);
     pthread_cond_destroy(&store->queue_changed);
     pthread_mutex_destroy(&store->queue_mutex);
+    pthread_mutex_destroy(&store->several_mutex);
     pthread_mutex_destroy(&store->refresh_mutex);
     watch_table_destroy(&store->watches);
     view_lock_destroy(&store->view_lock);
@@ -295,14 +301,14 @@ static void on_done(struct anystore_request *request, bool ran, const struct any
     pthread_mutex_unlock(&self->mutex);
 }
 
-enum anystore_status anystore_update(struct anystore *store, anystore_fn *fn, void *arg,
-                                     struct anystore_error *error)
+enum anystore_status store_submit_and_wait(struct anystore *store,
+                                           const struct anystore_request *update,
+                                           struct anystore_error *error)
 {
-    if (!store->path)
-        return update_in_memory(store, fn, arg, error);
-    struct waiting waiting = {.request = {.fn = fn, .arg = arg, .on_done = on_done},
+    struct waiting waiting = {.request = *update,
                               .mutex = PTHREAD_MUTEX_INITIALIZER,
                               .done_changed = PTHREAD_COND_INITIALIZER};
+    waiting.request.on_done = on_done;
     anystore_submit(store, &waiting.request);
     pthread_mutex_lock(&waiting.mutex);
     while (!waiting.done)
@@ -313,6 +319,15 @@ enum anystore_status anystore_update(struct anystore *store, anystore_fn *fn, vo
     if (error)
         *error = waiting.outcome;
     return waiting.outcome.status;
+}
+
+enum anystore_status anystore_update(struct anystore *store, anystore_fn *fn, void *arg,
+                                     struct anystore_error *error)
+{
+    if (!store->path)
+        return update_in_memory(store, fn, arg, error);
+    const struct anystore_request update = {.fn = fn, .arg = arg};
+    return store_submit_and_wait(store, &update, error);
 }
 
 /* ---- Looking inside ----------------------------------------------------------------------- */

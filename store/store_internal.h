@@ -42,7 +42,10 @@ struct anystore {
     void (*on_log)(enum anystore_log_level level, const char *text, void *arg);
     void *log_arg;
     const struct disk *disk;
+    uint8_t id[FORMAT_ID_BYTES]; /* the store id of the file */
     uint64_t mark_mask;
+    struct anystore *family;       /* the store that all siblings name, or itself */
+    pthread_mutex_t several_mutex; /* of `family`: one thread uses several at a time */
 
     struct view_lock view_lock;
     struct map map; /* published; guard: view_lock */
@@ -80,7 +83,7 @@ struct anystore {
 struct anystore *store_open_on_disk(const struct anystore_options *options, const struct disk *disk,
                                     struct anystore_error *error);
 
-/* Derives mark_mask and the seed of the still empty map, which depend on the store's id: the first
+/* Sets id and derives mark_mask and the seed of the still empty map, which depend on the store's id: the first
  * thing after that is known. */
 enum anystore_status store_learn_secrets(struct anystore *store, const struct format_header *header,
                                          struct anystore_error *error);
@@ -130,6 +133,11 @@ enum anystore_status refresh_first(struct anystore *store, struct anystore_error
 /* commit.c ----------------------------------------------------------------------------------- */
 
 void *commit_thread(void *store);
+
+/* Submits an update and waits for its end. */
+enum anystore_status store_submit_and_wait(struct anystore *store,
+                                           const struct anystore_request *update,
+                                           struct anystore_error *error);
 
 /* commit_file.c ------------------------------------------------------------------------------ */
 

@@ -78,6 +78,10 @@ struct anystore_options {
     const char *path; /* the data file; NULL: no file, the data ends with the process */
     const struct anystore_key *key; /* needed with a path; copied */
     enum anystore_fsync fsync;
+    /* Another store, open for longer than this one, that this one belongs together with: only siblings
+     * (those with the same one here, and that one itself) can be used together, see below.  The file
+     * is made as one of that family, and a file of another is refused.  NULL: a store on its own. */
+    struct anystore *sibling;
     /* Told what an operator wants to know; any thread.  May be NULL. */
     void (*on_log)(enum anystore_log_level level, const char *text, void *arg);
     void *log_arg;
@@ -142,11 +146,34 @@ struct anystore_request {
      * error->status is ANYSTORE_OK, ANYSTORE_ABORTED, or why nothing of it was kept.  The request
      * may be freed or submitted again from here. */
     void (*on_done)(struct anystore_request *request, bool ran, const struct anystore_error *error);
-    struct anystore_request *next; /* the store's */
-    bool aborted;                  /* the store's */
+    struct anystore_request *next; /* the store's, as all that follows */
+    bool aborted;
+    void (*locked)(struct anystore *store, void *arg);
 };
 
 void anystore_submit(struct anystore *store, struct anystore_request *request);
+
+/* ---- Several stores together -------------------------------------------------------------- */
+
+/* One transaction over several stores; txns[i] is that of stores[i]. */
+typedef bool anystore_several_fn(struct anystore_txn *const *txns, void *arg);
+
+/* Runs fn in an update on each of several different siblings (at least one) at the same time, and
+ * returns when all is durable, or undone.  What fn reads is of one moment, whatever other processes do.
+ * What it changes in one store is all or nothing, but each store has a file of its own: the changes
+ * become durable one store after the other, those of the last one in `stores` first.  If one cannot be
+ * made durable, it and all before it are undone; *failed (may be NULL) is its index, and what comes
+ * behind it stays changed.  rewrite as in a request, for each of them.
+ * Not to be called in a transaction. */
+enum anystore_status anystore_update_several(struct anystore *const *stores, size_t count,
+                                             anystore_several_fn *fn, void *arg, bool rewrite,
+                                             size_t *failed, struct anystore_error *error);
+
+/* Exchanges what two siblings hold, and with it their files, for all processes, in one atomic step on
+ * the disk.  Costs writing both files anew.  If it fails nothing was exchanged.
+ * Not to be called in a transaction. */
+enum anystore_status anystore_swap(struct anystore *a, struct anystore *b,
+                                   struct anystore_error *error);
 
 /* In a transaction.  Keys and values are any bytes.  A key whose time has come is not there. */
 

@@ -126,14 +126,14 @@ static int hook_unlock(const struct disk *disk, int fd)
     return done(disk, HOOK_UNLOCK, UNDER(disk)->unlock(UNDER(disk), fd));
 }
 
-static int hook_enter(const struct disk *disk, int fd)
+static int hook_enter(const struct disk *disk, int fd, off_t byte)
 {
-    return goes_on(disk, HOOK_ENTER, NULL) ? UNDER(disk)->enter(UNDER(disk), fd) : -1;
+    return goes_on(disk, HOOK_ENTER, NULL) ? UNDER(disk)->enter(UNDER(disk), fd, byte) : -1;
 }
 
-static int hook_leave(const struct disk *disk, int fd)
+static int hook_leave(const struct disk *disk, int fd, off_t byte)
 {
-    return done(disk, HOOK_LEAVE, UNDER(disk)->leave(UNDER(disk), fd));
+    return done(disk, HOOK_LEAVE, UNDER(disk)->leave(UNDER(disk), fd, byte));
 }
 
 static void *hook_map(const struct disk *disk, int fd, size_t size)

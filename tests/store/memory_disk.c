@@ -2,6 +2,7 @@
 /* A disk in memory, with a log of what has not been synced. */
 #include "memory_disk.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -9,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMES       8
-#define DESCRIPTORS 64
-#define NAME_MOST   128
+#define NAMES        16
+#define DESCRIPTORS  64
+#define NAME_MOST    128
+#define LOCKED_BYTES 4 /* that a file has locks for */
 
 /* Open descriptors start here, so that one of the system used by mistake is noticed. */
 #define FIRST_DESCRIPTOR 1000000
@@ -33,8 +35,8 @@ struct inode {
     uint64_t number;
     struct bytes now, synced;
     struct change *changes, **last_change;
-    bool pinned;                 /* mapped: `now` must stay where it is */
-    int lock_owner, queue_owner; /* descriptors; 0: free */
+    bool pinned;                              /* mapped: `now` must stay where it is */
+    int lock_owner, byte_owner[LOCKED_BYTES]; /* descriptors; 0: free */
 };
 
 struct directory {
@@ -299,8 +301,9 @@ static int memory_close(const struct disk *disk, int fd)
     struct inode *inode = inode_of(memory, fd);
     if (inode && inode->lock_owner == fd)
         inode->lock_owner = 0;
-    if (inode && inode->queue_owner == fd)
-        inode->queue_owner = 0;
+    for (size_t i = 0; inode && i < LOCKED_BYTES; i++)
+        if (inode->byte_owner[i] == fd)
+            inode->byte_owner[i] = 0;
     memory->descriptors[fd - FIRST_DESCRIPTOR].open = false;
     pthread_cond_broadcast(&memory->unlocked);
     return end(memory, 0, 0);
@@ -471,16 +474,18 @@ static int memory_unlock(const struct disk *disk, int fd)
     return give(memory, &inode_of(memory, fd)->lock_owner, fd);
 }
 
-static int memory_enter(const struct disk *disk, int fd)
+static int memory_enter(const struct disk *disk, int fd, off_t byte)
 {
     struct memory_disk *memory = begin(disk);
-    return take(memory, &inode_of(memory, fd)->queue_owner, fd);
+    assert(byte >= 0 && byte < LOCKED_BYTES);
+    return take(memory, &inode_of(memory, fd)->byte_owner[byte], fd);
 }
 
-static int memory_leave(const struct disk *disk, int fd)
+static int memory_leave(const struct disk *disk, int fd, off_t byte)
 {
     struct memory_disk *memory = begin(disk);
-    return give(memory, &inode_of(memory, fd)->queue_owner, fd);
+    assert(byte >= 0 && byte < LOCKED_BYTES);
+    return give(memory, &inode_of(memory, fd)->byte_owner[byte], fd);
 }
 
 static void *memory_map(const struct disk *disk, int fd, size_t size)
@@ -612,7 +617,7 @@ void memory_disk_release_locks(struct memory_disk *memory)
 {
     pthread_mutex_lock(&memory->mutex);
     for (struct inode *inode = memory->inodes; inode; inode = inode->next)
-        inode->lock_owner = inode->queue_owner = 0;
+        inode->lock_owner = 0, memset(inode->byte_owner, 0, sizeof inode->byte_owner);
     pthread_cond_broadcast(&memory->unlocked);
     pthread_mutex_unlock(&memory->mutex);
 }

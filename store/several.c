@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/* Using several stores together: one transaction over all of them, and exchanging two.
+ *
+ * Who does that holds the locks of several files, so there is one more lock before them, which the
+ * whole family shares (LOCKFILE_SEVERAL): only one thread of one process can be here at a time, and
+ * everybody else waits for one file's lock at most.  So nobody can wait in a circle.
+ *
+ * The locks are held by the commit threads: the update of the first store runs on its commit thread,
+ * which waits there while the update of the second runs on the second's, and so on.  The innermost one
+ * sees all of them at rest. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "store_internal.h"
+#include "txn.h"
+
+/* ---- The lock of the family --------------------------------------------------------------- */
+
+/* A descriptor for family_unlock; -1 also where there is no file to lock, with OK. */
+static enum anystore_status family_lock(struct anystore *family, int *fd,
+                                        struct anystore_error *error)
+{
+    pthread_mutex_lock(&family->several_mutex);
+    *fd = -1;
+    if (!family->path)
+        return error_ok(error);
+    *fd = lockfile_take_byte(&family->lockfile, LOCKFILE_SEVERAL, error);
+    if (*fd >= 0)
+        return error_ok(error);
+    pthread_mutex_unlock(&family->several_mutex);
+    return error->status;
+}
+
+static void family_unlock(struct anystore *family, int fd)
+{
+    if (fd >= 0)
+        lockfile_give_byte(&family->lockfile, fd);
+    pthread_mutex_unlock(&family->several_mutex);
+}
+
+/* ---- One transaction over several stores -------------------------------------------------- */
+
+struct several {
+    struct anystore *const *stores;
+    size_t count;
+    struct anystore_txn **txns;
+    size_t begun; /* stores whose update runs */
+    anystore_several_fn *fn;
+    void *arg;
+    bool rewrite;
+    size_t failed;
+    struct anystore_error error; /* of the innermost update that failed */
+};
+
+static bool run_next(struct anystore_txn *txn, void *arg);
+
+/* Begins the update of the next store; returns when it is durable or has failed. */
+static bool update_next(struct several *several)
+{
+    size_t index = several->begun;
+    struct anystore *store = several->stores[index];
+    const struct anystore_request update = {
+        .fn = run_next, .arg = several, .rewrite = several->rewrite};
+    struct anystore_error error;
+    enum anystore_status status = store->path ? store_submit_and_wait(store, &update, &error)
+                                              : anystore_update(store, run_next, several, &error);
+    /* An update that was undone because one inside it had failed is not the cause. */
+    if (status != ANYSTORE_OK && several->error.status == ANYSTORE_OK) {
+        several->error = error;
+        several->failed = index;
+    }
+    return status == ANYSTORE_OK;
+}
+
+static bool run_next(struct anystore_txn *txn, void *arg)
+{
+    struct several *several = arg;
+    several->txns[several->begun++] = txn;
+    if (several->begun < several->count)
+        return update_next(several);
+    return several->fn(several->txns, several->arg);
+}
+
+enum anystore_status anystore_update_several(struct anystore *const *stores, size_t count,
+                                             anystore_several_fn *fn, void *arg, bool rewrite,
+                                             size_t *failed, struct anystore_error *error)
+{
+    struct anystore_error own;
+    struct several several = {.stores = stores,
+                              .count = count,
+                              .txns = calloc(count, sizeof *several.txns),
+                              .fn = fn,
+                              .arg = arg,
+                              .rewrite = rewrite};
+    if (!error)
+        error = &own;
+    if (!several.txns)
+        return error_nomem(error);
+    error_ok(&several.error);
+    int fd = -1;
+    if (family_lock(stores[0]->family, &fd, error) == ANYSTORE_OK) {
+        update_next(&several);
+        family_unlock(stores[0]->family, fd);
+        *error = several.error;
+    }
+    if (failed)
+        *failed = several.failed;
+    free(several.txns);
+    return error->status;
+}
+
+/* ---- Exchanging two ----------------------------------------------------------------------- */
+
+struct swap {
+    struct anystore *a, *b;
+    struct anystore_error error;
+};
+
+/* The number of the state after the exchange, which neither store has had yet: so that every process
+ * notices it. */
+static uint64_t next_generation(const struct anystore *a, const struct anystore *b)
+{
+    uint64_t most =
+        a->chain.generation > b->chain.generation ? a->chain.generation : b->chain.generation;
+    return most + 1;
+}
+
+/* Writes the store's file anew with that generation, as if there had been commits that changed nothing.
+ * Nobody sees it before the mark is raised. */
+static enum anystore_status renumber(struct anystore *store, uint64_t generation,
+                                     struct anystore_error *error)
+{
+    pthread_mutex_lock(&store->refresh_mutex);
+    uint64_t before = store->chain.generation;
+    store->chain.generation = generation;
+    pthread_mutex_unlock(&store->refresh_mutex);
+    enum anystore_status status = base_write(store, store->id, error);
+    if (status == ANYSTORE_OK)
+        return ANYSTORE_OK;
+    pthread_mutex_lock(&store->refresh_mutex);
+    store->chain.generation = before;
+    pthread_mutex_unlock(&store->refresh_mutex);
+    return status;
+}
+
+/* After an exchange that came to nothing: shows the generation that the file has. */
+static void publish_number(struct anystore *store)
+{
+    pthread_mutex_lock(&store->refresh_mutex);
+    store_set_mark(store, store->chain.generation);
+    view_lock_exclusive(&store->view_lock);
+    atomic_store_explicit(&store->loaded, store->chain.generation, memory_order_release);
+    view_unlock_exclusive(&store->view_lock);
+    pthread_mutex_unlock(&store->refresh_mutex);
+}
+
+static bool sync_names(const struct anystore *a, const struct anystore *b)
+{
+    return a->fsync != ANYSTORE_FSYNC_ALWAYS ||
+           (disk_sync_directory_of(a->disk, a->path) && disk_sync_directory_of(b->disk, b->path));
+}
+
+/* Exchanges the names of the two files, durably. */
+static enum anystore_status exchange_files(struct anystore *a, struct anystore *b,
+                                           struct anystore_error *error)
+{
+    if (a->disk->exchange(a->disk, a->path, b->path) != 0)
+        return error_system(error, "cannot exchange %s and %s", a->path, b->path);
+    if (sync_names(a, b))
+        return ANYSTORE_OK;
+    enum anystore_status status = error_system(error, "cannot sync the directory of %s", a->path);
+    if (a->disk->exchange(a->disk, a->path, b->path) != 0)
+        store_log(a, ANYSTORE_LOG_WARNING,
+                  "%s and %s may have been exchanged, though that was said to have failed", a->path,
+                  b->path);
+    return status;
+}
+
+static void swap_maps(struct anystore *a, struct anystore *b)
+{
+    struct map map = a->map;
+    a->map = b->map;
+    b->map = map;
+    watch_touch_all(&a->watches);
+    watch_touch_all(&b->watches);
+    store_note_map(a);
+    store_note_map(b);
+}
+
+static void swap_files(struct anystore *a, struct anystore *b)
+{
+    struct chain chain = a->chain;
+    a->chain = b->chain;
+    b->chain = chain;
+    chain_wipe(&chain);
+    int fd = a->fd;
+    a->fd = b->fd;
+    b->fd = fd;
+    struct stat file = a->file;
+    a->file = b->file;
+    b->file = file;
+    store_note_file(a);
+    store_note_file(b);
+}
+
+/* As the publication of a commit, of both stores at once. */
+static void publish_swap(struct anystore *a, struct anystore *b)
+{
+    pthread_mutex_lock(&a->refresh_mutex);
+    pthread_mutex_lock(&b->refresh_mutex);
+    uint64_t generation = a->chain.generation;
+    store_set_mark(a, generation);
+    store_set_mark(b, generation);
+    view_lock_exclusive(&a->view_lock);
+    view_lock_exclusive(&b->view_lock);
+    swap_maps(a, b);
+    atomic_store_explicit(&a->loaded, generation, memory_order_release);
+    atomic_store_explicit(&b->loaded, generation, memory_order_release);
+    view_unlock_exclusive(&b->view_lock);
+    view_unlock_exclusive(&a->view_lock);
+    swap_files(a, b);
+    pthread_mutex_unlock(&b->refresh_mutex);
+    pthread_mutex_unlock(&a->refresh_mutex);
+}
+
+/* Both locks are held, on the commit thread of b; that of a waits. */
+static void swap_locked(struct anystore *b, void *arg)
+{
+    struct swap *swap = arg;
+    struct anystore *a = swap->a;
+    uint64_t generation = next_generation(a, b);
+    bool a_renumbered = renumber(a, generation, &swap->error) == ANYSTORE_OK;
+    bool b_renumbered = a_renumbered && renumber(b, generation, &swap->error) == ANYSTORE_OK;
+    if (b_renumbered && exchange_files(a, b, &swap->error) == ANYSTORE_OK) {
+        publish_swap(a, b);
+        error_ok(&swap->error);
+        return;
+    }
+    if (a_renumbered)
+        publish_number(a);
+    if (b_renumbered)
+        publish_number(b);
+}
+
+/* The lock of a is held, on its commit thread. */
+static void swap_outer(struct anystore *a, void *arg)
+{
+    struct swap *swap = arg;
+    (void)a;
+    const struct anystore_request request = {.locked = swap_locked, .arg = swap};
+    struct anystore_error error;
+    if (store_submit_and_wait(swap->b, &request, &error) != ANYSTORE_OK)
+        swap->error = error;
+}
+
+static void swap_in_memory(struct anystore *a, struct anystore *b)
+{
+    view_lock_exclusive(&a->view_lock);
+    view_lock_exclusive(&b->view_lock);
+    swap_maps(a, b);
+    view_unlock_exclusive(&b->view_lock);
+    view_unlock_exclusive(&a->view_lock);
+}
+
+enum anystore_status anystore_swap(struct anystore *a, struct anystore *b,
+                                   struct anystore_error *error)
+{
+    struct swap swap = {.a = a, .b = b};
+    error_ok(&swap.error);
+    int fd = -1;
+    if (a == b)
+        return error_ok(error);
+    if (family_lock(a->family, &fd, &swap.error) == ANYSTORE_OK) {
+        const struct anystore_request request = {.locked = swap_outer, .arg = &swap};
+        struct anystore_error outer;
+        if (!a->path)
+            swap_in_memory(a, b);
+        else if (store_submit_and_wait(a, &request, &outer) != ANYSTORE_OK)
+            swap.error = outer;
+        family_unlock(a->family, fd);
+    }
+    if (error)
+        *error = swap.error;
+    return swap.error.status;
+}
