@@ -8,7 +8,7 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
-#include "command.h"
+#include "request.h"
 #include "command_category.h"
 #include "command_internal.h"
 #include "config.h"

@@ -3,7 +3,7 @@
 #ifndef SERVER_COMMAND_BIT_H
 #define SERVER_COMMAND_BIT_H
 
-#include "command.h"
+#include "request.h"
 
 /* Reads the number of a bit that a string may have; otherwise replies that it is none.  With a
  * width other than 0 "#3" is three times the width. */

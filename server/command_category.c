@@ -2,7 +2,7 @@
 /* The table of ACL categories, and the rules that derive a command's from its flags. */
 #include "command_category.h"
 
-#include "command.h"
+#include "request.h"
 
 /* The categories that follow from a command's flags, and those that no command has, beside enum
  * command_categories. */

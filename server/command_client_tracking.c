@@ -2,7 +2,7 @@
 /* CLIENT TRACKING and its kin: there is no client side caching here, and they say so as Redis does to
  * a client that does not use it. */
 #include "client.h"
-#include "command.h"
+#include "request.h"
 #include "command_internal.h"
 #include "connection.h"
 #include "server.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* CONFIG, from the table of options. */
-#include "command.h"
+#include "request.h"
 
 #include <errno.h>
 #include <stdatomic.h>

@@ -11,7 +11,7 @@
 
 #include <openssl/sha.h>
 
-#include "command.h"
+#include "request.h"
 #include "config.h"
 #include "glob.h"
 #include "log.h"

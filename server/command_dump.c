@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* DUMP and RESTORE: values in Redis's serialised form, from and to other servers. */
-#include "command.h"
+#include "request.h"
 
 #include <stdlib.h>
 

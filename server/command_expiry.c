@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The commands that give keys a time to vanish, take it away and ask for it. */
-#include "command.h"
+#include "request.h"
 
 /* ---- Setting ------------------------------------------------------------------------------ */
 

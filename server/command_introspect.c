@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* COMMAND, from the rows of all families. */
-#include "command.h"
+#include "request.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The commands on keys of any type and on the whole key space. */
-#include "command.h"
+#include "request.h"
 
 #include <string.h>
 

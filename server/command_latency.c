@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
-#include "command.h"
+#include "request.h"
 #include "command_internal.h"
 #include "config.h"
 #include "latency.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
+#include "request.h"
 #include "memory.h"
 #include "server.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* OBJECT: what Redis tells of how it keeps a value.  Here every string is kept as its bytes; the
  * answers are those of a Redis in which the value was set as it is. */
-#include "command.h"
+#include "request.h"
 
 #include <limits.h>
 

@@ -2,7 +2,7 @@
 /* SUBSCRIBE, UNSUBSCRIBE, PSUBSCRIBE, PUNSUBSCRIBE, PUBLISH, PUBSUB. */
 #include <stdlib.h>
 
-#include "command.h"
+#include "request.h"
 #include "connection.h"
 #include "glob.h"
 #include "pubsub.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What Redis says about replicas and clusters.  Here servers share a file, and all are equal: each is
  * a master without replicas, and no part of a cluster. */
-#include "command.h"
+#include "request.h"
 #include "config.h"
 #include "server.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The commands that list keys or find one: KEYS, SCAN, RANDOMKEY. */
-#include "command.h"
+#include "request.h"
 
 #include <inttypes.h>
 #include <openssl/rand.h>

@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <sys/time.h>
 
-#include "command.h"
+#include "request.h"
 #include "config.h"
 #include "connection.h"
 #include "info.h"

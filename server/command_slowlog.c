@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SLOWLOG: the commands that took long. */
-#include "command.h"
+#include "request.h"
 #include "server.h"
 #include "slowlog.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SORT and SORT_RO.  What they sort, lists and sets, is not there yet: a key that is not there sorts
  * to nothing, and any other holds the wrong type. */
-#include "command.h"
+#include "request.h"
 
 struct sort_options {
     size_t store_index; /* the argument with the key; 0: none */

@@ -3,7 +3,7 @@
 #ifndef SERVER_COMMAND_STRING_H
 #define SERVER_COMMAND_STRING_H
 
-#include "command.h"
+#include "request.h"
 
 /* As get_string_or_reply, counted as a lookup. */
 bool read_string_or_reply(struct request *request, const struct resp_arg *key,

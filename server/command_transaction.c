@@ -3,7 +3,7 @@
  *
  * EXEC runs all that is queued in one transaction of the store: in a view if nothing of it writes,
  * in an update, which is one commit, otherwise (connection.c decides by the queue's flags). */
-#include "command.h"
+#include "request.h"
 #include "connection.h"
 #include "server.h"
 

@@ -10,7 +10,7 @@
 #include <event2/event.h>
 
 #include "client.h"
-#include "command.h"
+#include "request.h"
 #include "config.h"
 #include "log.h"
 #include "pubsub.h"

@@ -11,7 +11,7 @@
 
 #include <event2/event.h>
 
-#include "command.h"
+#include "request.h"
 #include "client.h"
 #include "clock.h"
 #include "config.h"

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
+#include "request.h"
 #include "crc64.h"
 #include "lzf.h"
 

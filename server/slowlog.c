@@ -9,7 +9,7 @@
 
 #include "client.h"
 #include "clock.h"
-#include "command.h"
+#include "request.h"
 #include "config.h"
 #include "connection.h"
 #include "server.h"
