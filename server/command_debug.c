@@ -11,6 +11,7 @@
 
 #include <openssl/sha.h>
 
+#include "command_internal.h"
 #include "request.h"
 #include "config.h"
 #include "glob.h"
@@ -57,16 +58,12 @@ static bool value_or_reply(struct request *request, struct anystore_value *value
 static void debug_object(struct request *request)
 {
     struct anystore_value value;
-    int64_t integer = 0;
     char text[256];
     if (!value_or_reply(request, &value))
         return;
-    const char *encoding = parse_integer(value.data, value.size, &integer) ? "int"
-                           : value.size <= 44                              ? "embstr"
-                                                                           : "raw";
     snprintf(text, sizeof text,
              "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:0 lru_seconds_idle:0",
-             value.data, encoding, value.size + 1);
+             value.data, command_encoding(&value), value.size + 1);
     resp_write_simple(request->reply, text);
 }
 

@@ -22,6 +22,9 @@ bool command_is_client_name(const struct resp_arg *arg);
 bool command_set_text_or_reply(struct request *request, enum client_text which, const char *what,
                                const struct resp_arg *value);
 
+/* OBJECT ENCODING's word for a value: what Redis would keep, had it been set as it is. */
+const char *command_encoding(const struct anystore_value *value);
+
 /* The subcommands of CLIENT about client side caching. */
 void command_client_caching(struct request *request);
 void command_client_getredir(struct request *request);

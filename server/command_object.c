@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* OBJECT: what Redis tells of how it keeps a value.  Here every string is kept as its bytes; the
  * answers are those of a Redis in which the value was set as it is. */
-#include "request.h"
-
 #include <limits.h>
+
+#include "command_internal.h"
+#include "request.h"
 
 enum {
     EMBEDDED_MOST = 44, /* bytes of a string that Redis keeps in one piece with its header */
@@ -27,16 +28,19 @@ static bool is_integer(const struct anystore_value *value, int64_t *number)
 
 /* Redis has "raw" also for a short string that was changed in place (APPEND, SETRANGE, SETBIT), or
  * "embstr" for a number that INCRBYFLOAT left: nobody notes here how a value came about. */
+const char *command_encoding(const struct anystore_value *value)
+{
+    int64_t number;
+    if (is_integer(value, &number))
+        return "int";
+    return value->size <= EMBEDDED_MOST ? "embstr" : "raw";
+}
+
 static void run_object_encoding(struct request *request)
 {
     struct anystore_value value;
-    int64_t number;
-    if (!object_or_reply(request, &value))
-        return;
-    const char *encoding = is_integer(&value, &number)   ? "int"
-                           : value.size <= EMBEDDED_MOST ? "embstr"
-                                                         : "raw";
-    resp_write_bulk_text(request->reply, encoding);
+    if (object_or_reply(request, &value))
+        resp_write_bulk_text(request->reply, command_encoding(&value));
 }
 
 static void run_object_refcount(struct request *request)
