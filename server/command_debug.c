@@ -12,10 +12,10 @@
 #include <openssl/sha.h>
 
 #include "command_internal.h"
-#include "request.h"
 #include "config.h"
 #include "glob.h"
 #include "log.h"
+#include "request.h"
 #include "server.h"
 
 static const struct resp_arg *option_of(const struct request *request)

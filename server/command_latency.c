@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "clock.h"
-#include "request.h"
 #include "command_internal.h"
 #include "config.h"
 #include "latency.h"
+#include "request.h"
 #include "server.h"
 #include "tally.h"
 

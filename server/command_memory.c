@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "request.h"
 #include "memory.h"
+#include "request.h"
 #include "server.h"
 
 /* A key and its value are one piece of memory with a head of 32 bytes, which the allocator rounds up,

@@ -2,10 +2,10 @@
 /* SUBSCRIBE, UNSUBSCRIBE, PSUBSCRIBE, PUNSUBSCRIBE, PUBLISH, PUBSUB. */
 #include <stdlib.h>
 
-#include "request.h"
 #include "connection.h"
 #include "glob.h"
 #include "pubsub.h"
+#include "request.h"
 #include "server.h"
 
 static const char *const subscribe_words[] = {"subscribe", "psubscribe"};

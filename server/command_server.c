@@ -4,11 +4,11 @@
 #include <limits.h>
 #include <sys/time.h>
 
-#include "request.h"
 #include "config.h"
 #include "connection.h"
 #include "info.h"
 #include "log.h"
+#include "request.h"
 #include "server.h"
 
 static void run_info(struct request *request)

@@ -10,10 +10,10 @@
 #include <event2/event.h>
 
 #include "client.h"
-#include "request.h"
 #include "config.h"
 #include "log.h"
 #include "pubsub.h"
+#include "request.h"
 #include "server.h"
 #include "clock.h"
 

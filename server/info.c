@@ -11,11 +11,11 @@
 
 #include <event2/event.h>
 
-#include "request.h"
 #include "client.h"
 #include "clock.h"
 #include "config.h"
 #include "memory.h"
+#include "request.h"
 #include "server.h"
 #include "tally.h"
 #include "version.h"

@@ -18,9 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "request.h"
 #include "crc64.h"
 #include "lzf.h"
+#include "request.h"
 
 enum {
     RDB_VERSION = 10,

@@ -9,9 +9,9 @@
 
 #include "client.h"
 #include "clock.h"
-#include "request.h"
 #include "config.h"
 #include "connection.h"
+#include "request.h"
 #include "server.h"
 
 enum {
