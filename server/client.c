@@ -216,6 +216,8 @@ static const char *text_or_empty(const struct client *client, enum client_text w
 static void format_flags(char out[8], const struct client *client)
 {
     char *at = out;
+    if (atomic_load_explicit(&client->monitors, memory_order_relaxed))
+        *at++ = 'O';
     if (is_subscribed(client))
         *at++ = 'P';
     if (atomic_load_explicit(&client->queued, memory_order_relaxed) >= 0)

@@ -34,6 +34,7 @@ struct client {
     atomic_size_t channels, patterns; /* subscribed to */
     atomic_bool killed;               /* to be closed by its worker; nobody sees it any more */
     atomic_bool blocked;              /* its next command waits */
+    atomic_bool monitors;             /* MONITOR */
     atomic_bool no_evict;             /* CLIENT NO-EVICT: noted, as nothing is evicted here */
     /* Guard: the registry's lock; through the functions below. */
     char *texts[CLIENT_TEXT_COUNT];

@@ -59,6 +59,7 @@ enum command_flags {
     COMMAND_AT_ONCE = 1 << 18,          /* ours: is not queued after MULTI (DISCARD, QUIT) */
     COMMAND_WHILE_SUBSCRIBED = 1 << 20, /* ours: a subscribed client of RESP2 may send it */
     COMMAND_PROTECTED = 1 << 21,        /* ours: only as enable-debug-command says */
+    COMMAND_MAY_REPLICATE = 1 << 22,    /* Redis's own, not shown: more than a write (PUBLISH) */
     COMMAND_RUNS_QUEUE = 1 << 19        /* ours: needs what the queued commands need (EXEC) */
 };
 
@@ -102,7 +103,7 @@ struct command {
     const struct command *subcommands; /* NULL: none */
     const char *since;
     const char *group;
-    const char *complexity;
+    const char *complexity; /* NULL: not said */
     const char *summary;
     const char *tips;      /* Redis's command tips, blank separated; NULL: none */
     const char *key_notes; /* what Redis notes about key_flags; NULL: nothing */

@@ -214,6 +214,7 @@ static void run_reset(struct request *request)
     request->connection->session.authenticated = !password_needed(request);
     client_set_text(request->server->clients, request->connection->client, CLIENT_NAME, NULL, 0);
     subscriber_unsubscribe(request->server->pubsub, request->connection->subscriber);
+    monitor_leave(&request->server->monitors, request->connection->subscriber);
     request->connection->session.silence = (struct silence){.off = false};
     resp_write_simple(request->reply, "RESET");
 }

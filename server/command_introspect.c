@@ -245,9 +245,14 @@ static void reply_docs(struct request *request, const struct command *command)
         {"group", command->group},
         {"complexity", command->complexity},
     };
+    size_t count = 0;
+    for (size_t i = 0; i < COUNT_OF(fields); i++)
+        count += fields[i].text != NULL;
     resp_write_bulk_text(reply, command_full_name(command));
-    resp_write_map(reply, COUNT_OF(fields) + (command->subcommands != NULL));
+    resp_write_map(reply, count + (command->subcommands != NULL));
     for (size_t i = 0; i < COUNT_OF(fields); i++) {
+        if (!fields[i].text)
+            continue;
         resp_write_bulk_text(reply, fields[i].name);
         resp_write_bulk_text(reply, fields[i].text);
     }

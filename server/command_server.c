@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands about the server: INFO, SAVE and its kin, LASTSAVE, TIME, SHUTDOWN, LOLWUT, MODULE,
- * SWAPDB. */
+ * MONITOR, SWAPDB. */
 #include <limits.h>
 #include <sys/time.h>
 
@@ -8,6 +8,7 @@
 #include "connection.h"
 #include "info.h"
 #include "log.h"
+#include "pubsub.h"
 #include "request.h"
 #include "server.h"
 
@@ -155,6 +156,18 @@ static void run_shutdown(struct request *request)
     request->server->on_shutdown(request->server);
 }
 
+/* As in Redis only the first MONITOR has a reply. */
+static void run_monitor(struct request *request)
+{
+    struct subscriber *subscriber = request->connection->subscriber;
+    if (request->in_exec) {
+        resp_write_error(request->reply, "ERR MONITOR isn't allowed for DENY BLOCKING client");
+    } else if (!subscriber_monitors(subscriber)) {
+        monitor_join(&request->server->monitors, subscriber);
+        reply_ok(request);
+    }
+}
+
 static const struct command module_rows[] = {
     {.name = "help",
      .full_name = "module|help",
@@ -229,6 +242,13 @@ const struct command command_server_rows[] = {
      .group = "server",
      .complexity = "Depends on subcommand.",
      .summary = "A container for commands about modules."},
+    {.name = "monitor",
+     .run = run_monitor,
+     .arity = 1,
+     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE,
+     .since = "1.0.0",
+     .group = "server",
+     .summary = "Shows the client every command that this server runs."},
     {.name = "save",
      .run = run_save,
      .arity = 1,

@@ -57,8 +57,10 @@ void connection_free(struct connection *connection)
     if (connection->client)
         client_free(connection->server->clients, connection->client);
     close(connection->fd);
-    if (connection->subscriber)
+    if (connection->subscriber) {
+        monitor_leave(&connection->server->monitors, connection->subscriber);
         subscriber_leave(connection->server->pubsub, connection->subscriber);
+    }
     if (connection->server->store)
         transaction_free(&connection->session.transaction, connection->server->store);
     resp_parser_free(connection->parser);
@@ -173,6 +175,9 @@ void connection_run_command(struct request *request)
     else
         request->command->run(request);
     measure_end(request, start, began);
+    if (monitor_wanted(&request->server->monitors) &&
+        !(request->command->flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN)))
+        monitor_show(request);
     if (silent && is_silent(session))
         resp_buffer_truncate(request->reply->out, start);
 }
@@ -197,7 +202,8 @@ static unsigned needs_of(const struct request *request)
     const struct transaction *transaction = &request->connection->session.transaction;
     unsigned flags = command_call_flags(request->command, request->argc, request->argv);
     if ((flags & COMMAND_RUNS_QUEUE) && transaction->open && !transaction->failed)
-        flags |= (transaction->flags & NEEDS_STORE) | (transaction->watched ? COMMAND_VIEW : 0);
+        flags |= (transaction->flags & (NEEDS_STORE | COMMAND_MAY_REPLICATE)) |
+                 (transaction->watched ? COMMAND_VIEW : 0);
     return flags;
 }
 
@@ -206,6 +212,9 @@ static void abort_transaction(struct request *request, const char *reason)
 {
     resp_write_errorf(request->reply, "EXECABORT Transaction discarded because of: %s", reason);
     transaction_free(&request->connection->session.transaction, request->server->store);
+    /* As in Redis those who monitor see the end of what they saw begin. */
+    if (monitor_wanted(&request->server->monitors))
+        monitor_show(request);
 }
 
 static void refuse(struct request *request, const char *refusal)
@@ -235,6 +244,18 @@ static bool fits_subscription_or_reply(struct request *request)
     return false;
 }
 
+/* To Redis a client that monitors is a kind of replica. */
+static bool fits_monitor_or_reply(struct request *request, unsigned needs)
+{
+    struct connection *connection = request->connection;
+    if (!subscriber_monitors(connection->subscriber) ||
+        !(needs & (COMMAND_READONLY | COMMAND_WRITE | COMMAND_MAY_REPLICATE)))
+        return true;
+    resp_write_error(request->reply, "ERR Replica can't interact with the keyspace");
+    connection->session.transaction.failed |= connection->session.transaction.open;
+    return false;
+}
+
 /* After MULTI: everything but what ends the transaction waits for EXEC. */
 static void queue_command(struct request *request)
 {
@@ -250,11 +271,13 @@ static void queue_command(struct request *request)
     }
 }
 
-/* Also what is only to be queued waits, as in Redis. */
-static bool is_paused(struct server *server, unsigned needs)
+/* Also what is only to be queued waits, as in Redis; never a client that monitors. */
+static bool is_paused(const struct request *request, unsigned needs)
 {
-    enum pause_kind kind = pause_now(&server->pause, NULL);
-    return kind == PAUSE_ALL || (kind == PAUSE_WRITES && (needs & COMMAND_WRITE));
+    enum pause_kind kind = pause_now(&request->server->pause, NULL);
+    bool writes = needs & (COMMAND_WRITE | COMMAND_MAY_REPLICATE);
+    return (kind == PAUSE_ALL || (kind == PAUSE_WRITES && writes)) &&
+           !subscriber_monitors(request->connection->subscriber);
 }
 
 /* Runs a request whose checks have been made.  False if it must wait for another kind of run, which
@@ -263,9 +286,9 @@ static bool run_checked(struct request *request, struct run *run, enum run_resul
 {
     struct session *session = &request->connection->session;
     unsigned needs = needs_of(request);
-    if (!fits_subscription_or_reply(request))
+    if (!fits_subscription_or_reply(request) || !fits_monitor_or_reply(request, needs))
         return true;
-    if (is_paused(request->server, needs)) {
+    if (is_paused(request, needs)) {
         *result = RUN_PAUSED;
         return false;
     }
@@ -401,6 +424,8 @@ enum run_result connection_run(struct connection *connection, struct anystore_tx
         &connection->client->patterns,
         atomic_load_explicit(&subscriber->count[PUBSUB_PATTERN], memory_order_relaxed),
         memory_order_relaxed);
+    atomic_store_explicit(&connection->client->monitors,
+                          subscriber_monitors(connection->subscriber), memory_order_relaxed);
     atomic_store_explicit(&connection->client->queued_bytes, transaction->bytes,
                           memory_order_relaxed);
     atomic_fetch_add_explicit(&server->stats.commands_processed, commands, memory_order_relaxed);

@@ -93,9 +93,9 @@ struct connection {
     struct anystore_error update_error;
     struct connection *next_done; /* in the worker's list of finished updates */
 
-    struct client *client;         /* what CLIENT LIST shows */
-    struct subscriber *subscriber; /* never NULL */
-    struct delivery *held;         /* published messages that wait for an update's replies */
+    struct client *client;             /* what CLIENT LIST shows */
+    struct subscriber *subscriber;     /* never NULL */
+    struct delivery *held, *held_last; /* messages that wait for an update's replies */
 };
 
 /* A connection over a connected, non-blocking socket, which it owns.  NULL if memory is short (the

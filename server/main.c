@@ -234,6 +234,7 @@ static bool start(struct main_loop *loop)
     server->commands = command_table_new();
     server->clients = client_registry_new();
     server->pubsub = pubsub_new();
+    monitors_init(&server->monitors);
     server->tally = server->commands ? tally_new(command_total(server->commands)) : NULL;
     server->slowlog = slowlog_new();
     server->latency = latency_new();
@@ -275,6 +276,7 @@ static void end(struct main_loop *loop)
         close(loop->wake_fd);
     client_registry_free(server->clients);
     pubsub_free(server->pubsub);
+    monitors_destroy(&server->monitors);
     tally_free(server->tally);
     slowlog_free(server->slowlog);
     latency_free(server->latency);

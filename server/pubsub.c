@@ -212,7 +212,7 @@ void subscriber_leave(struct pubsub *pubsub, struct subscriber *subscriber)
 
 /* ---- Messages ----------------------------------------------------------------------------- */
 
-static struct pubsub_message *message_new(const struct resp_arg *channel,
+struct pubsub_message *pubsub_message_new(const struct resp_arg *channel,
                                           const struct resp_arg *payload)
 {
     struct pubsub_message *message = malloc(sizeof *message + channel->size + payload->size);
@@ -228,7 +228,7 @@ static struct pubsub_message *message_new(const struct resp_arg *channel,
     return message;
 }
 
-static void message_release(struct pubsub_message *message)
+void pubsub_message_release(struct pubsub_message *message)
 {
     if (atomic_fetch_sub(&message->references, 1) == 1)
         free(message);
@@ -237,30 +237,36 @@ static void message_release(struct pubsub_message *message)
 void delivery_free(struct delivery *delivery)
 {
     subscriber_release(delivery->subscriber);
-    message_release(delivery->message);
+    pubsub_message_release(delivery->message);
     free(delivery);
 }
 
-/* Sends a message to all subscribers of a name; returns their number. */
-static int64_t send_locked(const struct name *name, struct pubsub_message *message, bool by_pattern)
+bool delivery_send(struct subscriber *subscriber, struct pubsub_message *message,
+                   enum delivery_kind kind, const struct resp_arg *pattern)
 {
+    size_t pattern_size = pattern ? pattern->size : 0;
+    struct delivery *delivery = malloc(sizeof *delivery + pattern_size);
+    if (!delivery)
+        return false;
+    *delivery = (struct delivery){
+        .subscriber = subscriber, .message = message, .kind = kind, .pattern_size = pattern_size};
+    if (pattern_size > 0)
+        memcpy(delivery->pattern, pattern->data, pattern_size);
+    atomic_fetch_add(&subscriber->references, 1);
+    atomic_fetch_add(&message->references, 1);
+    worker_deliver(subscriber->worker, delivery);
+    return true;
+}
+
+/* Sends a message to all subscribers of a name; returns their number.  Messages may be lost; the
+ * count tells. */
+static int64_t send_locked(const struct name *name, struct pubsub_message *message,
+                           enum delivery_kind kind)
+{
+    const struct resp_arg *pattern = kind == DELIVERY_PATTERN ? &name->text : NULL;
     int64_t sent = 0;
-    for (size_t i = 0; i < name->count; i++) {
-        size_t pattern_size = by_pattern ? name->text.size : 0;
-        struct delivery *delivery = malloc(sizeof *delivery + pattern_size);
-        if (!delivery)
-            continue; /* messages may be lost; the count tells */
-        *delivery = (struct delivery){.subscriber = name->subscribers[i],
-                                      .message = message,
-                                      .by_pattern = by_pattern,
-                                      .pattern_size = pattern_size};
-        if (pattern_size > 0)
-            memcpy(delivery->pattern, name->bytes, pattern_size);
-        atomic_fetch_add(&delivery->subscriber->references, 1);
-        atomic_fetch_add(&message->references, 1);
-        worker_deliver(delivery->subscriber->worker, delivery);
-        sent++;
-    }
+    for (size_t i = 0; i < name->count; i++)
+        sent += delivery_send(name->subscribers[i], message, kind, pattern);
     return sent;
 }
 
@@ -278,22 +284,22 @@ static void send_if_matching(const void *node, VISIT visit, void *arg)
     const struct pubsub_message *message = publishing->message;
     if (glob_match((const char *)name->bytes, name->text.size, (const char *)message->bytes,
                    message->channel_size, false))
-        publishing->sent += send_locked(name, publishing->message, true);
+        publishing->sent += send_locked(name, publishing->message, DELIVERY_PATTERN);
 }
 
 int64_t pubsub_publish(struct pubsub *pubsub, const struct resp_arg *channel,
                        const struct resp_arg *payload)
 {
-    struct publishing publishing = {.message = message_new(channel, payload)};
+    struct publishing publishing = {.message = pubsub_message_new(channel, payload)};
     if (!publishing.message)
         return -1;
     pthread_mutex_lock(&pubsub->mutex);
     const struct name *name = find(&pubsub->names[PUBSUB_CHANNEL], channel);
     if (name)
-        publishing.sent += send_locked(name, publishing.message, false);
+        publishing.sent += send_locked(name, publishing.message, DELIVERY_CHANNEL);
     twalk_r(pubsub->names[PUBSUB_PATTERN], send_if_matching, &publishing);
     pthread_mutex_unlock(&pubsub->mutex);
-    message_release(publishing.message);
+    pubsub_message_release(publishing.message);
     return publishing.sent;
 }
 

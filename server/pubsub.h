@@ -26,15 +26,25 @@ struct subscriber {
     atomic_size_t references;
     struct worker *worker;
     struct connection *connection;     /* the worker's thread only; NULL: closed */
+    atomic_size_t waiting;             /* bytes on their way, not yet in the connection's output */
+    atomic_bool overrun;               /* they were too many: the connection is to be closed */
+    atomic_bool monitors;              /* written with the lock of struct monitors */
+    struct subscriber *next_monitor;   /* guard: that lock */
     atomic_size_t count[PUBSUB_KINDS]; /* subscriptions */
     void *subscriptions[PUBSUB_KINDS]; /* guard: pubsub's lock; trees by name */
 };
 
-/* What is published; never changed. */
+/* What is sent; never changed. */
 struct pubsub_message {
     atomic_size_t references;
     size_t channel_size, payload_size;
     uint8_t bytes[]; /* channel, then payload */
+};
+
+enum delivery_kind {
+    DELIVERY_CHANNEL, /* to a subscriber of the channel */
+    DELIVERY_PATTERN, /* of a pattern that the channel fits */
+    DELIVERY_LINE     /* MONITOR's: the payload as it is, no channel */
 };
 
 /* A message on its way to one receiver, which it holds references of. */
@@ -42,9 +52,9 @@ struct delivery {
     struct delivery *next;
     struct subscriber *subscriber;
     struct pubsub_message *message;
-    bool by_pattern;
+    enum delivery_kind kind;
     size_t pattern_size;
-    uint8_t pattern[]; /* that the channel fits */
+    uint8_t pattern[];
 };
 
 struct pubsub *pubsub_new(void); /* NULL if memory is short */
@@ -62,6 +72,11 @@ static inline size_t subscriber_total(struct subscriber *subscriber)
 {
     return atomic_load_explicit(&subscriber->count[PUBSUB_CHANNEL], memory_order_relaxed) +
            atomic_load_explicit(&subscriber->count[PUBSUB_PATTERN], memory_order_relaxed);
+}
+
+static inline bool subscriber_monitors(struct subscriber *subscriber)
+{
+    return atomic_load_explicit(&subscriber->monitors, memory_order_relaxed);
 }
 
 /* Subscribes, once is enough.  False if memory is short. */
@@ -89,6 +104,23 @@ size_t pubsub_names(struct pubsub *pubsub, enum pubsub_kind kind);
 /* Calls fn for each channel somebody is subscribed to, with the lock held. */
 typedef void pubsub_each_fn(const struct resp_arg *channel, void *arg);
 void pubsub_each_channel(struct pubsub *pubsub, pubsub_each_fn *fn, void *arg);
+
+/* A message with one reference, the caller's; NULL if memory is short. */
+struct pubsub_message *pubsub_message_new(const struct resp_arg *channel,
+                                          const struct resp_arg *payload);
+void pubsub_message_release(struct pubsub_message *message);
+
+/* Sends a message on its way to one receiver.  `pattern` is for DELIVERY_PATTERN, else NULL.  False if
+ * memory is short. */
+bool delivery_send(struct subscriber *subscriber, struct pubsub_message *message,
+                   enum delivery_kind kind, const struct resp_arg *pattern);
+
+/* What a delivery counts for in its receiver's `waiting`. */
+static inline size_t delivery_size(const struct delivery *delivery)
+{
+    return sizeof *delivery + delivery->pattern_size + delivery->message->channel_size +
+           delivery->message->payload_size;
+}
 
 /* Gives up what a delivery holds, and frees it. */
 void delivery_free(struct delivery *delivery);

@@ -97,6 +97,23 @@ bool arg_timeout_or_reply(struct request *request, size_t index, int64_t *ms)
     return !wrong;
 }
 
+bool request_is_secret(const struct request *request, size_t index)
+{
+    const char *name = command_full_name(request->command);
+    const struct resp_arg *argv = request->argv;
+    if (strcmp(name, "auth") == 0)
+        return index >= 1;
+    if (strcmp(name, "hello") == 0)
+        return (index >= 3 && arg_is(&argv[index - 1], "auth")) ||
+               (index >= 4 && arg_is(&argv[index - 2], "auth"));
+    if (strcmp(name, "acl|setuser") == 0)
+        return index >= 2;
+    if (strcmp(name, "config|set") != 0 || index < 3 || index % 2 == 0)
+        return false;
+    enum config_id id = config_find(arg_text(&argv[index - 1]), argv[index - 1].size);
+    return id != CONFIG_COUNT && config_is_secret(id);
+}
+
 /* ---- Replies ------------------------------------------------------------------------------ */
 
 /* For "%.*s": what of an argument is shown.  As in Redis that ends at a NUL byte. */

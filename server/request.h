@@ -30,6 +30,11 @@ const char *type_name(enum anystore_type type);
 /* A timeout in milliseconds, zero or more; otherwise replies what is wrong with it. */
 bool arg_timeout_or_reply(struct request *request, size_t index, int64_t *ms);
 
+/* Whether an argument is a secret (a password, say), which no log and no other client may see: there
+ * REQUEST_REDACTED stands in its place. */
+bool request_is_secret(const struct request *request, size_t index);
+#define REQUEST_REDACTED "(redacted)"
+
 void reply_ok(struct request *request);
 void reply_syntax_error(struct request *request);
 /* For a first word that names no command, and a second one that names no subcommand of it. */

@@ -10,6 +10,7 @@
 
 #include "anystore.h"
 #include "histogram.h"
+#include "monitor.h"
 #include "pause.h"
 
 /* The Redis version whose commands and replies these are: what HELLO and INFO say. */
@@ -47,6 +48,7 @@ struct server {
     struct latency *latency;
     struct histogram commit_times; /* writes, from the worker to the disk and back */
     struct pause pause;
+    struct monitors monitors;
     struct worker **workers;
     unsigned worker_count;
     char *config_file; /* absolute path, or NULL */

@@ -65,24 +65,6 @@ static void entry_free(struct entry *entry)
 
 /* ---- What is noted ------------------------------------------------------------------------ */
 
-/* Whether an argument is a secret, which no log may show. */
-static bool is_secret(const struct request *request, size_t index)
-{
-    const char *name = command_full_name(request->command);
-    const struct resp_arg *argv = request->argv;
-    if (strcmp(name, "auth") == 0)
-        return index >= 1;
-    if (strcmp(name, "hello") == 0)
-        return (index >= 3 && arg_is(&argv[index - 1], "auth")) ||
-               (index >= 4 && arg_is(&argv[index - 2], "auth"));
-    if (strcmp(name, "acl|setuser") == 0)
-        return index >= 2;
-    if (strcmp(name, "config|set") != 0 || index < 3 || index % 2 == 0)
-        return false;
-    enum config_id id = config_find(arg_text(&argv[index - 1]), argv[index - 1].size);
-    return id != CONFIG_COUNT && config_is_secret(id);
-}
-
 /* Appends a text to the arguments; false if memory is short. */
 static bool add_argument(struct entry *entry, const void *bytes, size_t size, const char *more)
 {
@@ -99,12 +81,11 @@ static bool add_argument(struct entry *entry, const void *bytes, size_t size, co
 
 static bool add_shortened(struct entry *entry, const struct request *request, size_t index)
 {
-    static const char redacted[] = "(redacted)";
     const struct resp_arg *arg = &request->argv[index];
     char more[64] = "";
     size_t size = arg->size;
-    if (is_secret(request, index))
-        return add_argument(entry, redacted, strlen(redacted), "");
+    if (request_is_secret(request, index))
+        return add_argument(entry, REQUEST_REDACTED, strlen(REQUEST_REDACTED), "");
     if (size > MOST_BYTES) {
         snprintf(more, sizeof more, "... (%zu more bytes)", size - MOST_BYTES);
         size = MOST_BYTES;

@@ -47,8 +47,27 @@ void worker_add(struct worker *worker, int fd, bool is_unix)
     pthread_mutex_unlock(&worker->mutex);
 }
 
+/* Who gets more than its worker can pass on would need ever more memory here: beyond its limit of
+ * output the receiver gets nothing any more, and is closed when its worker sees the last delivery. */
+static bool takes_delivery(const struct worker *worker, const struct delivery *delivery)
+{
+    struct subscriber *subscriber = delivery->subscriber;
+    if (atomic_load_explicit(&subscriber->overrun, memory_order_relaxed))
+        return false;
+    size_t size = delivery_size(delivery);
+    size_t waiting = atomic_fetch_add(&subscriber->waiting, size) + size;
+    uint64_t most = worker_output_limit(worker->server, subscriber).hard_bytes;
+    if (most && waiting > most)
+        atomic_store_explicit(&subscriber->overrun, true, memory_order_relaxed);
+    return true;
+}
+
 void worker_deliver(struct worker *worker, struct delivery *delivery)
 {
+    if (!takes_delivery(worker, delivery)) {
+        delivery_free(delivery);
+        return;
+    }
     delivery->next = NULL;
     pthread_mutex_lock(&worker->mutex);
     *worker->deliveries_end = delivery;
@@ -182,7 +201,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     }
     while (deliveries) {
         struct delivery *next = deliveries->next;
-        worker_pass_on(deliveries);
+        worker_pass_on(deliveries, next && next->subscriber == deliveries->subscriber);
         deliveries = next;
     }
     if (look_asked && !worker->stopping)
@@ -191,6 +210,13 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
         begin_stop(worker);
     if (worker->stopping)
         end_if_done(worker);
+}
+
+/* Who waits for messages, or for the end of a pause, may be silent. */
+static bool may_idle(const struct connection *connection)
+{
+    return connection->paused || subscriber_total(connection->subscriber) > 0 ||
+           subscriber_monitors(connection->subscriber);
 }
 
 /* Once a second: clients that idle too long, soft limits, memory of idle connections. */
@@ -207,7 +233,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
             continue;
         int64_t idle_ms =
             now - atomic_load_explicit(&c->client->last_active_ms, memory_order_relaxed);
-        if ((timeout_ms && idle_ms > timeout_ms && !c->paused) || !worker_output_within_limits(c)) {
+        if ((timeout_ms && idle_ms > timeout_ms && !may_idle(c)) ||
+            !worker_output_within_limits(c)) {
             worker_close(c);
             continue;
         }

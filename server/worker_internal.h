@@ -11,6 +11,7 @@
 
 #include <event2/event.h>
 
+#include "config.h"
 #include "connection.h"
 #include "worker.h"
 
@@ -64,8 +65,13 @@ bool worker_output_full(const struct connection *connection);
 /* Closes and frees, or marks for that while the commit thread has the connection. */
 void worker_close(struct connection *connection);
 
-/* A published message, which it takes over: written, or held while an update is in flight. */
-void worker_pass_on(struct delivery *delivery);
+/* The limits of output that hold for a client.  Any thread. */
+struct config_output_limit worker_output_limit(const struct server *server,
+                                               struct subscriber *subscriber);
+
+/* A message, which it takes over: written, or held while an update is in flight.  `more`: the next one
+ * is for the same connection and comes at once. */
+void worker_pass_on(struct delivery *delivery, bool more);
 void worker_write_held(struct connection *connection);
 void worker_free_deliveries(struct delivery *deliveries);
 

@@ -14,6 +14,7 @@
 
 #define READ_BYTES  ((size_t)16 << 10) /* one read, at least */
 #define INPUT_BYTES ((size_t)1 << 20)  /* read before what has come is run */
+#define SEND_BYTES  ((size_t)64 << 10) /* of messages that are sent without waiting for more */
 
 /* ---- Events of a connection --------------------------------------------------------------- */
 
@@ -71,11 +72,31 @@ void worker_close(struct connection *connection)
 
 /* ---- Sending ------------------------------------------------------------------------------ */
 
+/* As in Redis who monitors is a normal client; but where those have no limit, which is the default,
+ * what bounds subscribers holds: it cannot be told to ask for less. */
+struct config_output_limit worker_output_limit(const struct server *server,
+                                               struct subscriber *subscriber)
+{
+    bool subscribed = subscriber_total(subscriber) > 0;
+    struct config_output_limit limit =
+        config_output_limit(server->config, subscribed ? CONFIG_CLASS_PUBSUB : CONFIG_CLASS_NORMAL);
+    if (!limit.hard_bytes && !limit.soft_bytes && subscriber_monitors(subscriber))
+        limit = config_output_limit(server->config, CONFIG_CLASS_PUBSUB);
+    return limit;
+}
+
+static void note_output_overrun(const struct connection *connection, size_t size)
+{
+    atomic_fetch_add(&connection->server->stats.output_limit_disconnections, 1);
+    log_write(connection->server->log, LOG_WARNING,
+              "Client %s closed: %zu bytes of output exceed client-output-buffer-limit",
+              connection->client->address, size);
+}
+
 bool worker_output_within_limits(struct connection *connection)
 {
-    bool subscribed = subscriber_total(connection->subscriber) > 0;
-    struct config_output_limit limit = config_output_limit(
-        connection->server->config, subscribed ? CONFIG_CLASS_PUBSUB : CONFIG_CLASS_NORMAL);
+    struct config_output_limit limit =
+        worker_output_limit(connection->server, connection->subscriber);
     size_t size = resp_buffer_size(&connection->output);
     bool hard = limit.hard_bytes && size > limit.hard_bytes;
     bool soft = limit.soft_bytes && size > limit.soft_bytes;
@@ -87,10 +108,7 @@ bool worker_output_within_limits(struct connection *connection)
     bool too_long = soft && now - connection->soft_limit_since_ms > limit.soft_seconds * 1000;
     if (!hard && !too_long)
         return true;
-    atomic_fetch_add(&connection->server->stats.output_limit_disconnections, 1);
-    log_write(connection->server->log, LOG_WARNING,
-              "Client %s closed: %zu bytes of output exceed client-output-buffer-limit",
-              connection->client->address, size);
+    note_output_overrun(connection, size);
     return false;
 }
 
@@ -135,13 +153,27 @@ bool worker_output_full(const struct connection *connection)
 
 /* ---- Published messages ------------------------------------------------------------------- */
 
+/* A line may still be on its way when its receiver has left MONITOR, or wants no replies. */
+static void write_line(struct connection *connection, const struct pubsub_message *line)
+{
+    const struct silence *silence = &connection->session.silence;
+    if (subscriber_monitors(connection->subscriber) && !silence->off && !silence->skip)
+        resp_buffer_append(&connection->output, line->bytes, line->payload_size);
+}
+
 static void write_message(struct connection *connection, const struct delivery *delivery)
 {
     const struct pubsub_message *message = delivery->message;
+    bool by_pattern = delivery->kind == DELIVERY_PATTERN;
     struct resp_writer writer = {&connection->output, connection->session.resp_version};
-    resp_write_push(&writer, delivery->by_pattern ? 4 : 3);
-    resp_write_bulk_text(&writer, delivery->by_pattern ? "pmessage" : "message");
-    if (delivery->by_pattern)
+    atomic_fetch_sub(&delivery->subscriber->waiting, delivery_size(delivery));
+    if (delivery->kind == DELIVERY_LINE) {
+        write_line(connection, message);
+        return;
+    }
+    resp_write_push(&writer, by_pattern ? 4 : 3);
+    resp_write_bulk_text(&writer, by_pattern ? "pmessage" : "message");
+    if (by_pattern)
         resp_write_bulk(&writer, delivery->pattern, delivery->pattern_size);
     resp_write_bulk(&writer, message->bytes, message->channel_size);
     resp_write_bulk(&writer, message->bytes + message->channel_size, message->payload_size);
@@ -157,23 +189,37 @@ void worker_write_held(struct connection *connection)
     connection->held = NULL;
 }
 
-/* Messages for the connections of this worker.  Each is sent at once: several to the same client share
- * a send only if its socket is full. */
-void worker_pass_on(struct delivery *delivery)
+/* Sends, and if that made room reads again from a client that was not read from for want of it. */
+static void flush_and_go_on(struct connection *connection)
+{
+    if (worker_flush(connection) && !connection->busy && !connection->half_closing &&
+        !worker_output_full(connection))
+        worker_go_on(connection);
+}
+
+/* Messages for the connections of this worker.  What comes at once for one client is sent together. */
+void worker_pass_on(struct delivery *delivery, bool more)
 {
     struct connection *connection = delivery->subscriber->connection;
     delivery->next = NULL;
     if (!connection || connection->half_closing || connection->broken) {
         delivery_free(delivery);
+    } else if (atomic_load_explicit(&delivery->subscriber->overrun, memory_order_relaxed)) {
+        note_output_overrun(connection, atomic_load(&delivery->subscriber->waiting));
+        delivery_free(delivery);
+        worker_close(connection);
     } else if (connection->busy) {
-        struct delivery **end = &connection->held;
-        while (*end)
-            end = &(*end)->next;
-        *end = delivery;
+        *(connection->held ? &connection->held_last->next : &connection->held) = delivery;
+        connection->held_last = delivery;
     } else {
         write_message(connection, delivery);
         delivery_free(delivery);
-        worker_flush(connection);
+        if (more && resp_buffer_size(&connection->output) < SEND_BYTES)
+            return;
+        if (connection->read_enabled)
+            worker_flush(connection);
+        else
+            flush_and_go_on(connection);
     }
 }
 
@@ -251,8 +297,5 @@ void worker_on_writable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    struct connection *connection = arg;
-    if (worker_flush(connection) && !connection->busy && !connection->half_closing &&
-        !worker_output_full(connection))
-        worker_go_on(connection);
+    flush_and_go_on(arg);
 }
