@@ -252,13 +252,14 @@ static void describe_locked(const struct client *client, int64_t now_ms, struct 
     char line[1024];
     int size = snprintf(
         line, sizeof line,
-        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=0 sub=%zu psub=%zu "
+        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%u sub=%zu psub=%zu "
         "ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=%zu rbs=0 rbp=0 obl=%zu oll=0 "
         "omem=0 tot-mem=%zu events=%s cmd=%s user=default redir=-1 resp=%d lib-name=%s "
         "lib-ver=%s\n",
         (unsigned long long)client->id, client->address, client->local_address, client->fd,
         text_or_empty(client, CLIENT_NAME), (long long)((now_ms - client->created_ms) / 1000),
         (long long)((now_ms - active) / 1000), flags,
+        atomic_load_explicit(&client->database, memory_order_relaxed),
         atomic_load_explicit(&client->channels, memory_order_relaxed),
         atomic_load_explicit(&client->patterns, memory_order_relaxed), queued, input,
         capacity - (input < capacity ? input : capacity), queued_bytes, output,

@@ -29,6 +29,7 @@ struct client {
     _Atomic(const struct command *) last_command;
     atomic_size_t input_size, input_capacity, output_size, argument_bytes;
     atomic_int resp_version;
+    atomic_uint database;
     atomic_int queued; /* commands after MULTI; -1: no MULTI */
     atomic_size_t queued_bytes;
     atomic_size_t channels, patterns; /* subscribed to */

@@ -184,15 +184,15 @@ static int compare_names(const void *one, const void *other)
 struct command_table *command_table_new(void)
 {
     const struct command *const families[] = {
-        command_acl_rows,           command_bit_rows,          command_bitfield_rows,
-        command_client_rows,        command_config_rows,       command_connection_rows,
-        command_debug_rows,         command_dump_rows,         command_expiry_rows,
-        command_introspect_rows,    command_key_rows,          command_latency_rows,
-        command_lcs_rows,           command_memory_rows,       command_object_rows,
-        command_pubsub_rows,        command_replication_rows,  command_scan_rows,
-        command_server_rows,        command_slowlog_rows,      command_sort_rows,
-        command_string_number_rows, command_string_range_rows, command_string_rows,
-        command_transaction_rows,
+        command_acl_rows,      command_bit_rows,           command_bitfield_rows,
+        command_client_rows,   command_config_rows,        command_connection_rows,
+        command_database_rows, command_debug_rows,         command_dump_rows,
+        command_expiry_rows,   command_introspect_rows,    command_key_rows,
+        command_latency_rows,  command_lcs_rows,           command_memory_rows,
+        command_object_rows,   command_pubsub_rows,        command_replication_rows,
+        command_scan_rows,     command_server_rows,        command_slowlog_rows,
+        command_sort_rows,     command_string_number_rows, command_string_range_rows,
+        command_string_rows,   command_transaction_rows,
     };
     const size_t family_count = sizeof families / sizeof *families;
     size_t count = 0, total = 0;

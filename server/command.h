@@ -17,6 +17,8 @@
 
 struct command;
 struct connection;
+struct needs;
+struct scope;
 struct server;
 
 /* One command of one client being run. */
@@ -24,10 +26,11 @@ struct request {
     struct server *server;
     struct connection *connection;
     const struct command *command; /* the subcommand's row where there is one */
-    /* The map: to read with COMMAND_READONLY, to change too with COMMAND_WRITE; NULL for commands with
-     * neither flag. */
+    /* The map of the selected database: to read with COMMAND_READONLY, to change too with COMMAND_WRITE.
+     * Commands with neither flag must not use it. */
     struct anystore_txn *txn;
-    size_t argc; /* >= 1 */
+    const struct scope *scope; /* the maps that can be used, see request_txn */
+    size_t argc;               /* >= 1 */
     const struct resp_arg *argv;
     struct resp_writer *reply; /* exactly one reply is to be written */
     /* Set when the store refused a change: what the command had changed before that is still in the
@@ -36,7 +39,7 @@ struct request {
     bool in_exec; /* EXEC runs it */
 };
 
-/* Redis's flags of the same names, as COMMAND INFO shows them, and two of our own. */
+/* Redis's flags of the same names, as COMMAND INFO shows them, and some of our own. */
 enum command_flags {
     COMMAND_WRITE = 1 << 0,
     COMMAND_READONLY = 1 << 1,
@@ -60,8 +63,12 @@ enum command_flags {
     COMMAND_WHILE_SUBSCRIBED = 1 << 20, /* ours: a subscribed client of RESP2 may send it */
     COMMAND_PROTECTED = 1 << 21,        /* ours: only as enable-debug-command says */
     COMMAND_MAY_REPLICATE = 1 << 22,    /* Redis's own, not shown: more than a write (PUBLISH) */
-    COMMAND_RUNS_QUEUE = 1 << 19        /* ours: needs what the queued commands need (EXEC) */
+    COMMAND_RUNS_QUEUE = 1 << 19,       /* ours: needs what the queued commands need (EXEC) */
+    COMMAND_SELECTS = 1 << 23           /* ours: its argument becomes the selected database */
 };
+
+/* A command with one of these sees a map. */
+#define NEEDS_MAP (COMMAND_READONLY | COMMAND_WRITE | COMMAND_ALONE | COMMAND_VIEW)
 
 /* Redis's ACL categories; @fast and @slow, @read, @write and the like that follow from the flags are
  * not written into the rows. */
@@ -116,6 +123,9 @@ struct command {
     size_t (*call_key)(size_t argc, const struct resp_arg *argv);
     /* The flags that one call has beside the row's, where they depend on its arguments; NULL: none. */
     unsigned (*call_flags)(size_t argc, const struct resp_arg *argv);
+    /* For a command that uses other databases than the selected one: adds to *needs, which holds what its
+     * flags tell, or changes it.  NULL: it does not. */
+    void (*call_databases)(const struct request *request, unsigned selected, struct needs *needs);
 };
 
 /* For the rows: where the keys are. */
@@ -129,6 +139,7 @@ extern const struct command command_bitfield_rows[];
 extern const struct command command_client_rows[];
 extern const struct command command_config_rows[];
 extern const struct command command_connection_rows[];
+extern const struct command command_database_rows[];
 extern const struct command command_debug_rows[];
 extern const struct command command_dump_rows[];
 extern const struct command command_expiry_rows[];

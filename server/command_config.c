@@ -9,6 +9,7 @@
 
 #include "command_internal.h"
 #include "config.h"
+#include "databases.h"
 #include "glob.h"
 #include "log.h"
 #include "server.h"
@@ -238,7 +239,7 @@ static void run_config_resetstat(struct request *request)
     };
     for (size_t i = 0; i < COUNT_OF(counters); i++)
         atomic_store_explicit(counters[i], 0, memory_order_relaxed);
-    anystore_stats(request->server->store, &store);
+    databases_stats(request->server->databases, &store);
     atomic_store_explicit(&stats->expired_before, store.expired, memory_order_relaxed);
     tally_reset(request->server->tally);
     histogram_clear(&request->server->commit_times);

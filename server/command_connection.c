@@ -55,8 +55,10 @@ static void run_quit(struct request *request)
 static void run_select(struct request *request)
 {
     int64_t database;
-    if (arg_database_or_reply(request, 1, &database))
-        reply_ok(request);
+    if (!arg_database_or_reply(request, 1, &database))
+        return;
+    connection_select(request->connection, (unsigned)database);
+    reply_ok(request);
 }
 
 /* ---- Authentication ----------------------------------------------------------------------- */
@@ -210,7 +212,8 @@ static void run_hello(struct request *request)
 static void run_reset(struct request *request)
 {
     set_resp_version(request, 2);
-    transaction_free(&request->connection->session.transaction, request->server->store);
+    transaction_free(&request->connection->session.transaction);
+    connection_select(request->connection, 0);
     request->connection->session.authenticated = !password_needed(request);
     client_set_text(request->server->clients, request->connection->client, CLIENT_NAME, NULL, 0);
     subscriber_unsubscribe(request->server->pubsub, request->connection->subscriber);
@@ -283,7 +286,7 @@ const struct command command_connection_rows[] = {
     {.name = "select",
      .run = run_select,
      .arity = 2,
-     .flags = COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
+     .flags = COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_SELECTS,
      .categories = CATEGORY_CONNECTION,
      .since = "1.0.0",
      .group = "connection",

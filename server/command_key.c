@@ -41,11 +41,6 @@ static bool same_key(const struct resp_arg *one, const struct resp_arg *other)
            (one->size == 0 || !memcmp(one->data, other->data, one->size));
 }
 
-static void reply_same_object(struct request *request)
-{
-    resp_write_error(request->reply, "ERR source and destination objects are the same");
-}
-
 /* The store copies the value before it changes anything, so what it lends may be put back to it. */
 static bool put_or_reply(struct request *request, const struct resp_arg *key,
                          const struct anystore_value *value)
@@ -91,79 +86,7 @@ static void run_renamenx(struct request *request)
         resp_write_integer(request->reply, 1);
 }
 
-static bool copy_options_or_reply(struct request *request, bool *replace)
-{
-    int64_t database;
-    *replace = false;
-    for (size_t i = 3; i < request->argc; i++) {
-        const struct resp_arg *arg = &request->argv[i];
-        if (arg_is(arg, "REPLACE")) {
-            *replace = true;
-        } else if (i + 1 < request->argc && arg_is(arg, "DB")) {
-            if (!arg_database_or_reply(request, ++i, &database))
-                return false;
-        } else {
-            reply_syntax_error(request);
-            return false;
-        }
-    }
-    return true;
-}
-
-static void run_copy(struct request *request)
-{
-    const struct resp_arg *from = &request->argv[1];
-    const struct resp_arg *to = &request->argv[2];
-    bool replace;
-    if (!copy_options_or_reply(request, &replace))
-        return;
-    if (same_key(from, to)) { /* of the same database: there is no other */
-        reply_same_object(request);
-        return;
-    }
-    struct anystore_value value;
-    bool usable = read_key(request, from, &value) && (replace || !there(request, to));
-    if (!usable)
-        resp_write_integer(request->reply, 0);
-    else if (put_or_reply(request, to, &value))
-        resp_write_integer(request->reply, 1);
-}
-
-/* There is one database: every key is already where it can be moved to. */
-static void run_move(struct request *request)
-{
-    int64_t database;
-    if (arg_database_or_reply(request, 2, &database))
-        reply_same_object(request);
-}
-
-/* ---- The key space ------------------------------------------------------------------------ */
-
-static void run_dbsize(struct request *request)
-{
-    resp_write_integer(request->reply, (int64_t)anystore_count(request->txn));
-}
-
-/* ASYNC and SYNC tell Redis which thread frees the memory; here it is the store's matter. */
-static void run_flush(struct request *request)
-{
-    bool known = request->argc == 1;
-    if (request->argc == 2)
-        known = arg_is(&request->argv[1], "ASYNC") || arg_is(&request->argv[1], "SYNC");
-    if (!known)
-        reply_syntax_error(request);
-    else if (store_ok_or_reply(request, anystore_clear(request->txn)))
-        reply_ok(request);
-}
-
 /* ---- Rows --------------------------------------------------------------------------------- */
-
-/* What is read and what is overwritten. */
-static const struct key_range copy_ranges[] = {
-    {.flags = "RO access", .first = 1, .last = 0, .step = 1},
-    {.flags = "OW update", .first = 2, .last = 0, .step = 1},
-    {.flags = NULL},
-};
 
 static const struct key_range rename_ranges[] = {
     {.flags = "RW access delete", .first = 1, .last = 0, .step = 1},
@@ -180,31 +103,6 @@ static const struct key_range renamenx_ranges[] = {
 #define TWO_KEYS .first_key = 1, .last_key = 2, .key_step = 1
 
 const struct command command_key_rows[] = {
-    {
-        .name = "copy",
-        .run = run_copy,
-        .arity = -3,
-        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
-        .categories = CATEGORY_KEYSPACE,
-        TWO_KEYS,
-        .key_ranges = copy_ranges,
-        .since = "6.2.0",
-        .group = "generic",
-        .complexity = "O(N) where N is the size of the value",
-        .summary = "Sets a key to what another one holds, with its expiry",
-    },
-    {
-        .name = "dbsize",
-        .run = run_dbsize,
-        .arity = 1,
-        .flags = COMMAND_READONLY | COMMAND_FAST,
-        .categories = CATEGORY_KEYSPACE,
-        .since = "1.0.0",
-        .group = "server",
-        .complexity = "O(1)",
-        .summary = "Answers how many keys there are",
-        .tips = "request_policy:all_shards response_policy:agg_sum",
-    },
     {
         .name = "del",
         .run = run_del,
@@ -232,43 +130,6 @@ const struct command command_key_rows[] = {
         .complexity = "O(N) where N is the number of keys",
         .summary = "Answers how many of the given keys are there",
         .tips = "request_policy:multi_shard response_policy:agg_sum",
-    },
-    {
-        .name = "flushall",
-        .run = run_flush,
-        .arity = -1,
-        .flags = COMMAND_WRITE,
-        .categories = CATEGORY_KEYSPACE | CATEGORY_DANGEROUS,
-        .since = "1.0.0",
-        .group = "server",
-        .complexity = "O(N) where N is the number of keys",
-        .summary = "Removes all keys",
-        .tips = "request_policy:all_shards response_policy:all_succeeded",
-    },
-    {
-        .name = "flushdb",
-        .run = run_flush,
-        .arity = -1,
-        .flags = COMMAND_WRITE,
-        .categories = CATEGORY_KEYSPACE | CATEGORY_DANGEROUS,
-        .since = "1.0.0",
-        .group = "server",
-        .complexity = "O(N) where N is the number of keys",
-        .summary = "Removes all keys of the selected database, which is the only one",
-        .tips = "request_policy:all_shards response_policy:all_succeeded",
-    },
-    {
-        .name = "move",
-        .run = run_move,
-        .arity = 3,
-        .flags = COMMAND_WRITE | COMMAND_FAST,
-        .categories = CATEGORY_KEYSPACE,
-        ONE_KEY,
-        .key_flags = "RW access update",
-        .since = "1.0.0",
-        .group = "generic",
-        .complexity = "O(N) where N is the size of the value",
-        .summary = "Moves a key to another database",
     },
     {
         .name = "rename",

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "databases.h"
 #include "memory.h"
 #include "request.h"
 #include "server.h"
@@ -46,15 +47,46 @@ static double ratio(uint64_t part, uint64_t whole)
     return whole ? (double)part / (double)whole : 0;
 }
 
+/* The databases that hold keys. */
+static database_bits filled_databases(const struct request *request)
+{
+    database_bits filled = 0;
+    struct anystore_stats stats;
+    for (database_bits bits = databases_opened(request->server->databases); bits;
+         bits &= bits - 1) {
+        anystore_stats(databases_store(request->server->databases, database_first(bits)), &stats);
+        if (stats.keys > 0)
+            filled |= database_bit(database_first(bits));
+    }
+    return filled;
+}
+
+static void reply_database(struct request *request, unsigned number)
+{
+    struct resp_writer *reply = request->reply;
+    struct anystore_stats stats;
+    char name[16];
+    anystore_stats(databases_store(request->server->databases, number), &stats);
+    snprintf(name, sizeof name, "db.%u", number);
+    resp_write_bulk_text(reply, name);
+    resp_write_map(reply, 3);
+    resp_write_bulk_text(reply, "overhead.hashtable.main");
+    resp_write_integer(reply, (int64_t)(stats.keys * (uint64_t)entry_bytes(0, 0)));
+    resp_write_bulk_text(reply, "overhead.hashtable.expires");
+    resp_write_integer(reply, 0);
+    resp_write_bulk_text(reply, "overhead.hashtable.slot-to-keys");
+    resp_write_integer(reply, 0);
+}
+
 static void run_memory_stats(struct request *request)
 {
     struct resp_writer *reply = request->reply;
     struct memory_figures memory = memory_figures();
     struct anystore_stats store;
-    anystore_stats(request->server->store, &store);
+    databases_stats(request->server->databases, &store);
     uint64_t data = store.data_bytes < memory.used ? store.data_bytes : memory.used;
     uint64_t overhead = memory.used - data;
-    uint64_t database = store.keys * (uint64_t)entry_bytes(0, 0);
+    database_bits filled = filled_databases(request);
     int64_t loose = (int64_t)memory.heap - (int64_t)memory.used;
     int64_t rss_more = (int64_t)memory.resident - (int64_t)memory.heap;
     const struct {
@@ -98,21 +130,13 @@ static void run_memory_stats(struct request *request)
     };
     const size_t before_count = sizeof before / sizeof *before;
     const size_t after_count = sizeof after / sizeof *after;
-    resp_write_map(reply, before_count + after_count + (store.keys > 0));
+    resp_write_map(reply, before_count + after_count + (size_t)__builtin_popcountll(filled));
     for (size_t i = 0; i < before_count; i++) {
         resp_write_bulk_text(reply, before[i].name);
         resp_write_integer(reply, before[i].value);
     }
-    if (store.keys > 0) {
-        resp_write_bulk_text(reply, "db.0");
-        resp_write_map(reply, 3);
-        resp_write_bulk_text(reply, "overhead.hashtable.main");
-        resp_write_integer(reply, (int64_t)database);
-        resp_write_bulk_text(reply, "overhead.hashtable.expires");
-        resp_write_integer(reply, 0);
-        resp_write_bulk_text(reply, "overhead.hashtable.slot-to-keys");
-        resp_write_integer(reply, 0);
-    }
+    for (; filled != 0; filled &= filled - 1)
+        reply_database(request, database_first(filled));
     for (size_t i = 0; i < after_count; i++) {
         resp_write_bulk_text(reply, after[i].name);
         if (after[i].is_ratio)

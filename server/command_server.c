@@ -7,7 +7,9 @@
 #include "config.h"
 #include "connection.h"
 #include "info.h"
+#include "databases.h"
 #include "log.h"
+#include "needs.h"
 #include "pubsub.h"
 #include "request.h"
 #include "server.h"
@@ -50,6 +52,22 @@ static void run_bgsave(struct request *request)
                                                            : "Background saving started");
 }
 
+/* All that there are. */
+static void save_databases(const struct request *request, unsigned selected, struct needs *needs)
+{
+    (void)selected;
+    if (!request->in_exec && (needs->flags & COMMAND_ALONE))
+        needs->write = databases_present(request->server->databases);
+}
+
+/* What it tells of, but no transaction on it. */
+static void info_databases(const struct request *request, unsigned selected, struct needs *needs)
+{
+    (void)selected;
+    needs->open = databases_present(request->server->databases);
+    needs->fresh = !request->in_exec;
+}
+
 static void run_bgrewriteaof(struct request *request)
 {
     resp_write_simple(request->reply, request->in_exec
@@ -66,30 +84,6 @@ static void run_lolwut(struct request *request)
         !arg_integer_or_reply(request, 2, &version))
         return;
     resp_write_verbatim(request->reply, "txt", text, sizeof text - 1);
-}
-
-static bool database_or_reply(struct request *request, size_t index, const char *error,
-                              int64_t *database)
-{
-    if (arg_integer(&request->argv[index], database) && *database >= INT_MIN &&
-        *database <= INT_MAX)
-        return true;
-    resp_write_error(request->reply, error);
-    return false;
-}
-
-/* With one database there is only itself to swap it with. */
-static void run_swapdb(struct request *request)
-{
-    int64_t count = config_number(request->server->config, CONFIG_DATABASES);
-    int64_t first = 0, second = 0;
-    if (!database_or_reply(request, 1, "ERR invalid first DB index", &first) ||
-        !database_or_reply(request, 2, "ERR invalid second DB index", &second))
-        return;
-    if (first < 0 || second < 0 || first >= count || second >= count)
-        resp_write_error(request->reply, "ERR DB index is out of range");
-    else
-        reply_ok(request);
 }
 
 static void run_module_list(struct request *request)
@@ -110,7 +104,7 @@ static void run_module_help(struct request *request)
 static void run_lastsave(struct request *request)
 {
     struct anystore_stats stats;
-    anystore_stats(request->server->store, &stats);
+    databases_stats(request->server->databases, &stats);
     int64_t ms = stats.last_commit_ms ? stats.last_commit_ms : request->server->started_ms;
     resp_write_integer(request->reply, ms / 1000);
 }
@@ -194,6 +188,7 @@ static const struct command module_rows[] = {
 const struct command command_server_rows[] = {
     {.name = "bgrewriteaof",
      .run = run_bgrewriteaof,
+     .call_databases = save_databases,
      .arity = 1,
      .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING | COMMAND_ALONE,
      .since = "1.0.0",
@@ -202,6 +197,7 @@ const struct command command_server_rows[] = {
      .summary = "Writes the data file anew, as SAVE does."},
     {.name = "bgsave",
      .run = run_bgsave,
+     .call_databases = save_databases,
      .arity = -1,
      .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING,
      .call_flags = bgsave_flags,
@@ -211,6 +207,7 @@ const struct command command_server_rows[] = {
      .summary = "Writes the data file anew, as SAVE does."},
     {.name = "info",
      .run = run_info,
+     .call_databases = info_databases,
      .arity = -1,
      .flags = COMMAND_LOADING | COMMAND_STALE,
      .categories = CATEGORY_DANGEROUS,
@@ -251,6 +248,7 @@ const struct command command_server_rows[] = {
      .summary = "Shows the client every command that this server runs."},
     {.name = "save",
      .run = run_save,
+     .call_databases = save_databases,
      .arity = 1,
      .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING | COMMAND_NO_MULTI |
               COMMAND_ALONE,
@@ -267,16 +265,6 @@ const struct command command_server_rows[] = {
      .group = "server",
      .complexity = "O(1)",
      .summary = "Ends the server. Whatever was acknowledged is in the file."},
-    {.name = "swapdb",
-     .run = run_swapdb,
-     .arity = 3,
-     .flags = COMMAND_WRITE | COMMAND_FAST,
-     .categories = CATEGORY_KEYSPACE | CATEGORY_DANGEROUS,
-     .since = "4.0.0",
-     .group = "server",
-     .complexity =
-         "O(N) where N is the count of clients watching or blocking on keys from both databases.",
-     .summary = "Swaps two databases."},
     {.name = "time",
      .run = run_time,
      .arity = 1,

@@ -4,6 +4,7 @@
  * EXEC runs all that is queued in one transaction of the store: in a view if nothing of it writes,
  * in an update, which is one commit, otherwise (connection.c decides by the queue's flags). */
 #include "connection.h"
+#include "needs.h"
 #include "request.h"
 #include "server.h"
 
@@ -30,7 +31,7 @@ static void run_discard(struct request *request)
         resp_write_error(request->reply, "ERR DISCARD without MULTI");
         return;
     }
-    transaction_free(transaction, request->server->store);
+    transaction_free(transaction);
     reply_ok(request);
 }
 
@@ -41,8 +42,10 @@ static void run_watch(struct request *request)
         resp_write_error(request->reply, "ERR WATCH inside MULTI is not allowed");
         return;
     }
+    unsigned database = request->connection->session.database;
+    struct anystore *store = databases_store(request->server->databases, database);
     for (size_t i = 1; i < request->argc; i++) {
-        if (!transaction_watch(transaction, request->txn, &request->argv[i])) {
+        if (!transaction_watch(transaction, database, store, request->txn, &request->argv[i])) {
             reply_out_of_memory(request);
             return;
         }
@@ -52,14 +55,13 @@ static void run_watch(struct request *request)
 
 static void run_unwatch(struct request *request)
 {
-    transaction_unwatch(transaction_of(request), request->server->store);
+    transaction_unwatch(transaction_of(request));
     reply_ok(request);
 }
 
 static void run_exec(struct request *request)
 {
     struct transaction *transaction = transaction_of(request);
-    struct anystore *store = request->server->store;
     if (!transaction->open) {
         resp_write_error(request->reply, "ERR EXEC without MULTI");
         return;
@@ -67,15 +69,15 @@ static void run_exec(struct request *request)
     if (transaction->failed) {
         resp_write_error(request->reply,
                          "EXECABORT Transaction discarded because of previous errors.");
-        transaction_free(transaction, store);
+        transaction_free(transaction);
         return;
     }
-    if (transaction->watched && transaction_broken(transaction, request->txn)) {
+    if (transaction_broken(transaction, request)) {
         resp_write_null_array(request->reply);
-        transaction_free(transaction, store);
+        transaction_free(transaction);
         return;
     }
-    transaction_unwatch(transaction, store);
+    transaction_unwatch(transaction);
     /* Closed while it runs: what runs in it is not queued again. */
     transaction->open = false;
     resp_write_array(request->reply, transaction->count);
@@ -85,9 +87,17 @@ static void run_exec(struct request *request)
         queued.argc = transaction->queue[i].argc;
         queued.argv = transaction->queue[i].argv;
         queued.in_exec = true;
+        queued.txn = request_txn(request, request->connection->session.database);
         connection_run_command(&queued);
     }
     transaction_end(transaction);
+}
+
+/* To be watched a database has to be there. */
+static void watch_databases(const struct request *request, unsigned selected, struct needs *needs)
+{
+    (void)request;
+    needs->open |= database_bit(selected);
 }
 
 const struct command command_transaction_rows[] = {
@@ -136,6 +146,7 @@ const struct command command_transaction_rows[] = {
      .arity = -2,
      .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST |
               COMMAND_ALLOW_BUSY | COMMAND_VIEW | COMMAND_AT_ONCE,
+     .call_databases = watch_databases,
      .categories = CATEGORY_TRANSACTION,
      .first_key = 1,
      .last_key = -1,

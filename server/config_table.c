@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "config_internal.h"
+#include "databases.h"
 
 #define MIB (INT64_C(1) << 20)
 
@@ -178,8 +179,8 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
     [CONFIG_DATABASES] = {.row = {.name = "databases",
                                   .type = CONFIG_NUMBER,
                                   .min = 1,
-                                  .max = 1,
-                                  .default_text = "1",
+                                  .max = DATABASES_MOST,
+                                  .default_text = "16",
                                   .argument = "<count>",
                                   .help = "databases to SELECT from"}},
     [CONFIG_LOGLEVEL] = {.row = {.name = "loglevel",

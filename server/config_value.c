@@ -108,8 +108,6 @@ static bool in_range(const struct config_row *row, bool fits, int64_t value, cha
 {
     if (fits && value >= row->min && value <= row->max)
         return true;
-    if (row->min == row->max)
-        return config_fail(cause, "argument must be %" PRId64, row->min);
     if (row->type == CONFIG_OCTAL)
         return config_fail(cause, "argument must be between %" PRIo64 " and %" PRIo64 " inclusive",
                            (uint64_t)row->min, (uint64_t)row->max);

@@ -61,8 +61,7 @@ void connection_free(struct connection *connection)
         monitor_leave(&connection->server->monitors, connection->subscriber);
         subscriber_leave(connection->server->pubsub, connection->subscriber);
     }
-    if (connection->server->store)
-        transaction_free(&connection->session.transaction, connection->server->store);
+    transaction_free(&connection->session.transaction);
     resp_parser_free(connection->parser);
     resp_buffer_free(&connection->input);
     resp_buffer_free(&connection->output);
@@ -150,13 +149,37 @@ static bool is_cross_protocol(const struct request *request)
     return arg_is(&request->argv[0], "post") || arg_is(&request->argv[0], "host:");
 }
 
+void connection_select(struct connection *connection, unsigned database)
+{
+    connection->session.database = database;
+    atomic_store_explicit(&connection->client->database, database, memory_order_relaxed);
+}
+
+struct anystore_txn *request_txn(const struct request *request, unsigned database)
+{
+    const struct scope *scope = request->scope;
+    if (scope->databases == 0)
+        return scope->database == database ? scope->txn : NULL;
+    return scope->txns && (scope->databases & database_bit(database)) ? scope->txns[database]
+                                                                      : NULL;
+}
+
 /* A command that the store refuses a change (memory is short) changes nothing at all. */
 static void run_write(struct request *request)
 {
-    size_t savepoint = anystore_savepoint(request->txn);
+    const struct scope *scope = request->scope;
+    database_bits all = scope->databases ? scope->databases : database_bit(scope->database);
+    size_t savepoints[DATABASES_MOST];
+    for (database_bits bits = all; bits != 0; bits &= bits - 1) {
+        const struct anystore_txn *txn = request_txn(request, database_first(bits));
+        savepoints[database_first(bits)] = txn ? anystore_savepoint(txn) : 0;
+    }
     request->command->run(request);
-    if (request->store_failed)
-        anystore_rollback(request->txn, savepoint);
+    for (database_bits bits = all; bits != 0 && request->store_failed; bits &= bits - 1) {
+        struct anystore_txn *txn = request_txn(request, database_first(bits));
+        if (txn)
+            anystore_rollback(txn, savepoints[database_first(bits)]);
+    }
 }
 
 static bool is_silent(const struct session *session)
@@ -186,32 +209,31 @@ void connection_run_command(struct request *request)
 
 /* What is common to the requests of one run. */
 struct run {
-    struct anystore_txn *txn;
-    bool updating;
-    const char *refusal;
-    bool alone;         /* the request that wanted a commit of its own was run */
+    const struct scope *scope;
+    bool alone;         /* the request that wanted a run of its own has had it */
     bool touched_store; /* the last reply depends on the map */
     bool ran;           /* the last request was run, not refused or queued */
 };
 
-#define NEEDS_STORE (COMMAND_READONLY | COMMAND_WRITE | COMMAND_ALONE | COMMAND_VIEW)
-
-/* The flags that tell what a command needs: for EXEC, what is queued. */
-static unsigned needs_of(const struct request *request)
+/* Whether all databases that a request uses can be used in this run. */
+static bool is_covered(const struct request *request, const struct needs *needs)
 {
-    const struct transaction *transaction = &request->connection->session.transaction;
-    unsigned flags = command_call_flags(request->command, request->argc, request->argv);
-    if ((flags & COMMAND_RUNS_QUEUE) && transaction->open && !transaction->failed)
-        flags |= (transaction->flags & (NEEDS_STORE | COMMAND_MAY_REPLICATE)) |
-                 (transaction->watched ? COMMAND_VIEW : 0);
-    return flags;
+    const struct scope *scope = request->scope;
+    database_bits usable = scope->databases ? scope->databases : database_bit(scope->database);
+    if (needs_databases(needs) & ~usable)
+        return false;
+    if (needs->fresh && !scope->fresh && scope->databases == 0)
+        return false;
+    /* After a refusal they could not be opened. */
+    return needs->open == 0 || scope->refusal ||
+           (needs->open & ~databases_opened(request->server->databases)) == 0;
 }
 
 /* An EXEC that is refused, whatever the reason, ends the transaction and the watching. */
 static void abort_transaction(struct request *request, const char *reason)
 {
     resp_write_errorf(request->reply, "EXECABORT Transaction discarded because of: %s", reason);
-    transaction_free(&request->connection->session.transaction, request->server->store);
+    transaction_free(&request->connection->session.transaction);
     /* As in Redis those who monitor see the end of what they saw begin. */
     if (monitor_wanted(&request->server->monitors))
         monitor_show(request);
@@ -245,11 +267,11 @@ static bool fits_subscription_or_reply(struct request *request)
 }
 
 /* To Redis a client that monitors is a kind of replica. */
-static bool fits_monitor_or_reply(struct request *request, unsigned needs)
+static bool fits_monitor_or_reply(struct request *request, unsigned flags)
 {
     struct connection *connection = request->connection;
     if (!subscriber_monitors(connection->subscriber) ||
-        !(needs & (COMMAND_READONLY | COMMAND_WRITE | COMMAND_MAY_REPLICATE)))
+        !(flags & (COMMAND_READONLY | COMMAND_WRITE | COMMAND_MAY_REPLICATE)))
         return true;
     resp_write_error(request->reply, "ERR Replica can't interact with the keyspace");
     connection->session.transaction.failed |= connection->session.transaction.open;
@@ -272,12 +294,38 @@ static void queue_command(struct request *request)
 }
 
 /* Also what is only to be queued waits, as in Redis; never a client that monitors. */
-static bool is_paused(const struct request *request, unsigned needs)
+static bool is_paused(const struct request *request, unsigned flags)
 {
     enum pause_kind kind = pause_now(&request->server->pause, NULL);
-    bool writes = needs & (COMMAND_WRITE | COMMAND_MAY_REPLICATE);
+    bool writes = flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE);
     return (kind == PAUSE_ALL || (kind == PAUSE_WRITES && writes)) &&
            !subscriber_monitors(request->connection->subscriber);
+}
+
+/* Whether this run can do what a request needs; otherwise *result tells which can. */
+static bool fits_run(const struct request *request, const struct needs *needs, struct run *run,
+                     enum run_result *result)
+{
+    const struct scope *scope = run->scope;
+    if (!is_covered(request, needs)) {
+        request->connection->needs = *needs;
+        *result = RUN_NEEDS_DATABASES;
+        return false;
+    }
+    if (scope->databases)
+        run->alone = true;
+    if ((needs->flags & COMMAND_ALONE) && request->server->data_path && !scope->refusal) {
+        if (!scope->updating || !request->connection->update.rewrite) {
+            *result = RUN_NEEDS_ALONE;
+            return false;
+        }
+        run->alone = true;
+    }
+    if ((needs->flags & COMMAND_WRITE) && !scope->updating && !scope->refusal) {
+        *result = RUN_NEEDS_UPDATE;
+        return false;
+    }
+    return true;
 }
 
 /* Runs a request whose checks have been made.  False if it must wait for another kind of run, which
@@ -285,34 +333,32 @@ static bool is_paused(const struct request *request, unsigned needs)
 static bool run_checked(struct request *request, struct run *run, enum run_result *result)
 {
     struct session *session = &request->connection->session;
-    unsigned needs = needs_of(request);
-    if (!fits_subscription_or_reply(request) || !fits_monitor_or_reply(request, needs))
+    const struct scope *scope = run->scope;
+    struct needs needs = needs_of(request);
+    if (!fits_subscription_or_reply(request) || !fits_monitor_or_reply(request, needs.flags))
         return true;
-    if (is_paused(request, needs)) {
+    if (is_paused(request, needs.flags)) {
         *result = RUN_PAUSED;
         return false;
     }
-    if (session->transaction.open && !(needs & COMMAND_AT_ONCE)) {
+    if (session->transaction.open && !(needs.flags & COMMAND_AT_ONCE)) {
         queue_command(request);
         return true;
     }
-    if (run->refusal && (needs & NEEDS_STORE) &&
-        (!run->txn || (needs & (COMMAND_WRITE | COMMAND_ALONE)))) {
-        refuse(request, run->refusal);
+    if (needs_too_many(request, &needs)) {
+        abort_transaction(request, "it writes in several databases, each of which has a commit of "
+                                   "its own");
         return true;
     }
-    if ((needs & COMMAND_ALONE) && request->server->data_path) {
-        if (!run->updating || !request->connection->update.rewrite) {
-            *result = RUN_NEEDS_ALONE;
-            return false;
-        }
-        run->alone = true;
-    }
-    if ((needs & COMMAND_WRITE) && !run->updating) {
-        *result = RUN_NEEDS_UPDATE;
+    if (!fits_run(request, &needs, run, result))
         return false;
+    request->txn = request_txn(request, session->database);
+    if (scope->refusal && (needs.flags & NEEDS_MAP) &&
+        (!request->txn || (needs.flags & (COMMAND_WRITE | COMMAND_ALONE)))) {
+        refuse(request, scope->refusal);
+        return true;
     }
-    run->touched_store = needs & NEEDS_STORE;
+    run->touched_store = needs.flags & NEEDS_MAP;
     run->ran = true;
     connection_run_command(request);
     return true;
@@ -351,12 +397,33 @@ static void rejected(struct request *request, size_t start, struct resp_buffer *
     session->close_after_reply = true;
 }
 
-enum run_result connection_run(struct connection *connection, struct anystore_txn *txn,
-                               bool updating, const char *refusal, struct resp_buffer *replies)
+/* What CLIENT LIST shows of the session. */
+static void show_session(const struct connection *connection)
+{
+    const struct session *session = &connection->session;
+    const struct transaction *transaction = &session->transaction;
+    struct subscriber *subscriber = connection->subscriber;
+    struct client *client = connection->client;
+    atomic_store_explicit(&client->queued, transaction->open ? (int)transaction->count : -1,
+                          memory_order_relaxed);
+    atomic_store_explicit(
+        &client->channels,
+        atomic_load_explicit(&subscriber->count[PUBSUB_CHANNEL], memory_order_relaxed),
+        memory_order_relaxed);
+    atomic_store_explicit(
+        &client->patterns,
+        atomic_load_explicit(&subscriber->count[PUBSUB_PATTERN], memory_order_relaxed),
+        memory_order_relaxed);
+    atomic_store_explicit(&client->monitors, subscriber_monitors(subscriber), memory_order_relaxed);
+    atomic_store_explicit(&client->queued_bytes, transaction->bytes, memory_order_relaxed);
+}
+
+enum run_result connection_run(struct connection *connection, const struct scope *scope,
+                               struct resp_buffer *replies)
 {
     struct server *server = connection->server;
     struct session *session = &connection->session;
-    struct run run = {.txn = txn, .updating = updating, .refusal = refusal};
+    struct run run = {.scope = scope};
     const size_t pause = connection_output_pause(connection);
     enum run_result result = RUN_MORE_INPUT;
     uint64_t commands = 0;
@@ -381,7 +448,7 @@ enum run_result connection_run(struct connection *connection, struct anystore_tx
         }
         struct request request = {.server = server,
                                   .connection = connection,
-                                  .txn = txn,
+                                  .scope = scope,
                                   .argc = resp_parser_argc(connection->parser),
                                   .argv = resp_parser_argv(connection->parser),
                                   .reply = &writer};
@@ -412,22 +479,7 @@ enum run_result connection_run(struct connection *connection, struct anystore_tx
     }
     if (run.alone && connection->session.close_after_reply)
         result = RUN_CLOSE;
-    const struct transaction *transaction = &connection->session.transaction;
-    atomic_store_explicit(&connection->client->queued,
-                          transaction->open ? (int)transaction->count : -1, memory_order_relaxed);
-    const struct subscriber *subscriber = connection->subscriber;
-    atomic_store_explicit(
-        &connection->client->channels,
-        atomic_load_explicit(&subscriber->count[PUBSUB_CHANNEL], memory_order_relaxed),
-        memory_order_relaxed);
-    atomic_store_explicit(
-        &connection->client->patterns,
-        atomic_load_explicit(&subscriber->count[PUBSUB_PATTERN], memory_order_relaxed),
-        memory_order_relaxed);
-    atomic_store_explicit(&connection->client->monitors,
-                          subscriber_monitors(connection->subscriber), memory_order_relaxed);
-    atomic_store_explicit(&connection->client->queued_bytes, transaction->bytes,
-                          memory_order_relaxed);
+    show_session(connection);
     atomic_fetch_add_explicit(&server->stats.commands_processed, commands, memory_order_relaxed);
     return result;
 }

@@ -13,7 +13,9 @@
 #include <stdint.h>
 
 #include "anystore.h"
+#include "databases.h"
 #include "measure.h"
+#include "needs.h"
 #include "resp/buffer.h"
 #include "resp/parser.h"
 #include "resp/writer.h"
@@ -51,12 +53,24 @@ struct reply_end {
 };
 
 enum run_result {
-    RUN_MORE_INPUT,   /* all complete requests were run */
-    RUN_NEEDS_UPDATE, /* the next one changes the map, which this view cannot */
-    RUN_NEEDS_ALONE,  /* the next one wants a commit of its own with a new base */
-    RUN_PAUSED,       /* the next one has to wait for the end of a CLIENT PAUSE */
-    RUN_OUTPUT_FULL,  /* stopped until replies have been taken */
-    RUN_CLOSE         /* close when the replies are out */
+    RUN_MORE_INPUT,      /* all complete requests were run */
+    RUN_NEEDS_UPDATE,    /* the next one changes the map, which this view cannot */
+    RUN_NEEDS_ALONE,     /* the next one wants a commit of its own with a new base */
+    RUN_NEEDS_DATABASES, /* the next one uses another database, or several: connection->needs */
+    RUN_PAUSED,          /* the next one has to wait for the end of a CLIENT PAUSE */
+    RUN_OUTPUT_FULL,     /* stopped until replies have been taken */
+    RUN_CLOSE            /* close when the replies are out */
+};
+
+/* What a run may use of the databases. */
+struct scope {
+    unsigned database;
+    struct anystore_txn *txn; /* of `database`: a view or an update; NULL: it cannot be used */
+    database_bits databases;  /* a run of one request over several: these; else 0 */
+    struct anystore_txn *const *txns; /* of these, by number; NULL as txn */
+    bool updating;                    /* else it is a view */
+    bool fresh;                       /* all databases have been brought up to date */
+    const char *refusal; /* said to what needs what cannot be used, or written; or NULL */
 };
 
 struct connection {
@@ -78,6 +92,15 @@ struct connection {
     struct reply_end *reply_ends;
     size_t reply_end_count, reply_end_capacity;
     enum run_result run_result;
+    bool fresh;              /* the worker has just brought all databases up to date */
+    unsigned run_database;   /* of the view or update that runs or is in flight */
+    struct needs needs;      /* of the request that could not be run */
+    struct database_job job; /* to get what it needs */
+    enum update_kind {
+        UPDATE_COMMIT,  /* by the commit thread of run_database */
+        UPDATE_SEVERAL, /* of one request, over the databases of `needs` */
+        UPDATE_NOTHING  /* nothing was run, databases were opened */
+    } update_kind;
 
     /* The worker's side. */
     struct resp_buffer output;
@@ -90,6 +113,7 @@ struct connection {
     int64_t update_began_ns;     /* measure_clock() */
     struct anystore_request update;
     bool update_ran;
+    bool update_kept_part; /* UPDATE_SEVERAL failed, but not in all databases */
     struct anystore_error update_error;
     struct connection *next_done; /* in the worker's list of finished updates */
 
@@ -109,13 +133,14 @@ struct request;
 /* How many bytes of replies may wait before the next request has to. */
 size_t connection_output_pause(const struct connection *connection);
 
+/* Makes a database the selected one. */
+void connection_select(struct connection *connection, unsigned database);
+
 /* Runs one command whose checks have been made, for EXEC too. */
 void connection_run_command(struct request *request);
 
-/* Runs the complete requests in the input.  `txn` is a view or an update, or NULL if the map cannot
- * be used: then `refusal` is replied to whatever needs it.  `updating` tells a view from an
- * update.  Replies go to `replies`. */
-enum run_result connection_run(struct connection *connection, struct anystore_txn *txn,
-                               bool updating, const char *refusal, struct resp_buffer *replies);
+/* Runs the complete requests in the input, as far as the scope allows.  Replies go to `replies`. */
+enum run_result connection_run(struct connection *connection, const struct scope *scope,
+                               struct resp_buffer *replies);
 
 #endif

@@ -14,6 +14,7 @@
 #include "client.h"
 #include "clock.h"
 #include "config.h"
+#include "databases.h"
 #include "memory.h"
 #include "request.h"
 #include "server.h"
@@ -109,7 +110,7 @@ static void write_memory(struct server *server, struct resp_buffer *out)
 static void write_persistence(struct server *server, struct resp_buffer *out)
 {
     struct anystore_stats stats;
-    anystore_stats(server->store, &stats);
+    databases_stats(server->databases, &stats);
     int64_t saved_ms = stats.last_commit_ms ? stats.last_commit_ms : server->started_ms;
     line(out, "loading:0");
     line(out, "async_loading:0");
@@ -127,7 +128,7 @@ static void write_stats(struct server *server, struct resp_buffer *out)
 {
     struct server_stats *stats = &server->stats;
     struct anystore_stats store;
-    anystore_stats(server->store, &store);
+    databases_stats(server->databases, &store);
     const struct {
         const char *name;
         uint64_t value;
@@ -180,11 +181,14 @@ static void write_cluster(struct server *server, struct resp_buffer *out)
 
 static void write_keyspace(struct server *server, struct resp_buffer *out)
 {
-    struct anystore_stats stats;
-    anystore_stats(server->store, &stats);
-    if (stats.keys)
-        line(out, "db0:keys=%llu,expires=%llu,avg_ttl=0", (unsigned long long)stats.keys,
-             (unsigned long long)stats.expiring);
+    for (database_bits bits = databases_opened(server->databases); bits != 0; bits &= bits - 1) {
+        unsigned number = database_first(bits);
+        struct anystore_stats stats;
+        anystore_stats(databases_store(server->databases, number), &stats);
+        if (stats.keys)
+            line(out, "db%u:keys=%llu,expires=%llu,avg_ttl=0", number,
+                 (unsigned long long)stats.keys, (unsigned long long)stats.expiring);
+    }
 }
 
 /* Redis's own choice of percentiles, as its default has it. */
@@ -272,7 +276,7 @@ static void write_modules(struct server *server, struct resp_buffer *out)
 static void write_anystore(struct server *server, struct resp_buffer *out)
 {
     struct anystore_stats stats;
-    anystore_stats(server->store, &stats);
+    databases_stats(server->databases, &stats);
     line(out, "persistence:%s", stats.persistent ? "yes" : "no");
     line(out, "data_file:%s", server->data_path ? server->data_path : "");
     const struct {

@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "command.h"
 #include "config.h"
+#include "databases.h"
 #include "latency.h"
 #include "listener.h"
 #include "log.h"
@@ -194,7 +195,7 @@ static void log_ready(struct main_loop *loop)
 {
     struct server *server = loop->server;
     struct anystore_stats stats;
-    anystore_stats(server->store, &stats);
+    anystore_stats(databases_store(server->databases, 0), &stats);
     log_write(server->log, LOG_NOTICE, "AnyStore %s, speaking as Redis %s, with %u worker threads",
               ANYSTORE_VERSION_TEXT, SERVER_REDIS_VERSION, server->worker_count);
     if (server->data_path) {
@@ -262,7 +263,8 @@ static void end(struct main_loop *loop)
         worker_stop(server->workers[i]);
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_join(server->workers[i]);
-    anystore_close(server->store);
+    databases_free(server->databases);
+    anystore_key_free(server->key);
     if (loop->pid_file)
         unlink(loop->pid_file);
     for (size_t i = 0; i < sizeof loop->signals / sizeof loop->signals[0]; i++)

@@ -69,6 +69,12 @@ bool arg_integer_or_reply(struct request *request, size_t index, int64_t *value)
     return false;
 }
 
+bool arg_is_database(const struct server *server, const struct resp_arg *arg, int64_t *database)
+{
+    return arg_integer(arg, database) && *database >= 0 &&
+           *database < config_number(server->config, CONFIG_DATABASES);
+}
+
 bool arg_database_or_reply(struct request *request, size_t index, int64_t *database)
 {
     if (!arg_integer_or_reply(request, index, database))

@@ -21,6 +21,12 @@ bool parse_integer(const void *text, size_t size, int64_t *value);
 /* The same; otherwise replies "ERR value is not an integer or out of range". */
 bool arg_integer_or_reply(struct request *request, size_t index, int64_t *value);
 
+/* Whether an argument is the number of a database. */
+bool arg_is_database(const struct server *server, const struct resp_arg *arg, int64_t *database);
+
+/* The map of a database that the request needs; NULL: it does not. */
+struct anystore_txn *request_txn(const struct request *request, unsigned database);
+
 /* The number of a database; otherwise replies what is wrong with the argument. */
 bool arg_database_or_reply(struct request *request, size_t index, int64_t *database);
 

@@ -19,6 +19,7 @@
 struct client_registry;
 struct command_table;
 struct config;
+struct databases;
 struct latency;
 struct log;
 struct pubsub;
@@ -39,7 +40,8 @@ struct server_stats {
 struct server {
     struct config *config;
     struct log *log;
-    struct anystore *store;
+    struct databases *databases;
+    struct anystore_key *key; /* NULL without persistence */
     struct command_table *commands;
     struct client_registry *clients;
     struct pubsub *pubsub;

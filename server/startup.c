@@ -16,6 +16,7 @@
 
 #include "anystore.h"
 #include "config.h"
+#include "databases.h"
 #include "log.h"
 #include "server.h"
 
@@ -193,7 +194,6 @@ bool startup_open_store(struct server *server, char **cause)
 {
     struct anystore_options options = {.on_log = on_store_log, .log_arg = server->log};
     struct anystore_error error = {0};
-    struct anystore_key *key = NULL;
     *cause = NULL;
     if (config_flag(server->config, CONFIG_PERSISTENCE)) {
         if (!find_data_path(server, cause) || !find_key_path(server, &server->key_path, cause)) {
@@ -201,18 +201,18 @@ bool startup_open_store(struct server *server, char **cause)
                 *cause = strdup("out of memory");
             return false;
         }
-        key = server->key_path
-                  ? key_of_file(server, &error)
-                  : anystore_key_from_base64(environment("ANYSTORE_KEY"), "ANYSTORE_KEY", &error);
-        if (!key)
+        server->key = server->key_path ? key_of_file(server, &error)
+                                       : anystore_key_from_base64(environment("ANYSTORE_KEY"),
+                                                                  "ANYSTORE_KEY", &error);
+        if (!server->key)
             return fail(cause, strdup(error.text));
         unsetenv("ANYSTORE_KEY"); /* for what this process might start */
         options.path = server->data_path;
-        options.key = key;
+        options.key = server->key;
         if (config_number(server->config, CONFIG_FSYNC) == CONFIG_FSYNC_NO)
             options.fsync = ANYSTORE_FSYNC_NO;
     }
-    server->store = anystore_open(&options, &error);
-    anystore_key_free(key);
-    return server->store ? true : fail(cause, strdup(error.text));
+    server->databases = databases_new(
+        &options, (unsigned)config_number(server->config, CONFIG_DATABASES), server->log, &error);
+    return server->databases ? true : fail(cause, strdup(error.text));
 }

@@ -6,10 +6,13 @@
 #include <string.h>
 
 #include "command.h"
+#include "request.h"
 
 struct watched_key {
     struct anystore_watch watch;
     struct watched_key *next;
+    unsigned database;
+    struct anystore *store;
     unsigned char key[];
 };
 
@@ -39,7 +42,6 @@ bool transaction_queue(struct transaction *transaction, const struct command *co
     }
     transaction->queue[transaction->count++] =
         (struct queued_command){.command = command, .argc = argc, .argv = copy, .bytes = bytes};
-    transaction->flags |= command_call_flags(command, argc, argv);
     transaction->bytes += bytes;
     return true;
 }
@@ -52,17 +54,20 @@ void transaction_end(struct transaction *transaction)
     *transaction = (struct transaction){.watched = transaction->watched};
 }
 
-bool transaction_watch(struct transaction *transaction, struct anystore_txn *txn,
-                       const struct resp_arg *key)
+bool transaction_watch(struct transaction *transaction, unsigned database, struct anystore *store,
+                       struct anystore_txn *txn, const struct resp_arg *key)
 {
     for (const struct watched_key *w = transaction->watched; w; w = w->next)
-        if (w->watch.key_size == key->size && memcmp(w->key, key->data, key->size) == 0)
+        if (w->database == database && w->watch.key_size == key->size &&
+            memcmp(w->key, key->data, key->size) == 0)
             return true;
     struct watched_key *watched = malloc(sizeof *watched + key->size);
     if (!watched)
         return false;
     if (key->size > 0)
         memcpy(watched->key, key->data, key->size);
+    watched->database = database;
+    watched->store = store;
     watched->watch.key = watched->key;
     watched->watch.key_size = key->size;
     anystore_watch(txn, &watched->watch);
@@ -71,26 +76,34 @@ bool transaction_watch(struct transaction *transaction, struct anystore_txn *txn
     return true;
 }
 
-bool transaction_broken(const struct transaction *transaction, const struct anystore_txn *txn)
+database_bits transaction_watched(const struct transaction *transaction)
+{
+    database_bits bits = 0;
+    for (const struct watched_key *w = transaction->watched; w; w = w->next)
+        bits |= database_bit(w->database);
+    return bits;
+}
+
+bool transaction_broken(const struct transaction *transaction, const struct request *request)
 {
     for (const struct watched_key *w = transaction->watched; w; w = w->next)
-        if (anystore_watch_changed(txn, &w->watch))
+        if (anystore_watch_changed(request_txn(request, w->database), &w->watch))
             return true;
     return false;
 }
 
-void transaction_unwatch(struct transaction *transaction, struct anystore *store)
+void transaction_unwatch(struct transaction *transaction)
 {
     while (transaction->watched) {
         struct watched_key *next = transaction->watched->next;
-        anystore_unwatch(store, &transaction->watched->watch);
+        anystore_unwatch(transaction->watched->store, &transaction->watched->watch);
         free(transaction->watched);
         transaction->watched = next;
     }
 }
 
-void transaction_free(struct transaction *transaction, struct anystore *store)
+void transaction_free(struct transaction *transaction)
 {
     transaction_end(transaction);
-    transaction_unwatch(transaction, store);
+    transaction_unwatch(transaction);
 }

@@ -9,10 +9,11 @@
 #include <stddef.h>
 
 #include "anystore.h"
+#include "databases.h"
 #include "resp/parser.h"
 
 struct command;
-struct server;
+struct request;
 
 /* A command and its arguments, in one piece of memory. */
 struct queued_command {
@@ -29,8 +30,7 @@ struct transaction {
     bool failed; /* a command could not be queued: EXEC is to refuse */
     struct queued_command *queue;
     size_t count, capacity;
-    unsigned flags; /* enum command_flags of all that is queued, together */
-    size_t bytes;   /* memory of the arguments */
+    size_t bytes; /* memory of the arguments */
     struct watched_key *watched;
 };
 
@@ -41,16 +41,20 @@ bool transaction_queue(struct transaction *transaction, const struct command *co
 /* Ends the transaction: forgets the queue, not the watched keys. */
 void transaction_end(struct transaction *transaction);
 
-/* Watches a key from now on; once is enough.  False if memory is short. */
-bool transaction_watch(struct transaction *transaction, struct anystore_txn *txn,
-                       const struct resp_arg *key);
+/* Watches a key of a database, whose store and a transaction on it are given, from now on; once is
+ * enough.  False if memory is short. */
+bool transaction_watch(struct transaction *transaction, unsigned database, struct anystore *store,
+                       struct anystore_txn *txn, const struct resp_arg *key);
 
-/* Whether a watched key was changed. */
-bool transaction_broken(const struct transaction *transaction, const struct anystore_txn *txn);
+/* The databases of the watched keys. */
+database_bits transaction_watched(const struct transaction *transaction);
 
-void transaction_unwatch(struct transaction *transaction, struct anystore *store);
+/* Whether a watched key was changed; the request is the EXEC. */
+bool transaction_broken(const struct transaction *transaction, const struct request *request);
+
+void transaction_unwatch(struct transaction *transaction);
 
 /* Ends and unwatches, and frees everything: it can be used again. */
-void transaction_free(struct transaction *transaction, struct anystore *store);
+void transaction_free(struct transaction *transaction);
 
 #endif

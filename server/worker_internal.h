@@ -81,7 +81,17 @@ void worker_free_deliveries(struct delivery *deliveries);
  * closed afterwards. */
 void worker_go_on(struct connection *connection);
 
-/* An update came back from the commit thread. */
+/* Makes the connection busy with an update; gives it back to its worker from the thread that ran it. */
+void worker_begin_update(struct connection *connection, enum update_kind kind);
+void worker_end_update(struct connection *connection, bool ran, const struct anystore_error *error);
+
+/* An update came back. */
 void worker_finish_update(struct connection *connection);
+
+/* worker_several.c: what needs several databases ------------------------------------------------ */
+
+/* Gets what the next request needs (connection->needs) on the databases' thread: opens databases, and if it
+ * uses several runs the request there.  The connection comes back as from an update. */
+void worker_submit_several(struct connection *connection);
 
 #endif

@@ -17,7 +17,9 @@
 static bool run_view(struct anystore_txn *txn, void *arg)
 {
     struct connection *connection = arg;
-    connection->run_result = connection_run(connection, txn, false, NULL, &connection->output);
+    const struct scope scope = {
+        .database = connection->run_database, .txn = txn, .fresh = connection->fresh};
+    connection->run_result = connection_run(connection, &scope, &connection->output);
     return true;
 }
 
@@ -25,7 +27,8 @@ static bool run_view(struct anystore_txn *txn, void *arg)
 static bool run_update_here(struct anystore_txn *txn, void *arg)
 {
     struct connection *connection = arg;
-    connection->run_result = connection_run(connection, txn, true, NULL, &connection->output);
+    const struct scope scope = {.database = connection->run_database, .txn = txn, .updating = true};
+    connection->run_result = connection_run(connection, &scope, &connection->output);
     return true;
 }
 
@@ -33,16 +36,22 @@ static bool run_update_here(struct anystore_txn *txn, void *arg)
 static bool run_update(struct anystore_txn *txn, void *arg)
 {
     struct connection *connection = arg;
-    connection->run_result =
-        connection_run(connection, txn, true, NULL, &connection->update_replies);
+    const struct scope scope = {.database = connection->run_database, .txn = txn, .updating = true};
+    connection->run_result = connection_run(connection, &scope, &connection->update_replies);
     return true;
 }
 
-/* On the commit thread: the update is durable, or failed. */
-static void on_update_done(struct anystore_request *request, bool ran,
-                           const struct anystore_error *error)
+void worker_begin_update(struct connection *connection, enum update_kind kind)
 {
-    struct connection *connection = request->arg;
+    connection->busy = true;
+    connection->reply_end_count = 0;
+    connection->update_kind = kind;
+    connection->update_kept_part = false;
+    connection->update_began_ns = measure_clock();
+}
+
+void worker_end_update(struct connection *connection, bool ran, const struct anystore_error *error)
+{
     struct worker *worker = connection->worker;
     connection->update_ran = ran;
     connection->update_error = *error;
@@ -53,30 +62,99 @@ static void on_update_done(struct anystore_request *request, bool ran,
     pthread_mutex_unlock(&worker->mutex);
 }
 
+/* On the commit thread: the update is durable, or failed. */
+static void on_update_done(struct anystore_request *request, bool ran,
+                           const struct anystore_error *error)
+{
+    worker_end_update(request->arg, ran, error);
+}
+
 static void submit(struct connection *connection, bool alone)
 {
-    connection->busy = true;
-    connection->reply_end_count = 0;
-    connection->update_began_ns = measure_clock();
+    struct databases *databases = connection->server->databases;
+    worker_begin_update(connection, UPDATE_COMMIT);
     connection->update = (struct anystore_request){
         .fn = run_update, .arg = connection, .rewrite = alone, .on_done = on_update_done};
-    anystore_submit(connection->server->store, &connection->update);
+    anystore_submit(databases_store(databases, connection->run_database), &connection->update);
+}
+
+/* Runs what has come in a view of one database. */
+static enum run_result run_in_view(struct connection *connection, struct anystore *store)
+{
+    struct anystore_error error;
+    if (anystore_view(store, run_view, connection, &error) != ANYSTORE_OK) {
+        char refusal[sizeof error.text + 64];
+        snprintf(refusal, sizeof refusal, "Cannot catch up with the data file: %s", error.text);
+        const struct scope scope = {
+            .database = connection->run_database, .fresh = connection->fresh, .refusal = refusal};
+        connection->run_result = connection_run(connection, &scope, &connection->output);
+    }
+    return connection->run_result;
+}
+
+static bool look(struct anystore_txn *txn, void *arg)
+{
+    (void)txn;
+    (void)arg;
+    return true;
+}
+
+/* A look into each open database, which brings it up to date.  Outside of any view: a thread that holds
+ * one must not wait for another. */
+static void freshen(struct connection *connection)
+{
+    const struct databases *databases = connection->server->databases;
+    database_bits bits = databases_opened(databases);
+    for (; bits != 0; bits &= bits - 1)
+        anystore_view(databases_store(databases, database_first(bits)), look, NULL, NULL);
+    connection->fresh = true;
+}
+
+/* Makes the next request's needs the worker's own matter: another database to read, or all of them up to
+ * date.  False if the databases' thread has to see to them. */
+static bool follow_needs(struct connection *connection)
+{
+    const struct needs *needs = &connection->needs;
+    database_bits bits = needs_databases(needs);
+    if ((needs->open & ~databases_opened(connection->server->databases)) != 0 ||
+        (bits != 0 && !database_is_single(bits)))
+        return false;
+    if (needs->fresh)
+        freshen(connection);
+    if (bits != 0)
+        connection->run_database = database_first(bits);
+    return true;
+}
+
+/* The database of the run has to be open: to be written to, or as it has a file. */
+static enum run_result needs_open(struct connection *connection)
+{
+    connection->needs = (struct needs){.open = database_bit(connection->run_database)};
+    return RUN_NEEDS_DATABASES;
 }
 
 /* Runs what has come, as far as possible. */
 static enum run_result run_input(struct connection *connection)
 {
     struct server *server = connection->server;
-    struct anystore_error error;
-    if (anystore_view(server->store, run_view, connection, &error) != ANYSTORE_OK) {
-        char refusal[sizeof error.text + 64];
-        snprintf(refusal, sizeof refusal, "Cannot catch up with the data file: %s", error.text);
-        connection->run_result =
-            connection_run(connection, NULL, false, refusal, &connection->output);
-    } else if (connection->run_result == RUN_NEEDS_UPDATE && !server->data_path) {
-        anystore_update(server->store, run_update_here, connection, NULL);
+    struct databases *databases = server->databases;
+    connection->run_database = connection->session.database;
+    connection->fresh = false;
+    for (;;) {
+        struct anystore *store = databases_to_read(databases, connection->run_database);
+        if (!store)
+            return needs_open(connection);
+        enum run_result result = run_in_view(connection, store);
+        if ((result == RUN_NEEDS_UPDATE || result == RUN_NEEDS_ALONE) &&
+            !databases_store(databases, connection->run_database))
+            return needs_open(connection);
+        if (result == RUN_NEEDS_UPDATE && !server->data_path) {
+            anystore_update(store, run_update_here, connection, NULL);
+            result = connection->run_result;
+        }
+        if (result != RUN_NEEDS_DATABASES || !follow_needs(connection))
+            return result;
     }
-    return connection->run_result;
 }
 
 /* The next request waits for the end of a CLIENT PAUSE, at which the worker looks again. */
@@ -109,6 +187,8 @@ void worker_go_on(struct connection *connection)
         }
         if (result == RUN_NEEDS_UPDATE || result == RUN_NEEDS_ALONE)
             submit(connection, result == RUN_NEEDS_ALONE);
+        if (result == RUN_NEEDS_DATABASES)
+            worker_submit_several(connection);
         if (result == RUN_CLOSE || (result == RUN_MORE_INPUT && connection->end_of_input))
             connection->half_closing = true;
         if (connection->half_closing && !connection->busy)
@@ -141,7 +221,10 @@ static void append_error(struct connection *connection, struct resp_writer *writ
                          const char *text)
 {
     static const char code[] = "MISCONF ";
-    resp_write_errorf(writer, "%sNot persisted, nothing was changed: %s", code, text);
+    resp_write_errorf(writer, "%sNot persisted, %s: %s", code,
+                      connection->update_kept_part ? "but for a part in another database"
+                                                   : "nothing was changed",
+                      text);
     tally_error(connection->server->tally, code, strlen(code));
     atomic_fetch_add_explicit(&connection->server->stats.error_replies, 1, memory_order_relaxed);
 }
@@ -166,14 +249,39 @@ static void append_failure(struct connection *connection, const char *text)
         resp_buffer_append(&connection->output, replies + start, size - start);
 }
 
+static void refuse_in(struct connection *connection, struct anystore_txn *txn,
+                      database_bits databases)
+{
+    char refusal[sizeof connection->update_error.text + 64];
+    snprintf(refusal, sizeof refusal, "%s, nothing was changed: %s",
+             databases ? "Not done" : "Not persisted", connection->update_error.text);
+    const struct scope scope = {.database = connection->run_database,
+                                .txn = txn,
+                                .databases = databases,
+                                .fresh = true,
+                                .refusal = refusal};
+    connection->run_result = connection_run(connection, &scope, &connection->output);
+}
+
 static bool run_refused(struct anystore_txn *txn, void *arg)
 {
-    struct connection *connection = arg;
-    char refusal[sizeof connection->update_error.text + 64];
-    snprintf(refusal, sizeof refusal, "Not persisted, nothing was changed: %s",
-             connection->update_error.text);
-    connection->run_result = connection_run(connection, txn, false, refusal, &connection->output);
+    refuse_in(arg, txn, 0);
     return true;
+}
+
+/* Nothing was run, as the commit could not begin or a database not be opened: writes get the error, or
+ * the one request that wanted these databases. */
+static void refuse_update(struct connection *connection)
+{
+    struct databases *databases = connection->server->databases;
+    const struct needs *needs = &connection->needs;
+    if (connection->update_kind == UPDATE_COMMIT) {
+        if (anystore_view(databases_store(databases, connection->run_database), run_refused,
+                          connection, NULL) != ANYSTORE_OK)
+            refuse_in(connection, NULL, 0);
+    } else {
+        refuse_in(connection, NULL, needs_databases(needs) | needs->open);
+    }
 }
 
 static void note_commit(struct connection *connection)
@@ -190,16 +298,14 @@ void worker_finish_update(struct connection *connection)
 {
     struct resp_buffer *replies = &connection->update_replies;
     connection->busy = false;
-    note_commit(connection);
+    if (connection->update_kind != UPDATE_NOTHING)
+        note_commit(connection);
     if (connection->broken) {
         worker_close(connection);
         return;
     }
-    if (!connection->update_ran) {
-        struct anystore_error error;
-        if (anystore_view(connection->server->store, run_refused, connection, &error) !=
-            ANYSTORE_OK)
-            run_refused(NULL, connection);
+    if (!connection->update_ran && connection->update_error.status != ANYSTORE_OK) {
+        refuse_update(connection);
     } else if (connection->update_error.status != ANYSTORE_OK) {
         append_failure(connection, connection->update_error.text);
     } else if (resp_buffer_size(&connection->output) == 0) {

@@ -404,8 +404,9 @@ enum anystore_status refresh_to_mark(struct anystore *store, struct anystore_err
         struct news news;
         news_init(&news, store);
         status = read_news(store, &news, false, mark, error);
-        /* A mark that the file does not reach is damaged, and vouches for nothing. */
-        if (status == ANYSTORE_OK && news.fd >= 0 && news.chain.generation < mark)
+        /* A mark that the file does not reach is damaged, and vouches for nothing; nor does it for a base
+         * beyond it, of two files that were exchanged this moment (several.c). */
+        if (status == ANYSTORE_OK && news.fd >= 0 && news.chain.generation != mark)
             status = sync_name(store, error);
         if (status == ANYSTORE_OK)
             status = publish_news(store, &news, error);

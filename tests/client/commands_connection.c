@@ -25,7 +25,10 @@ static void select_database(struct commands *t)
     client_expect(c, "+OK", "SET a 1");
     client_expect(c, "+OK", "SELECT 0");
     client_expect(c, "$1", "GET a");
-    client_expect(c, "-ERR DB index is out of range", "SELECT 1");
+    client_expect(c, "+OK", "SELECT 15");
+    client_expect(c, "_", "GET a");
+    client_expect(c, "+OK", "SELECT 0");
+    client_expect(c, "-ERR DB index is out of range", "SELECT 16");
     client_expect(c, "-ERR DB index is out of range", "SELECT -1");
     client_expect(c, "-ERR value is not an integer or out of range", "SELECT x");
     client_expect(c, "-ERR value is out of range, value must between -2147483648 and 2147483647",

@@ -95,7 +95,7 @@ static void config_get_set(struct commands *t)
     client_expect(c, "[$appendonly $no]", "CONFIG GET appendonly");
     client_expect(c, "[]", "CONFIG GET nosuch");
     client_expect(c, "[$maxclients $10000]", "CONFIG GET maxclien*");
-    client_expect(c, "[$databases $1]", "CONFIG GET databases");
+    client_expect(c, "[$databases $16]", "CONFIG GET databases");
     raw_expect(t->raw, "{$timeout $0}", "CONFIG GET timeout");
     raw_expect(t->raw, "{}", "CONFIG GET nosuch");
     client_expect(c, "+OK", "CONFIG SET timeout 1000");

@@ -84,7 +84,7 @@ static void test_defaults(void **state)
         {CONFIG_ENCRYPTION_KEY_FILE, "encryption-key-file", ""},
         {CONFIG_PERSISTENCE, "persistence", "yes"},
         {CONFIG_FSYNC, "fsync", "always"},
-        {CONFIG_DATABASES, "databases", "1"},
+        {CONFIG_DATABASES, "databases", "16"},
         {CONFIG_LOGLEVEL, "loglevel", "notice"},
         {CONFIG_LOGFILE, "logfile", ""},
         {CONFIG_PIDFILE, "pidfile", ""},
@@ -244,7 +244,8 @@ static void test_numbers(void **state)
     assert_refused(config, CONFIG_TIMEOUT, "2147483648",
                    "argument must be between 0 and 2147483647 inclusive");
     assert_set(config, CONFIG_DATABASES, "1", "1");
-    assert_refused(config, CONFIG_DATABASES, "16", "argument must be 1");
+    assert_set(config, CONFIG_DATABASES, "64", "64");
+    assert_refused(config, CONFIG_DATABASES, "65", "argument must be between 1 and 64 inclusive");
     config_free(config);
 }
 

@@ -194,7 +194,7 @@ static void test_wrong_lines(void **state)
         {"proto-max-bulk-len 1", "test.conf:1: proto-max-bulk-len 1: must be between 1048576 and "
                                  "9223372036854775807"},
         {"proto-max-bulk-len 1q", "test.conf:1: proto-max-bulk-len 1q: must be a memory value"},
-        {"databases 16", "test.conf:1: databases 16: must be 1"},
+        {"databases 65", "test.conf:1: databases 65: must be between 1 and 64"},
         {"dbfilename a/b", "test.conf:1: dbfilename a/b: dbfilename can't be a path, just a "
                            "filename"},
         {"save 3600 1", "test.conf:1: save 3600 1: must be \"\": there are no snapshots, every "

@@ -71,8 +71,7 @@ static struct server *make(struct harness *harness, const struct server_options 
         const char *common[] = {"--unixsocket", server->socket, "--port", "0"};
         const char *of_data[] = {"--dir", data, "--dbfilename", "anystore.db"};
         const char *of_key[] = {"--encryption-key-file", harness->key_file};
-        const char *of_redis[] = {"--dir",        server->home, "--save",      "",
-                                  "--appendonly", "no",         "--databases", "1"};
+        const char *of_redis[] = {"--dir", server->home, "--save", "", "--appendonly", "no"};
         count = add(args, count, common, sizeof common / sizeof *common);
         if (!ours)
             count = add(args, count, of_redis, sizeof of_redis / sizeof *of_redis);
