@@ -3,6 +3,3 @@
 
 // PUBLISH reaches the subscribers of every server of a file.
 export const PUBLISH_ACROSS_SERVERS = false;
-
-// SELECT chooses among 16 databases.
-export const DATABASES = false;
