@@ -67,6 +67,15 @@ static void run_replicaof(struct request *request)
                          "file instead, all servers of a file are equal");
 }
 
+/* What a replica sends first, and redis-cli for --rdb and --replica. */
+static void run_sync(struct request *request)
+{
+    resp_write_error(
+        request->reply,
+        "ERR This server feeds no replicas: start another server on the same data file "
+        "instead; for a backup make a hard link to it");
+}
+
 /* As there are no replicas nothing but the arguments can be wrong before that. */
 static void run_failover(struct request *request)
 {
@@ -109,6 +118,9 @@ static void run_cluster_only(struct request *request)
 #define CLUSTER_ROW                                                                                \
     .run = run_cluster_only, .arity = 1, .categories = CATEGORY_CONNECTION, .since = "3.0.0",      \
     .group = "cluster", .complexity = "O(1)"
+#define SYNC_ROW                                                                                   \
+    .run = run_sync, .group = "server", .complexity = "O(1)",                                      \
+    .summary = "Refuses to feed a replica: there are none."
 #define REPLICAOF_ROW                                                                              \
     .run = run_replicaof, .arity = 3,                                                              \
     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_STALE | COMMAND_NO_ASYNC_LOADING,          \
@@ -128,6 +140,11 @@ const struct command command_replication_rows[] = {
      .group = "server",
      .complexity = "O(1)",
      .summary = "Tells that there is no replica to take over."},
+    {.name = "psync",
+     SYNC_ROW,
+     .arity = -3,
+     .flags = COMMAND_NO_ASYNC_LOADING | COMMAND_ADMIN | COMMAND_NO_MULTI | COMMAND_NOSCRIPT,
+     .since = "2.8.0"},
     {.name = "readonly",
      CLUSTER_ROW,
      .flags = COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
@@ -136,6 +153,12 @@ const struct command command_replication_rows[] = {
      CLUSTER_ROW,
      .flags = COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
      .summary = "Tells that this is no cluster."},
+    {.name = "replconf",
+     SYNC_ROW,
+     .arity = -1,
+     .flags =
+         COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_ALLOW_BUSY,
+     .since = "3.0.0"},
     {.name = "replicaof", REPLICAOF_ROW, .since = "5.0.0"},
     {.name = "role",
      .run = run_role,
@@ -147,6 +170,11 @@ const struct command command_replication_rows[] = {
      .complexity = "O(1)",
      .summary = "Tells that this server is a master without replicas."},
     {.name = "slaveof", REPLICAOF_ROW, .since = "1.0.0"},
+    {.name = "sync",
+     SYNC_ROW,
+     .arity = 1,
+     .flags = COMMAND_NO_ASYNC_LOADING | COMMAND_ADMIN | COMMAND_NO_MULTI | COMMAND_NOSCRIPT,
+     .since = "1.0.0"},
     {.name = "wait",
      .run = run_wait,
      .arity = 3,

@@ -208,6 +208,9 @@ static void own_answers(struct harness *harness)
     client_expect(client, "-ERR value is out of range, must be between 0 and 1", "WAITAOF 2 0 0");
     client_expect(client, "-ERR value is out of range, must be positive", "WAITAOF 1 -1 0");
     client_expect_start(client, "-ERR REPLICAOF is not supported", "REPLICAOF host 6379");
+    client_expect_start(client, "-ERR This server feeds no replicas", "REPLCONF capa eof");
+    client_expect_start(client, "-ERR This server feeds no replicas", "PSYNC ? -1");
+    client_expect_start(client, "-ERR This server feeds no replicas", "SYNC");
     client_expect_start(client, "-ERR AnyStore has only the user", "ACL SETUSER x");
     client_expect_start(client, "-ERR AnyStore does not support client side", "CLIENT TRACKING ON");
     client_expect(client, "+OK", "SET k v");
