@@ -4,6 +4,8 @@
 
 #include "connection.h"
 #include "glob.h"
+#include "message.h"
+#include "outbox.h"
 #include "pubsub.h"
 #include "request.h"
 #include "server.h"
@@ -82,12 +84,12 @@ static void run_punsubscribe(struct request *request)
 
 static void run_publish(struct request *request)
 {
-    int64_t receivers =
-        pubsub_publish(request->server->pubsub, &request->argv[1], &request->argv[2]);
-    if (receivers < 0)
+    struct message *message = message_new(MESSAGE_CHANNEL, &request->argv[1], &request->argv[2]);
+    if (!message)
         reply_out_of_memory(request);
     else
-        resp_write_integer(request->reply, receivers);
+        resp_write_integer(request->reply,
+                           outbox_add(&request->connection->outbox, request->server, message));
 }
 
 /* ---- PUBSUB ------------------------------------------------------------------------------- */

@@ -62,6 +62,7 @@ void connection_free(struct connection *connection)
         subscriber_leave(connection->server->pubsub, connection->subscriber);
     }
     transaction_free(&connection->session.transaction);
+    outbox_rollback(&connection->outbox, NULL);
     resp_parser_free(connection->parser);
     resp_buffer_free(&connection->input);
     resp_buffer_free(&connection->output);
@@ -174,7 +175,11 @@ static void run_write(struct request *request)
         const struct anystore_txn *txn = request_txn(request, database_first(bits));
         savepoints[database_first(bits)] = txn ? anystore_savepoint(txn) : 0;
     }
+    struct outbox *outbox = &request->connection->outbox;
+    struct message *published = outbox->last;
     request->command->run(request);
+    if (request->store_failed)
+        outbox_rollback(outbox, published);
     for (database_bits bits = all; bits != 0 && request->store_failed; bits &= bits - 1) {
         struct anystore_txn *txn = request_txn(request, database_first(bits));
         if (txn)
@@ -198,6 +203,8 @@ void connection_run_command(struct request *request)
     else
         request->command->run(request);
     measure_end(request, start, began);
+    if (!request->connection->busy)
+        outbox_send(&request->connection->outbox, request->server, true);
     if (monitor_wanted(&request->server->monitors) &&
         !(request->command->flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN)))
         monitor_show(request);
@@ -463,6 +470,7 @@ enum run_result connection_run(struct connection *connection, const struct scope
             break;
         if (!run.ran)
             measure_rejected(&request, start);
+        outbox_settle(&connection->outbox, run.touched_store);
         if (silent && is_silent(session)) {
             resp_buffer_truncate(replies, start);
             run.touched_store = false;

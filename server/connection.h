@@ -16,6 +16,7 @@
 #include "databases.h"
 #include "measure.h"
 #include "needs.h"
+#include "outbox.h"
 #include "resp/buffer.h"
 #include "resp/parser.h"
 #include "resp/writer.h"
@@ -88,6 +89,7 @@ struct connection {
     size_t parsed_size; /* its bytes at the front of input */
     struct session session;
     struct measure measure;
+    struct outbox outbox; /* what its commands publish, until it may leave */
     struct resp_buffer update_replies;
     struct reply_end *reply_ends;
     size_t reply_end_count, reply_end_capacity;

@@ -16,6 +16,8 @@
 #include "config.h"
 #include "databases.h"
 #include "memory.h"
+#include "peers.h"
+#include "pubsub.h"
 #include "request.h"
 #include "server.h"
 #include "tally.h"
@@ -142,8 +144,8 @@ static void write_stats(struct server *server, struct resp_buffer *out)
         {"evicted_keys", 0},
         {"keyspace_hits", atomic_load(&stats->keyspace_hits)},
         {"keyspace_misses", atomic_load(&stats->keyspace_misses)},
-        {"pubsub_channels", 0},
-        {"pubsub_patterns", 0},
+        {"pubsub_channels", pubsub_names(server->pubsub, PUBSUB_CHANNEL)},
+        {"pubsub_patterns", pubsub_names(server->pubsub, PUBSUB_PATTERN)},
         {"total_error_replies", atomic_load(&stats->error_replies)},
         {"client_query_buffer_limit_disconnections",
          atomic_load(&stats->query_limit_disconnections)},
@@ -273,6 +275,17 @@ static void write_modules(struct server *server, struct resp_buffer *out)
     (void)out;
 }
 
+static void write_peers(struct server *server, struct resp_buffer *out)
+{
+    struct peer_figures peers;
+    peers_figures(server->peers, &peers);
+    line(out, "peers:%llu", (unsigned long long)peers.links);
+    line(out, "peer_messages_sent:%llu", (unsigned long long)peers.sent);
+    line(out, "peer_messages_received:%llu", (unsigned long long)peers.received);
+    line(out, "peer_messages_dropped:%llu", (unsigned long long)peers.dropped);
+    line(out, "peer_links_cut:%llu", (unsigned long long)peers.cuts);
+}
+
 static void write_anystore(struct server *server, struct resp_buffer *out)
 {
     struct anystore_stats stats;
@@ -305,6 +318,7 @@ static void write_anystore(struct server *server, struct resp_buffer *out)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         line(out, "%s:%llu", rows[i].name, (unsigned long long)rows[i].value);
     line(out, "copy_method:%s", stats.copy_method);
+    write_peers(server, out);
     struct histogram_counts times = {.total = 0};
     histogram_collect(&server->commit_times, &times);
     write_percentiles(out, "write_latency_usec", "", &times);

@@ -21,6 +21,7 @@
 #include "latency.h"
 #include "listener.h"
 #include "log.h"
+#include "peers.h"
 #include "pubsub.h"
 #include "server.h"
 #include "slowlog.h"
@@ -143,6 +144,16 @@ static bool write_pid_file(struct main_loop *loop)
     return true;
 }
 
+/* Before the workers: whoever is told that he is subscribed hears the other servers. */
+static bool start_peers(struct server *server)
+{
+    char *cause = NULL;
+    if (!server->data_path)
+        return true;
+    server->peers = peers_start(server, &cause);
+    return server->peers || say_and_free(cause);
+}
+
 static bool start_workers(struct server *server)
 {
     int64_t count = config_number(server->config, CONFIG_IO_THREADS);
@@ -247,7 +258,7 @@ static bool start(struct main_loop *loop)
     loop->listener = listener_open(server, loop->base, &cause);
     if (!loop->listener || !startup_open_store(server, &cause))
         return say_and_free(cause);
-    if (!write_pid_file(loop) || !start_workers(server))
+    if (!write_pid_file(loop) || !start_peers(server) || !start_workers(server))
         return false;
     listener_start(loop->listener);
     log_ready(loop);
@@ -265,6 +276,9 @@ static void end(struct main_loop *loop)
         worker_join(server->workers[i]);
     databases_free(server->databases);
     anystore_key_free(server->key);
+    peers_stop(server->peers);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        worker_free(server->workers[i]);
     if (loop->pid_file)
         unlink(loop->pid_file);
     for (size_t i = 0; i < sizeof loop->signals / sizeof loop->signals[0]; i++)

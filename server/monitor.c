@@ -8,6 +8,7 @@
 
 #include "client.h"
 #include "connection.h"
+#include "message.h"
 #include "pubsub.h"
 #include "request.h"
 #include "server.h"
@@ -138,7 +139,7 @@ void monitor_show(struct request *request)
     struct resp_buffer text = {0};
     append_line(&text, request);
     const struct resp_arg line = {resp_buffer_bytes(&text), resp_buffer_size(&text)};
-    struct pubsub_message *message = text.failed ? NULL : pubsub_message_new(&no_channel, &line);
+    struct message *message = text.failed ? NULL : message_new(MESSAGE_LINE, &no_channel, &line);
     resp_buffer_free(&text);
     if (!message)
         return;
@@ -148,5 +149,5 @@ void monitor_show(struct request *request)
             delivery_send(s, message, DELIVERY_LINE, NULL);
     }
     pthread_mutex_unlock(&monitors->mutex);
-    pubsub_message_release(message);
+    message_release(message);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "glob.h"
+#include "message.h"
 #include "worker.h"
 
 /* A channel or pattern with everybody who is subscribed to it. */
@@ -23,6 +24,7 @@ struct pubsub {
     pthread_mutex_t mutex;
     void *names[PUBSUB_KINDS]; /* trees of struct name */
     size_t name_count[PUBSUB_KINDS];
+    atomic_uint_least32_t *shown_count; /* see pubsub_show_count; may be NULL */
 };
 
 /* Names start with their text, so one order serves trees of names and looking up by argument. */
@@ -65,6 +67,21 @@ void pubsub_free(struct pubsub *pubsub)
     free(pubsub);
 }
 
+static void show_count_locked(struct pubsub *pubsub)
+{
+    size_t count = pubsub->name_count[PUBSUB_CHANNEL] + pubsub->name_count[PUBSUB_PATTERN];
+    if (pubsub->shown_count)
+        atomic_store(pubsub->shown_count, count < UINT32_MAX ? (uint32_t)count : UINT32_MAX);
+}
+
+void pubsub_show_count(struct pubsub *pubsub, atomic_uint_least32_t *count)
+{
+    pthread_mutex_lock(&pubsub->mutex);
+    pubsub->shown_count = count;
+    show_count_locked(pubsub);
+    pthread_mutex_unlock(&pubsub->mutex);
+}
+
 /* ---- Subscribers -------------------------------------------------------------------------- */
 
 struct subscriber *subscriber_new(struct worker *worker, struct connection *connection)
@@ -102,6 +119,7 @@ static struct name *need_name_locked(struct pubsub *pubsub, enum pubsub_kind kin
         return NULL;
     }
     pubsub->name_count[kind]++;
+    show_count_locked(pubsub);
     return name;
 }
 
@@ -112,6 +130,7 @@ static void drop_name_if_unused_locked(struct pubsub *pubsub, enum pubsub_kind k
         return;
     tdelete(name, &pubsub->names[kind], compare_texts);
     pubsub->name_count[kind]--;
+    show_count_locked(pubsub);
     name_free(name);
 }
 
@@ -155,6 +174,7 @@ static void unsubscribe_locked(struct pubsub *pubsub, struct subscriber *subscri
 {
     tdelete(name, &subscriber->subscriptions[kind], compare_texts);
     atomic_fetch_sub(&subscriber->count[kind], 1);
+    atomic_fetch_add(&subscriber->ended, 1);
     size_t i = 0;
     while (name->subscribers[i] != subscriber)
         i++;
@@ -212,95 +232,121 @@ void subscriber_leave(struct pubsub *pubsub, struct subscriber *subscriber)
 
 /* ---- Messages ----------------------------------------------------------------------------- */
 
-struct pubsub_message *pubsub_message_new(const struct resp_arg *channel,
-                                          const struct resp_arg *payload)
-{
-    struct pubsub_message *message = malloc(sizeof *message + channel->size + payload->size);
-    if (!message)
-        return NULL;
-    atomic_init(&message->references, 1);
-    message->channel_size = channel->size;
-    message->payload_size = payload->size;
-    if (channel->size > 0)
-        memcpy(message->bytes, channel->data, channel->size);
-    if (payload->size > 0)
-        memcpy(message->bytes + channel->size, payload->data, payload->size);
-    return message;
-}
-
-void pubsub_message_release(struct pubsub_message *message)
-{
-    if (atomic_fetch_sub(&message->references, 1) == 1)
-        free(message);
-}
-
 void delivery_free(struct delivery *delivery)
 {
     subscriber_release(delivery->subscriber);
-    pubsub_message_release(delivery->message);
+    message_release(delivery->message);
     free(delivery);
 }
 
-bool delivery_send(struct subscriber *subscriber, struct pubsub_message *message,
-                   enum delivery_kind kind, const struct resp_arg *pattern)
+/* A delivery that holds the subscriber and the message; NULL if memory is short. */
+static struct delivery *delivery_new(struct subscriber *subscriber, struct message *message,
+                                     enum delivery_kind kind, const struct resp_arg *pattern)
 {
     size_t pattern_size = pattern ? pattern->size : 0;
     struct delivery *delivery = malloc(sizeof *delivery + pattern_size);
     if (!delivery)
-        return false;
-    *delivery = (struct delivery){
-        .subscriber = subscriber, .message = message, .kind = kind, .pattern_size = pattern_size};
+        return NULL;
+    *delivery = (struct delivery){.subscriber = subscriber,
+                                  .message = message_hold(message),
+                                  .ended = atomic_load(&subscriber->ended),
+                                  .kind = kind,
+                                  .pattern_size = pattern_size};
     if (pattern_size > 0)
         memcpy(delivery->pattern, pattern->data, pattern_size);
     atomic_fetch_add(&subscriber->references, 1);
-    atomic_fetch_add(&message->references, 1);
-    worker_deliver(subscriber->worker, delivery);
-    return true;
+    return delivery;
 }
 
-/* Sends a message to all subscribers of a name; returns their number.  Messages may be lost; the
- * count tells. */
-static int64_t send_locked(const struct name *name, struct pubsub_message *message,
+bool delivery_send(struct subscriber *subscriber, struct message *message, enum delivery_kind kind,
+                   const struct resp_arg *pattern)
+{
+    struct delivery *delivery = delivery_new(subscriber, message, kind, pattern);
+    if (delivery)
+        worker_deliver(subscriber->worker, delivery);
+    return delivery != NULL;
+}
+
+/* A message that is being addressed. */
+struct addressing {
+    struct message *message;
+    struct delivery **end; /* of the list */
+    int64_t count;
+};
+
+/* Adds all subscribers of a name.  Messages may be lost; the count tells. */
+static void address_locked(struct addressing *addressing, const struct name *name,
                            enum delivery_kind kind)
 {
     const struct resp_arg *pattern = kind == DELIVERY_PATTERN ? &name->text : NULL;
-    int64_t sent = 0;
-    for (size_t i = 0; i < name->count; i++)
-        sent += delivery_send(name->subscribers[i], message, kind, pattern);
-    return sent;
+    for (size_t i = 0; i < name->count; i++) {
+        struct delivery *delivery =
+            delivery_new(name->subscribers[i], addressing->message, kind, pattern);
+        if (!delivery)
+            continue;
+        *addressing->end = delivery;
+        addressing->end = &delivery->next;
+        addressing->count++;
+    }
 }
 
-struct publishing {
-    struct pubsub_message *message;
-    int64_t sent;
-};
-
-static void send_if_matching(const void *node, VISIT visit, void *arg)
+static void address_if_matching(const void *node, VISIT visit, void *arg)
 {
     if (visit != postorder && visit != leaf)
         return;
     const struct name *name = *(struct name *const *)node;
-    struct publishing *publishing = arg;
-    const struct pubsub_message *message = publishing->message;
+    struct addressing *addressing = arg;
+    const struct message *message = addressing->message;
     if (glob_match((const char *)name->bytes, name->text.size, (const char *)message->bytes,
-                   message->channel_size, false))
-        publishing->sent += send_locked(name, publishing->message, DELIVERY_PATTERN);
+                   message->name_size, false))
+        address_locked(addressing, name, DELIVERY_PATTERN);
 }
 
-int64_t pubsub_publish(struct pubsub *pubsub, const struct resp_arg *channel,
-                       const struct resp_arg *payload)
+int64_t pubsub_address(struct pubsub *pubsub, struct message *message, struct delivery **deliveries)
 {
-    struct publishing publishing = {.message = pubsub_message_new(channel, payload)};
-    if (!publishing.message)
-        return -1;
+    const struct resp_arg channel = {message->bytes, message->name_size};
+    struct addressing addressing = {.message = message, .end = deliveries};
+    *deliveries = NULL;
     pthread_mutex_lock(&pubsub->mutex);
-    const struct name *name = find(&pubsub->names[PUBSUB_CHANNEL], channel);
+    const struct name *name = find(&pubsub->names[PUBSUB_CHANNEL], &channel);
     if (name)
-        publishing.sent += send_locked(name, publishing.message, DELIVERY_CHANNEL);
-    twalk_r(pubsub->names[PUBSUB_PATTERN], send_if_matching, &publishing);
+        address_locked(&addressing, name, DELIVERY_CHANNEL);
+    twalk_r(pubsub->names[PUBSUB_PATTERN], address_if_matching, &addressing);
     pthread_mutex_unlock(&pubsub->mutex);
-    pubsub_message_release(publishing.message);
-    return publishing.sent;
+    return addressing.count;
+}
+
+void pubsub_deliver(struct delivery *delivery)
+{
+    while (delivery) {
+        struct delivery *next = delivery->next;
+        worker_deliver(delivery->subscriber->worker, delivery);
+        delivery = next;
+    }
+}
+
+void pubsub_forget(struct delivery *delivery)
+{
+    while (delivery) {
+        struct delivery *next = delivery->next;
+        delivery_free(delivery);
+        delivery = next;
+    }
+}
+
+bool pubsub_wants(struct pubsub *pubsub, const struct delivery *delivery)
+{
+    struct subscriber *subscriber = delivery->subscriber;
+    if (atomic_load(&subscriber->ended) == delivery->ended)
+        return true;
+    const struct resp_arg pattern = {delivery->pattern, delivery->pattern_size};
+    const struct resp_arg channel = {delivery->message->bytes, delivery->message->name_size};
+    pthread_mutex_lock(&pubsub->mutex);
+    bool wants = delivery->kind == DELIVERY_PATTERN
+                     ? find(&subscriber->subscriptions[PUBSUB_PATTERN], &pattern) != NULL
+                     : find(&subscriber->subscriptions[PUBSUB_CHANNEL], &channel) != NULL;
+    pthread_mutex_unlock(&pubsub->mutex);
+    return wants;
 }
 
 /* ---- Questions ---------------------------------------------------------------------------- */

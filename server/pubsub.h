@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Publish/subscribe between the clients of this server.
+/* Publish/subscribe among the clients of this server: who is subscribed to what, one table under one
+ * lock.  What comes from and goes to other servers is peers.h's.
  *
- * Who is subscribed to what is one table under one lock.  A message goes to the worker of each
- * receiver (worker_deliver), which writes it to the connection: no other thread touches a
- * connection.  All functions may be called on any thread. */
+ * A message is addressed first (who receives it), then delivered: it goes to the worker of each
+ * receiver, which writes it to the connection, as no other thread touches a connection.  All functions
+ * may be called on any thread. */
 #ifndef SERVER_PUBSUB_H
 #define SERVER_PUBSUB_H
 
@@ -12,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "message.h"
 #include "resp/parser.h"
 
 struct connection;
@@ -31,14 +33,8 @@ struct subscriber {
     atomic_bool monitors;              /* written with the lock of struct monitors */
     struct subscriber *next_monitor;   /* guard: that lock */
     atomic_size_t count[PUBSUB_KINDS]; /* subscriptions */
+    atomic_size_t ended;               /* how many subscriptions have ended so far */
     void *subscriptions[PUBSUB_KINDS]; /* guard: pubsub's lock; trees by name */
-};
-
-/* What is sent; never changed. */
-struct pubsub_message {
-    atomic_size_t references;
-    size_t channel_size, payload_size;
-    uint8_t bytes[]; /* channel, then payload */
 };
 
 enum delivery_kind {
@@ -51,7 +47,8 @@ enum delivery_kind {
 struct delivery {
     struct delivery *next;
     struct subscriber *subscriber;
-    struct pubsub_message *message;
+    struct message *message;
+    size_t ended; /* the subscriber's, when the message was addressed */
     enum delivery_kind kind;
     size_t pattern_size;
     uint8_t pattern[];
@@ -90,10 +87,22 @@ void pubsub_unsubscribe(struct pubsub *pubsub, struct subscriber *subscriber, en
 bool pubsub_any(struct pubsub *pubsub, struct subscriber *subscriber, enum pubsub_kind kind,
                 struct resp_arg *name);
 
-/* Sends a message to all who are subscribed; returns how many receive it (twice, if by channel and
- * by pattern), or -1 if memory is short. */
-int64_t pubsub_publish(struct pubsub *pubsub, const struct resp_arg *channel,
-                       const struct resp_arg *payload);
+/* Finds who receives a message of a channel: *deliveries becomes the list.  Returns how many they are
+ * (one twice, if by channel and by pattern). */
+int64_t pubsub_address(struct pubsub *pubsub, struct message *message,
+                       struct delivery **deliveries);
+
+/* Hands the deliveries to the workers of their receivers, or forgets them. */
+void pubsub_deliver(struct delivery *deliveries);
+void pubsub_forget(struct delivery *deliveries);
+
+/* Whether the receiver is still subscribed to what the delivery is for: no message comes behind the
+ * confirmation of an UNSUBSCRIBE. */
+bool pubsub_wants(struct pubsub *pubsub, const struct delivery *delivery);
+
+/* Keeps the number of names that somebody is subscribed to in *count from now on, for others to see:
+ * it is raised before a subscription is confirmed.  NULL: nowhere. */
+void pubsub_show_count(struct pubsub *pubsub, atomic_uint_least32_t *count);
 
 /* Subscribers of a channel; patterns do not count. */
 size_t pubsub_subscribers(struct pubsub *pubsub, const struct resp_arg *channel);
@@ -105,20 +114,15 @@ size_t pubsub_names(struct pubsub *pubsub, enum pubsub_kind kind);
 typedef void pubsub_each_fn(const struct resp_arg *channel, void *arg);
 void pubsub_each_channel(struct pubsub *pubsub, pubsub_each_fn *fn, void *arg);
 
-/* A message with one reference, the caller's; NULL if memory is short. */
-struct pubsub_message *pubsub_message_new(const struct resp_arg *channel,
-                                          const struct resp_arg *payload);
-void pubsub_message_release(struct pubsub_message *message);
-
 /* Sends a message on its way to one receiver.  `pattern` is for DELIVERY_PATTERN, else NULL.  False if
  * memory is short. */
-bool delivery_send(struct subscriber *subscriber, struct pubsub_message *message,
-                   enum delivery_kind kind, const struct resp_arg *pattern);
+bool delivery_send(struct subscriber *subscriber, struct message *message, enum delivery_kind kind,
+                   const struct resp_arg *pattern);
 
 /* What a delivery counts for in its receiver's `waiting`. */
 static inline size_t delivery_size(const struct delivery *delivery)
 {
-    return sizeof *delivery + delivery->pattern_size + delivery->message->channel_size +
+    return sizeof *delivery + delivery->pattern_size + delivery->message->name_size +
            delivery->message->payload_size;
 }
 

@@ -22,6 +22,7 @@ struct config;
 struct databases;
 struct latency;
 struct log;
+struct peers;
 struct pubsub;
 struct slowlog;
 struct tally;
@@ -45,6 +46,7 @@ struct server {
     struct command_table *commands;
     struct client_registry *clients;
     struct pubsub *pubsub;
+    struct peers *peers; /* NULL without a data file */
     struct tally *tally;
     struct slowlog *slowlog;
     struct latency *latency;

@@ -257,7 +257,7 @@ static void *worker_run(void *arg)
     return NULL;
 }
 
-static void worker_free(struct worker *worker)
+void worker_free(struct worker *worker)
 {
     if (worker->wake_event)
         event_free(worker->wake_event);
@@ -275,7 +275,7 @@ static void worker_free(struct worker *worker)
         free(worker->arrivals);
         worker->arrivals = next;
     }
-    worker_free_deliveries(worker->deliveries);
+    pubsub_forget(worker->deliveries);
     pthread_mutex_destroy(&worker->mutex);
     free(worker);
 }
@@ -314,5 +314,4 @@ struct worker *worker_start(struct server *server, unsigned index, char **cause)
 void worker_join(struct worker *worker)
 {
     pthread_join(worker->thread, NULL);
-    worker_free(worker);
 }

@@ -34,7 +34,10 @@ struct tally_block *worker_tally(const struct worker *worker);
  * them at once, then the connections are closed.  Any thread. */
 void worker_stop(struct worker *worker);
 
-/* Waits for the end of the thread and frees the worker. */
+/* Waits for the end of the thread. */
 void worker_join(struct worker *worker);
+
+/* When nobody gives anything to it any more: neither another worker nor the store. */
+void worker_free(struct worker *worker);
 
 #endif

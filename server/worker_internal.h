@@ -73,7 +73,6 @@ struct config_output_limit worker_output_limit(const struct server *server,
  * is for the same connection and comes at once. */
 void worker_pass_on(struct delivery *delivery, bool more);
 void worker_write_held(struct connection *connection);
-void worker_free_deliveries(struct delivery *deliveries);
 
 /* worker_run.c: running what has come --------------------------------------------------------- */
 

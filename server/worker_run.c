@@ -55,6 +55,7 @@ void worker_end_update(struct connection *connection, bool ran, const struct any
     struct worker *worker = connection->worker;
     connection->update_ran = ran;
     connection->update_error = *error;
+    outbox_send(&connection->outbox, connection->server, ran && error->status == ANYSTORE_OK);
     pthread_mutex_lock(&worker->mutex);
     connection->next_done = worker->finished;
     worker->finished = connection;

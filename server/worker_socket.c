@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "config.h"
 #include "log.h"
+#include "message.h"
 #include "pubsub.h"
 #include "server.h"
 
@@ -40,15 +41,6 @@ static void enable_write(struct connection *connection, bool enable)
     connection->write_enabled = enable;
 }
 
-void worker_free_deliveries(struct delivery *delivery)
-{
-    while (delivery) {
-        struct delivery *next = delivery->next;
-        delivery_free(delivery);
-        delivery = next;
-    }
-}
-
 void worker_close(struct connection *connection)
 {
     struct worker *worker = connection->worker;
@@ -65,7 +57,7 @@ void worker_close(struct connection *connection)
         worker->connections = connection->next;
     if (connection->next)
         connection->next->previous = connection->previous;
-    worker_free_deliveries(connection->held);
+    pubsub_forget(connection->held);
     connection_free(connection);
     atomic_fetch_sub(&worker->server->stats.clients, 1);
 }
@@ -154,7 +146,7 @@ bool worker_output_full(const struct connection *connection)
 /* ---- Published messages ------------------------------------------------------------------- */
 
 /* A line may still be on its way when its receiver has left MONITOR, or wants no replies. */
-static void write_line(struct connection *connection, const struct pubsub_message *line)
+static void write_line(struct connection *connection, const struct message *line)
 {
     const struct silence *silence = &connection->session.silence;
     if (subscriber_monitors(connection->subscriber) && !silence->off && !silence->skip)
@@ -163,7 +155,7 @@ static void write_line(struct connection *connection, const struct pubsub_messag
 
 static void write_message(struct connection *connection, const struct delivery *delivery)
 {
-    const struct pubsub_message *message = delivery->message;
+    const struct message *message = delivery->message;
     bool by_pattern = delivery->kind == DELIVERY_PATTERN;
     struct resp_writer writer = {&connection->output, connection->session.resp_version};
     atomic_fetch_sub(&delivery->subscriber->waiting, delivery_size(delivery));
@@ -171,12 +163,14 @@ static void write_message(struct connection *connection, const struct delivery *
         write_line(connection, message);
         return;
     }
+    if (!pubsub_wants(connection->server->pubsub, delivery))
+        return;
     resp_write_push(&writer, by_pattern ? 4 : 3);
     resp_write_bulk_text(&writer, by_pattern ? "pmessage" : "message");
     if (by_pattern)
         resp_write_bulk(&writer, delivery->pattern, delivery->pattern_size);
-    resp_write_bulk(&writer, message->bytes, message->channel_size);
-    resp_write_bulk(&writer, message->bytes + message->channel_size, message->payload_size);
+    resp_write_bulk(&writer, message->bytes, message->name_size);
+    resp_write_bulk(&writer, message->bytes + message->name_size, message->payload_size);
 }
 
 /* What was published while an update was in flight, behind its replies: the confirmation of the
@@ -185,7 +179,7 @@ void worker_write_held(struct connection *connection)
 {
     for (const struct delivery *d = connection->held; d; d = d->next)
         write_message(connection, d);
-    worker_free_deliveries(connection->held);
+    pubsub_forget(connection->held);
     connection->held = NULL;
 }
 

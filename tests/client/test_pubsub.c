@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Publish/subscribe: each script of commands is run against redis-server and against ours and must
  * give the same; messages published while a write of the receiver is in flight come behind the
- * confirmation; receivers that leave are forgotten; many clients on several workers get each
+ * confirmation, and none behind that of its end; receivers that leave are forgotten; many clients on several workers get each
  * message, in order. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "harness.h"
 #include "raw.h"
 #include "server.h"
+#include "workers.h"
 
 static struct server *start(struct harness *harness, enum server_kind kind)
 {
@@ -120,6 +121,60 @@ static void confirmation_comes_first(struct harness *harness)
     raw_close(speaker);
 }
 
+/* Somebody publishes all the time, here and at another server. */
+static void publish_until_told(struct worker *worker)
+{
+    struct raw *raw = raw_connect(((struct server **)worker->shared)[worker->index]);
+    if (!raw)
+        worker_fail(worker, "cannot connect");
+    while (raw && !workers_failed()) {
+        struct reply *reply = raw_command(raw, "PUBLISH", "c", "m", NULL);
+        bool more = reply && reply->type == ':';
+        reply_free(reply);
+        reply = more ? raw_command(raw, "EXISTS", "enough", NULL) : NULL;
+        if (!reply || reply->type != ':') {
+            worker_fail(worker, "no reply");
+            break;
+        }
+        more = strcmp(reply_string(reply), "0") == 0;
+        reply_free(reply);
+        if (!more)
+            break;
+    }
+    raw_close(raw);
+}
+
+/* Behind the confirmation of an UNSUBSCRIBE a client of RESP2 takes what comes for a reply. */
+static void nothing_comes_behind_the_end(struct harness *harness)
+{
+    static struct server *servers[2];
+    servers[0] = start(harness, SERVER_ANYSTORE);
+    servers[1] = start(harness, SERVER_ANYSTORE);
+    struct raw *listener = raw_connect(servers[0]);
+    check(listener, "cannot connect");
+    workers_start(2, publish_until_told, servers);
+    for (unsigned round = 0; round < harness_scaled(500); round++) {
+        raw_expect(listener, "[$subscribe $c :1]", "SUBSCRIBE c");
+        raw_expect_reply(listener, "[$message $c $m]");
+        check(raw_send_text(listener, "UNSUBSCRIBE\r\nSET k v\r\nGET k\r\n"), "lost");
+        /* Messages, until the confirmation. */
+        bool confirmed = false;
+        while (!confirmed) {
+            struct reply *reply = raw_reply(listener);
+            char *text = reply_text(reply);
+            reply_free(reply);
+            confirmed = strcmp(text, "[$unsubscribe $c :0]") == 0;
+            check(confirmed || strcmp(text, "[$message $c $m]") == 0, "%s", text);
+            free(text);
+        }
+        raw_expect_reply(listener, "+OK");
+        raw_expect_reply(listener, "$v");
+    }
+    raw_expect(listener, "+OK", "SET enough yes");
+    workers_join();
+    raw_close(listener);
+}
+
 #define LISTENERS 40
 
 /* Every listener, on whichever worker, gets all messages in their order. */
@@ -156,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(conversation_as_in_redis),
         HARNESS_TEST(confirmation_comes_first),
+        HARNESS_TEST(nothing_comes_behind_the_end),
         HARNESS_TEST(messages_keep_their_order),
     };
     return harness_main("pubsub", tests, sizeof tests / sizeof *tests);

@@ -309,8 +309,9 @@ static void configuration_file(struct harness *harness)
     client_expect(client, "+OK", "SET a 1");
     redisFree(client);
     char *names = directory_names(harness->data);
-    check(!strcmp(names, "configured.db configured.db.lock") ||
-              !strcmp(names, "configured.db configured.db.lock configured.db.spare"),
+    check(!strcmp(names, "configured.db configured.db.lock configured.db.peers") ||
+              !strcmp(names, "configured.db configured.db.lock configured.db.peers "
+                             "configured.db.spare"),
           "files: %s", names);
     free(names);
     check(server_stop(server) == 0, "the server does not stop cleanly");
