@@ -46,7 +46,8 @@ struct several {
     struct anystore *const *stores;
     size_t count;
     struct anystore_txn **txns;
-    size_t begun; /* stores whose update runs */
+    size_t *order; /* of indices: in which the updates begin */
+    size_t begun;  /* stores whose update runs */
     anystore_several_fn *fn;
     void *arg;
     bool rewrite;
@@ -59,7 +60,7 @@ static bool run_next(struct anystore_txn *txn, void *arg);
 /* Begins the update of the next store; returns when it is durable or has failed. */
 static bool update_next(struct several *several)
 {
-    size_t index = several->begun;
+    size_t index = several->order[several->begun];
     struct anystore *store = several->stores[index];
     const struct anystore_request update = {
         .fn = run_next, .arg = several, .rewrite = several->rewrite};
@@ -77,10 +78,24 @@ static bool update_next(struct several *several)
 static bool run_next(struct anystore_txn *txn, void *arg)
 {
     struct several *several = arg;
-    several->txns[several->begun++] = txn;
+    several->txns[several->order[several->begun++]] = txn;
     if (several->begun < several->count)
         return update_next(several);
     return several->fn(several->txns, several->arg);
+}
+
+/* As given, so that the last one is durable first.  Stores without files, where nothing is durable, in an
+ * order that is always the same: as each update holds the lock of its readers. */
+static void arrange(struct several *several)
+{
+    for (size_t i = 0; i < several->count; i++) {
+        size_t at = i;
+        for (; at > 0 && !several->stores[i]->path &&
+               several->stores[several->order[at - 1]] > several->stores[i];
+             at--)
+            several->order[at] = several->order[at - 1];
+        several->order[at] = i;
+    }
 }
 
 enum anystore_status anystore_update_several(struct anystore *const *stores, size_t count,
@@ -91,16 +106,18 @@ enum anystore_status anystore_update_several(struct anystore *const *stores, siz
     struct several several = {.stores = stores,
                               .count = count,
                               .txns = calloc(count, sizeof *several.txns),
+                              .order = calloc(count, sizeof *several.order),
                               .fn = fn,
                               .arg = arg,
                               .rewrite = rewrite};
     if (!error)
         error = &own;
-    if (!several.txns)
-        return error_nomem(error);
     error_ok(&several.error);
     int fd = -1;
-    if (family_lock(stores[0]->family, &fd, error) == ANYSTORE_OK) {
+    if (!several.txns || !several.order) {
+        error_nomem(error);
+    } else if (family_lock(stores[0]->family, &fd, error) == ANYSTORE_OK) {
+        arrange(&several);
         update_next(&several);
         family_unlock(stores[0]->family, fd);
         *error = several.error;
@@ -108,6 +125,7 @@ enum anystore_status anystore_update_several(struct anystore *const *stores, siz
     if (failed)
         *failed = several.failed;
     free(several.txns);
+    free(several.order);
     return error->status;
 }
 
@@ -205,24 +223,35 @@ static void swap_files(struct anystore *a, struct anystore *b)
     store_note_file(b);
 }
 
+/* The locks of both, in an order that is always the same. */
+static void lock_views(struct anystore *a, struct anystore *b)
+{
+    view_lock_exclusive(a < b ? &a->view_lock : &b->view_lock);
+    view_lock_exclusive(a < b ? &b->view_lock : &a->view_lock);
+}
+
+static void unlock_views(struct anystore *a, struct anystore *b)
+{
+    view_unlock_exclusive(&a->view_lock);
+    view_unlock_exclusive(&b->view_lock);
+}
+
 /* As the publication of a commit, of both stores at once. */
 static void publish_swap(struct anystore *a, struct anystore *b)
 {
-    pthread_mutex_lock(&a->refresh_mutex);
-    pthread_mutex_lock(&b->refresh_mutex);
+    pthread_mutex_lock(a < b ? &a->refresh_mutex : &b->refresh_mutex);
+    pthread_mutex_lock(a < b ? &b->refresh_mutex : &a->refresh_mutex);
     uint64_t generation = a->chain.generation;
     store_set_mark(a, generation);
     store_set_mark(b, generation);
-    view_lock_exclusive(&a->view_lock);
-    view_lock_exclusive(&b->view_lock);
+    lock_views(a, b);
     swap_maps(a, b);
     atomic_store_explicit(&a->loaded, generation, memory_order_release);
     atomic_store_explicit(&b->loaded, generation, memory_order_release);
-    view_unlock_exclusive(&b->view_lock);
-    view_unlock_exclusive(&a->view_lock);
+    unlock_views(a, b);
     swap_files(a, b);
-    pthread_mutex_unlock(&b->refresh_mutex);
     pthread_mutex_unlock(&a->refresh_mutex);
+    pthread_mutex_unlock(&b->refresh_mutex);
 }
 
 /* Both locks are held, on the commit thread of b; that of a waits. */
@@ -257,11 +286,9 @@ static void swap_outer(struct anystore *a, void *arg)
 
 static void swap_in_memory(struct anystore *a, struct anystore *b)
 {
-    view_lock_exclusive(&a->view_lock);
-    view_lock_exclusive(&b->view_lock);
+    lock_views(a, b);
     swap_maps(a, b);
-    view_unlock_exclusive(&b->view_lock);
-    view_unlock_exclusive(&a->view_lock);
+    unlock_views(a, b);
 }
 
 enum anystore_status anystore_swap(struct anystore *a, struct anystore *b,

@@ -327,8 +327,9 @@ struct crash {
     struct memory_disk *memory;
     struct support_random random;
     unsigned long states;
-    bool moving; /* else exchanging */
-    bool inside;
+    bool moving;           /* else exchanging */
+    pthread_mutex_t mutex; /* one call is looked at at a time */
+    atomic_bool looking;
 };
 
 static uint64_t next_random(void *arg)
@@ -364,9 +365,10 @@ static void check_left(struct crash *crash, struct memory_disk *left)
 static int crash_at_every_call(struct hook_disk *hook, enum hook_call call)
 {
     struct crash *crash = hook->arg;
-    if (call == HOOK_PREAD || call == HOOK_MAP || call == HOOK_UNMAP || !crash->inside)
+    if (call == HOOK_PREAD || call == HOOK_MAP || call == HOOK_UNMAP ||
+        !atomic_load(&crash->looking))
         return 0;
-    crash->inside = false; /* one thread works at a time: the others wait for it */
+    pthread_mutex_lock(&crash->mutex);
     struct memory_disk *killed = memory_disk_after_kill(crash->memory);
     memory_disk_release_locks(killed);
     check_left(crash, killed);
@@ -376,7 +378,7 @@ static int crash_at_every_call(struct hook_disk *hook, enum hook_call call)
         memory_disk_release_locks(cut);
         check_left(crash, cut);
     }
-    crash->inside = true;
+    pthread_mutex_unlock(&crash->mutex);
     return 0;
 }
 
@@ -390,7 +392,7 @@ static bool move_seven(struct anystore_txn *const *txns, void *arg)
 static void test_crashes(void **state)
 {
     (void)state;
-    struct crash crash = {.random = support_random_new(77)};
+    struct crash crash = {.random = support_random_new(77), .mutex = PTHREAD_MUTEX_INITIALIZER};
     for (int round = 0; round < 4; round++) {
         const struct memory_disk_abilities all = {.exchange = true, .clone = true};
         struct hook_disk hook;
@@ -399,21 +401,21 @@ static void test_crashes(void **state)
         crash.memory = memory_disk_new(&all);
         crash.moving = round % 2 == 0;
         hook_disk_init(&hook, memory_disk_table(crash.memory));
+        hook.arg = &crash;
+        hook.on_call = crash_at_every_call;
         process_start(&process, "", &hook.table);
         struct anystore **s = process.stores;
         support_put(s[0], "k", "7");
         support_put(s[0], "a", "1");
         support_put(s[1], "b", "2");
-        hook.arg = &crash;
-        hook.on_call = crash_at_every_call;
-        crash.inside = true;
+        atomic_store(&crash.looking, true);
         struct anystore *const pair[] = {s[0], s[1]};
         if (crash.moving)
             anystore_update_several(pair, 2, move_seven, NULL, false, NULL, &error);
         else
             anystore_swap(s[round / 2], s[1 - round / 2], &error);
         assert_int_equal(error.status, ANYSTORE_OK);
-        hook.on_call = NULL;
+        atomic_store(&crash.looking, false);
         process_end(&process);
         memory_disk_free(crash.memory);
     }
