@@ -1,0 +1,433 @@
+# SPDX-License-Identifier: MIT
+"""What is measured: the rows, each a function that records figures.
+
+A figure has a row ("set-durable/1k": what stands behind the slash is the point of a row that has
+several), a variant (what was measured), a round, a metric, a value and a unit.  Within a row the
+variants take turns in each round, the other way round in every second one, so that a machine whose
+speed drifts does so for all.
+"""
+
+import csv
+import os
+import subprocess
+import threading
+import time
+
+import load
+from figures import median
+from servers import encode
+
+SIZES = {"1k": 1000, "10k": 10000, "100k": 100000, "1m": 1000000}
+UNITS = {"rps": "1/s", "p50_us": "us", "p99_us": "us", "cpu_us": "us", "written_bytes": "bytes",
+         "requests_per_commit": "requests"}
+CLIENT_COUNTS = (1, 2, 5, 10, 20, 50, 100, 200)
+PROCESSES = 4
+
+
+class Run:
+    """What the rows need: programs, servers, how long and how often; takes the figures."""
+
+    def __init__(self, programs, fleet, rounds, seconds, most_keys, on_figure):
+        self.programs = programs
+        self.fleet = fleet
+        self.rounds = rounds
+        self.seconds = seconds
+        self.most_keys = most_keys  # larger data are cut to this
+        self.on_figure = on_figure
+
+    def record(self, row, variant, number, metric, value, unit):
+        self.on_figure((row, variant, number, metric, value, unit))
+
+    def record_all(self, row, variant, number, figures):
+        for metric, value in figures.items():
+            self.record(row, variant, number, metric, value, UNITS[metric])
+
+    def keys(self, size):
+        return min(SIZES[size], self.most_keys)
+
+    def possible(self, variants):
+        return [variant for variant in variants if self.programs.can_run(variant)]
+
+    def start_filled(self, variant, keys):
+        server = self.fleet.start(variant)
+        load.fill(server, keys)
+        return server
+
+
+def in_turn(items, number):
+    return items if number % 2 == 0 else list(reversed(items))
+
+
+# ---- redis-benchmark on servers, side by side ---------------------------------------------------
+
+
+def compare_loads(run, row, variants, spec, seconds=None, rounds=None, servers=None):
+    """The same load on a server of each variant, in alternating rounds."""
+    own = servers is None
+    if own:
+        servers = {v: run.start_filled(v, spec.keys) for v in run.possible(variants)}
+    loads = [load.Load(run.programs, servers[v], spec, seconds or run.seconds) for v in servers]
+    for each in loads:
+        each.calibrate()
+    for number in range(rounds or run.rounds):
+        for each in in_turn(loads, number):
+            run.record_all(row, each.server.variant, number, each.measure())
+    if own:
+        run.fleet.stop_all()
+
+
+def get(run):
+    compare_loads(run, "get", ("anystore", "redis"), load.Spec("get", run.keys("100k")))
+
+
+def get_pipeline(run):
+    compare_loads(run, "get-pipeline", ("anystore", "redis"),
+                  load.Spec("get", run.keys("100k"), pipeline=16))
+
+
+def set_memory(run):
+    compare_loads(run, "set-memory", ("anystore-memory", "redis"),
+                  load.Spec("set", run.keys("100k"), pipeline=16))
+
+
+DURABLE = ("anystore", "redis-always")
+
+
+def set_durable(run):
+    for size in ("1k", "10k", "1m"):
+        compare_loads(run, "set-durable/" + size, DURABLE, load.Spec("set", run.keys(size)))
+
+
+def set_durable_pipeline(run):
+    compare_loads(run, "set-durable-pipeline", DURABLE,
+                  load.Spec("set", run.keys("10k"), pipeline=16))
+
+
+def set_durable_200(run):
+    compare_loads(run, "set-durable-200", DURABLE, load.Spec("set", run.keys("10k"), clients=200))
+
+
+def set_durable_one(run):
+    """All sizes stand ready, so that those are compared side by side, too."""
+    specs = {size: load.Spec("set", run.keys(size), clients=1) for size in SIZES}
+    loads = [(size, load.Load(run.programs, run.start_filled(variant, spec.keys), spec,
+                              run.seconds))
+             for size, spec in specs.items() for variant in run.possible(DURABLE)]
+    for _, each in loads:
+        each.calibrate()
+    for number in range(run.rounds):
+        for size, each in in_turn(loads, number):
+            run.record_all("set-durable-one/" + size, each.server.variant, number, each.measure())
+    run.fleet.stop_all()
+
+
+def set_everysec(run):
+    compare_loads(run, "set-everysec", ("anystore", "anystore-nosync", "redis-everysec"),
+                  load.Spec("set", run.keys("10k")))
+
+
+def clients(run):
+    """Throughput against the number of clients, for the plot."""
+    keys = run.keys("10k")
+    for command, variants in (("get", ("anystore", "redis")), ("set", DURABLE)):
+        servers = {v: run.start_filled(v, keys) for v in run.possible(variants)}
+        for count in CLIENT_COUNTS:
+            compare_loads(run, "clients/%s-%d" % (command, count), variants,
+                          load.Spec(command, keys, clients=count), seconds=run.seconds / 2,
+                          rounds=min(3, run.rounds), servers=servers)
+        run.fleet.stop_all()
+
+
+def get_beside_set(run):
+    keys = run.keys("10k")
+    reads = load.Spec("get", keys, clients=10)
+    writes = load.Spec("set", keys, clients=40)
+    servers = {v: run.start_filled(v, keys) for v in run.possible(DURABLE)}
+    alone = {v: load.Load(run.programs, servers[v], reads, run.seconds) for v in servers}
+    beside = {v: load.Load(run.programs, servers[v], reads, run.seconds) for v in servers}
+    for number in range(run.rounds):
+        for variant in in_turn(list(servers), number):
+            figures = alone[variant].measure()
+            run.record_all("get-beside-set/alone", variant, number, figures)
+            with servers[variant].client() as client, \
+                    load.Background(run.programs, servers[variant], writes) as background:
+                load.wait_busy(client)
+                figures = beside[variant].measure()
+                background.check()
+            del figures["cpu_us"]  # the writes' is in it
+            run.record_all("get-beside-set", variant, number, figures)
+    run.fleet.stop_all()
+
+
+# ---- Several of our servers on one file ---------------------------------------------------------
+
+
+def processes(run):
+    """The writes that are done in a while by one process, and by four on one file."""
+    keys = run.keys("10k")
+    spec = load.Spec("set", keys)
+    servers = [run.start_filled("anystore", keys)]
+    for _ in range(PROCESSES - 1):
+        servers.append(run.fleet.start("anystore", servers[0].directory))
+    for number in range(run.rounds):
+        for count in in_turn([1, PROCESSES], number):
+            done, seconds = count_writes(run, servers[:count], spec)
+            variant = "%d-processes" % count
+            run.record("processes", variant, number, "rps", sum(done) / seconds, "1/s")
+            if count > 1:
+                run.record("processes", variant, number, "smallest_share_percent",
+                           100 * min(done) / sum(done), "%")
+    run.fleet.stop_all()
+
+
+def count_writes(run, servers, spec):
+    """Commands that each server did while each had that load; and the seconds."""
+    users = [server.client() for server in servers]
+    loads = [load.Background(run.programs, server, spec) for server in servers]
+    try:
+        for user in users:
+            load.wait_busy(user)
+        before, started = [load.commands_done(user) for user in users], time.monotonic()
+        time.sleep(run.seconds)
+        after, ended = [load.commands_done(user) for user in users], time.monotonic()
+        for each in loads:
+            each.check()
+    finally:
+        for each in loads:
+            each.__exit__()
+        for user in users:
+            user.close()
+    return [last - first for first, last in zip(before, after)], ended - started
+
+
+def catch_up(run):
+    """A key is changed through one server and then read through another, at once."""
+    keys = run.keys("1m")
+    first = run.start_filled("anystore", keys)
+    second = run.fleet.start("anystore", first.directory)
+    row, variant = "catch-up", "anystore"
+    with first.client() as writer, second.client() as reader:
+        for number in range(run.rounds):
+            before = reader.info("anystore")
+            changed, unchanged = [], []
+            for i in range(max(20, int(300 * run.seconds))):
+                value = b"%099d" % i
+                name = load.key_name(i * 7919 % keys)
+                writer.call_encoded(encode("SET", name, value), b"+OK\r\n")
+                changed.append(time_get(reader, name, value))
+                unchanged.append(time_get(reader, name, value))
+            after = reader.info("anystore")
+            read = int(after["catch_up_bytes"]) - int(before["catch_up_bytes"])
+            run.record(row, variant, number, "read_bytes", read / len(changed), "bytes")
+            run.record(row, variant, number, "p50_us", median(changed) * 1e6, "us")
+            run.record(row, variant, number, "unchanged_p50_us", median(unchanged) * 1e6, "us")
+    run.fleet.stop_all()
+
+
+def time_get(client, name, value):
+    request, reply = encode("GET", name), b"$%d\r\n%s\r\n" % (len(value), value)
+    started = time.perf_counter()
+    client.call_encoded(request, reply)
+    return time.perf_counter() - started
+
+
+# ---- A million keys: bytes, start, memory, a new base -------------------------------------------
+
+
+def time_sets(client, keys, count, go_on=lambda: False):
+    """One SET after the other, `count` and while go_on(); the seconds of each."""
+    times, i = [], 0
+    while i < count or go_on():
+        request = encode("SET", load.key_name(i * 7919 % keys), b"%099d" % i)
+        started = time.perf_counter()
+        client.call_encoded(request, b"+OK\r\n")
+        times.append(time.perf_counter() - started)
+        i += 1
+    return times
+
+
+def grow_to_base(client, keys):
+    """Changes keys until a new base was written by itself; how large the file was before."""
+    bases, largest = int(client.info("anystore")["bases_written"]), 0
+    count = min(keys, load.FILL_BATCH)
+    batch = load.set_batch(0, count)
+    while True:
+        info = client.info("anystore")
+        if int(info["bases_written"]) > bases:
+            return largest
+        largest = max(largest, int(info["file_size"]))
+        load.send_batch(client, batch, count)
+
+
+def write_bytes_cost(run):
+    """Bytes written per commit.  A new base comes after some hundred thousand commits, so its part is
+    put together from what it costs, and how far the file grows from one to the next."""
+    keys = run.keys("1m")
+    row = "bytes"
+    commits = max(20, int(1000 * run.seconds))
+    servers = [run.start_filled(v, keys) for v in run.possible(DURABLE)]
+    for server in servers:
+        with server.client() as client:
+            if server.is_ours:
+                cycle = grow_to_base(client, keys) - int(client.info("anystore")["base_size"])
+            for number in range(run.rounds):
+                time_sets(client, keys, 10)  # the second copy is there again
+                commit, growth, counted = cost_of_commits(server, client, keys, commits)
+                if commit < 0:
+                    continue  # this system does not tell
+                run.record(row, server.variant, number, "commit_bytes", commit, "bytes")
+                if not server.is_ours:
+                    continue
+                base = cost_of_base(server, client, keys, commit)
+                per_base = cycle / growth
+                run.record(row, server.variant, number, "counted_bytes", counted, "bytes")
+                run.record(row, server.variant, number, "base_bytes", base, "bytes")
+                run.record(row, server.variant, number, "commits_per_base", per_base, "commits")
+                run.record(row, server.variant, number, "all_bytes", commit + base / per_base,
+                           "bytes")
+    run.fleet.stop_all()
+
+
+def cost_of_commits(server, client, keys, commits):
+    """Per commit of one SET: bytes to disk, growth of the file, and what the server counts itself."""
+    before = client.info("anystore") if server.is_ours else {}
+    written = server.written_bytes()
+    time_sets(client, keys, commits)
+    written = (server.written_bytes() - written) / commits if written >= 0 else -1
+    if not server.is_ours:
+        return written, 0, 0
+    after = client.info("anystore")
+
+    def per_commit(*names):
+        return sum(int(after[name]) - int(before[name]) for name in names) / commits
+
+    return written, per_commit("file_size"), per_commit("bytes_written", "bytes_copied")
+
+
+def cost_of_base(server, client, keys, commit):
+    """Bytes to disk for a new base and for the second copy of it, which the next commits make."""
+    settle, written = 50, server.written_bytes()
+    client.call("bgrewriteaof")
+    time_sets(client, keys, settle)
+    return server.written_bytes() - written - settle * commit
+
+
+def start(run):
+    """From starting a process until it answers with all keys."""
+    keys = run.keys("1m")
+    directories = {}
+    for variant in run.possible(("anystore", "redis-aof", "redis-rdb")):
+        server = run.start_filled(variant, keys)
+        if variant == "redis-rdb":
+            with server.client() as client:
+                client.call("save")
+        server.stop()
+        directories[variant] = server.directory
+    for number in range(run.rounds):
+        for variant in in_turn(list(directories), number):
+            started = time.monotonic()
+            server = run.fleet.launch(variant, directories[variant])
+            server.wait_ready(keys)
+            seconds = time.monotonic() - started
+            run.record("start", variant, number, "seconds", seconds, "s")
+            run.record("start", variant, number, "cpu_seconds", server.cpu_seconds(), "s")
+            server.stop()
+    run.fleet.stop_all()
+
+
+def memory(run):
+    keys = run.keys("1m")
+    for number in range(min(3, run.rounds)):
+        for variant in in_turn(run.possible(("anystore", "anystore-memory", "redis")), number):
+            server = run.fleet.start(variant)
+            empty = server.resident_bytes()
+            load.fill(server, keys)
+            full = server.resident_bytes()
+            run.record("memory", variant, number, "resident_bytes", full, "bytes")
+            run.record("memory", variant, number, "bytes_per_key", (full - empty) / keys, "bytes")
+            run.fleet.stop_all()
+
+
+def compaction(run):
+    """One client's commits while a new base is written; Redis rewrites its log."""
+    keys = run.keys("1m")
+    servers = [run.start_filled(v, keys) for v in run.possible(DURABLE)]
+    for number in range(run.rounds):
+        for server in in_turn(servers, number):
+            with server.client() as writer, server.client() as other:
+                quiet = time_sets(writer, keys, max(20, int(500 * run.seconds)))
+                busy = time_sets_during_rewrite(writer, other, server, keys)
+            variant = server.variant
+            for metric, value in (("quiet_p50_us", median(quiet)), ("quiet_longest_us", max(quiet)),
+                                  ("p50_us", median(busy)), ("longest_us", max(busy))):
+                run.record("compaction", variant, number, metric, value * 1e6, "us")
+            run.record("compaction", variant, number, "commits", len(busy), "commits")
+    run.fleet.stop_all()
+
+
+def time_sets_during_rewrite(writer, other, server, keys):
+    """Includes the commits right after it, which make the second copy."""
+    rewriting = threading.Thread(target=other.call, args=("bgrewriteaof",))
+    rewriting.start()
+
+    def go_on():
+        return rewriting.is_alive()
+
+    times = time_sets(writer, keys, 20, go_on)
+    rewriting.join()
+    if not server.is_ours:  # it answers at once and has a child do it
+        while other.info("persistence")["aof_rewrite_in_progress"] == "1":
+            times += time_sets(writer, keys, 20)
+    return times + time_sets(writer, keys, 50)
+
+
+# ---- In process ---------------------------------------------------------------------------------
+
+IN_PROCESS = {"StoreAndLoad": "memory", "StoreAndLoadPersistence": "swap",
+              "StoreAndLoadFreshCopy": "fresh-copy"}
+
+
+def in_process(run):
+    figures = os.path.join(run.fleet.directory, "in-process.csv")
+    sizes = {"10": 10, "100": 100, **{name: run.keys(name) for name in SIZES}}
+    for number in range(min(3, run.rounds)):
+        for benchmark in in_turn(list(IN_PROCESS), number):
+            subprocess.run([run.programs.anystore_bench, "--directory", run.fleet.directory,
+                            "--seconds", str(run.seconds / 2), "--csv", figures, "--keys",
+                            ",".join(str(keys) for keys in sorted(set(sizes.values()))), benchmark],
+                           stdout=subprocess.DEVNULL, check=True)
+            with open(figures, newline="") as file:
+                lines = list(csv.DictReader(file))
+            for name, keys in sizes.items():
+                for line in lines:
+                    if int(line["keys"]) == keys:
+                        record_in_process(run, "in-process/" + name, IN_PROCESS[benchmark], number,
+                                          line)
+    os.unlink(figures)
+
+
+def record_in_process(run, row, variant, number, line):
+    for metric in ("mean_ns", "median_ns", "p99_ns", "longest_ns"):
+        run.record(row, variant, number, line["part"] + "_" + metric, int(line[metric]), "ns")
+
+
+# In the order in which they run; names for the command line.
+ROWS = {
+    "get": (get, "GET, 50 clients, one at a time"),
+    "get-pipeline": (get_pipeline, "GET, 50 clients, pipelines of 16"),
+    "set-memory": (set_memory, "SET without persistence, 50 clients, pipelines of 16"),
+    "set-durable": (set_durable, "durable SET, 50 clients, at 1k, 10k and 1M keys"),
+    "set-durable-pipeline": (set_durable_pipeline, "durable SET, 50 clients, pipelines of 16"),
+    "set-durable-200": (set_durable_200, "durable SET, 200 clients"),
+    "set-durable-one": (set_durable_one, "durable SET, one client, at 1k, 10k, 100k and 1M keys"),
+    "set-everysec": (set_everysec, "SET against appendfsync everysec, 50 clients"),
+    "get-beside-set": (get_beside_set, "GET (10 clients) beside durable SET (40 clients)"),
+    "bytes": (write_bytes_cost, "bytes written per commit at 1M keys, new bases included"),
+    "catch-up": (catch_up, "a second server sees a change of one key, at 1M keys"),
+    "start": (start, "starting with 1M keys"),
+    "memory": (memory, "memory at 1M keys"),
+    "compaction": (compaction, "commits while a new base is written, at 1M keys"),
+    "processes": (processes, "four processes that write to one file"),
+    "in-process": (in_process, "the library in process: StoreAndLoad at 10 to 1M keys"),
+    "clients": (clients, "throughput against number of clients, for the plot"),
+}
