@@ -10,7 +10,7 @@ from rows import CLIENT_COUNTS, SIZES
 SETTINGS = """set terminal svg size 720,440 font 'sans-serif,13' background '#ffffff'
 set datafile separator ','
 set key {key}
-set grid ytics lc rgb '#dddddd'
+set grid ytics lt 1 lc rgb '#dddddd'
 set border 3
 set tics nomirror
 set title '{title}'
@@ -37,7 +37,8 @@ def commit_latency(figures):
         "settings": {"title": "One durable SET after the other: median time",
                      "x": "keys of 100 bytes", "y": "milliseconds", "format": "%g",
                      "low": 700, "high": 1500000, "key": "top left",
-                     "tics": ", ".join("'%s' %d" % (n, k) for n, k in SIZES.items())},
+                     "tics": ", ".join("'%s' %d" % (name.replace("m", "M"), keys)
+                                      for name, keys in SIZES.items())},
         "curves": [
             ("fresh copy per commit, in process",
              curve(figures, inside, "fresh-copy", "store_median_ns", 1e-6)),
