@@ -47,6 +47,6 @@ def describe(directory, redis_version):
 
 def sentence(machine):
     redis = "redis-server %s" % machine["redis"] if machine["redis"] else "no redis-server"
-    return "%s; %d cores, %d GiB; Linux %s; %s; %s; load %.1f before" % (
+    return "%s; %d cores, %d GiB; Linux %s; %s; %s; load average %.1f before" % (
         machine["processor"], machine["cores"], machine["memory_gib"], machine["kernel"],
         machine["file_system"], redis, machine["load"])

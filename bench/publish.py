@@ -16,9 +16,10 @@ TEXT = """{begin}
 {table}
 c: clients, P: requests in a pipeline; values of 100 bytes. Medians of {rounds} rounds in which the servers
 took turns; a ratio is the median of the rounds' ratios, ours to the other's. Measured on {date} with
-`script/bench`, on: {machine}. Every figure of the run, other rows and how each
-is measured: [bench/](bench/DESIGN.md). To repeat it on your machine: `script/bench`, some minutes;
-`script/bench --publish` then puts its table and plots here.
+`script/bench`, on: {machine}; a high load average means that others used
+the machine, and that the ratios are rough. How each is measured:
+[bench/](bench/DESIGN.md). To repeat it on your machine: `script/bench`, some minutes; it also prints what
+has no goal. `script/bench --publish` then puts its table and plots here.
 {end}
 """
 
