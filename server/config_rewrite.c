@@ -40,10 +40,11 @@ static void put_line(struct rewrite *rewrite, const char *line, size_t size)
 }
 
 /* In double quotes, as resp_split_words reads it back. */
-static void put_quoted(FILE *out, const char *text)
+static void put_quoted(FILE *out, const char *text, size_t size)
 {
+    const uint8_t *bytes = (const uint8_t *)text;
     fputc('"', out);
-    for (const uint8_t *byte = (const uint8_t *)text; *byte; byte++) {
+    for (const uint8_t *byte = bytes; byte < bytes + size; byte++) {
         if (*byte == '"' || *byte == '\\')
             fprintf(out, "\\%c", *byte);
         else if (*byte < ' ' || *byte >= 0x7f)
@@ -52,6 +53,25 @@ static void put_quoted(FILE *out, const char *text)
             fputc(*byte, out);
     }
     fputc('"', out);
+}
+
+/* Words as a person would write them, with quotes only around those that need them. */
+static void put_words(FILE *out, const char *text)
+{
+    for (;;) {
+        size_t size = strcspn(text, " "), plain = 0;
+        while (plain < size && text[plain] > ' ' && text[plain] < 0x7f &&
+               !strchr("\"'\\", text[plain]))
+            plain++;
+        if (plain == size && size > 0)
+            fwrite(text, 1, size, out);
+        else
+            put_quoted(out, text, size);
+        text += size;
+        if (!*text)
+            return;
+        fputc(*text++, out);
+    }
 }
 
 /* "64mb" where a size is a whole number of a unit. */
@@ -78,8 +98,10 @@ static bool put_option(struct rewrite *rewrite, enum config_id id)
         char *value = config_format(rewrite->config, id);
         if (!value)
             return false;
-        if (row->type == CONFIG_TEXT && (!definition->words || !*value))
-            put_quoted(rewrite->out, value);
+        if (row->type == CONFIG_TEXT && definition->words)
+            put_words(rewrite->out, value);
+        else if (row->type == CONFIG_TEXT)
+            put_quoted(rewrite->out, value, strlen(value));
         else
             fputs(value, rewrite->out);
         free(value);
