@@ -285,7 +285,11 @@ static void run_client_reply(struct request *request)
         silence->skip_next = !silence->off;
     } else {
         reply_syntax_error(request);
+        return;
     }
+    /* An EXEC has a reply for each command: in Redis it would be one short, and not end. */
+    if (request->in_exec && !arg_is(mode, "on"))
+        reply_ok(request);
 }
 
 static void run_client_no_evict(struct request *request)

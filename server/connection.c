@@ -208,7 +208,7 @@ void connection_run_command(struct request *request)
     if (monitor_wanted(&request->server->monitors) &&
         !(request->command->flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN)))
         monitor_show(request);
-    if (silent && is_silent(session))
+    if (silent && is_silent(session) && !request->in_exec)
         resp_buffer_truncate(request->reply->out, start);
 }
 
