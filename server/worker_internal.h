@@ -76,6 +76,9 @@ void worker_write_held(struct connection *connection);
 
 /* worker_run.c: running what has come --------------------------------------------------------- */
 
+/* Runs what has come, as far as that goes without waiting. */
+enum run_result worker_run_input(struct connection *connection);
+
 /* Goes on with a connection that is the worker's: runs, sends, hands over.  The connection may be
  * closed afterwards. */
 void worker_go_on(struct connection *connection);

@@ -135,7 +135,7 @@ static enum run_result needs_open(struct connection *connection)
 }
 
 /* Runs what has come, as far as possible. */
-static enum run_result run_input(struct connection *connection)
+enum run_result worker_run_input(struct connection *connection)
 {
     struct server *server = connection->server;
     struct databases *databases = server->databases;
@@ -180,7 +180,7 @@ void worker_go_on(struct connection *connection)
 {
     for (;;) {
         bool input = resp_buffer_size(&connection->input) > 0;
-        enum run_result result = input ? run_input(connection) : RUN_MORE_INPUT;
+        enum run_result result = input ? worker_run_input(connection) : RUN_MORE_INPUT;
         set_paused(connection, result == RUN_PAUSED);
         if (connection->session.closing_now) {
             worker_close(connection);

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* Any bytes as what clients send, through parser, checks and commands, on a store in memory: nothing may
+ * crash, each request has exactly one reply, which is well-formed, and the store stays in order.
+ *
+ * The first byte of an input holds flags,
+ *
+ *   bit 0: all the rest at once, from one client; else request by request
+ *   bit 1: request by request, two clients take turns
+ *   bit 2: the clients speak RESP3
+ *   bit 3: a password is set, and the clients have not given it
+ *
+ * and the rest is what they send. */
+#include "fuzz.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "client.h"
+#include "command.h"
+#include "config.h"
+#include "connection.h"
+#include "databases.h"
+#include "latency.h"
+#include "log.h"
+#include "pubsub.h"
+#include "reply_reader.h"
+#include "request.h"
+#include "server.h"
+#include "slowlog.h"
+#include "tally.h"
+#include "worker_internal.h"
+
+#define MOST_KEYS 2000 /* that DEBUG POPULATE may make, and bytes of each */
+
+static void require(bool holds, const char *what)
+{
+    if (!holds) {
+        fprintf(stderr, "%s\n", what);
+        abort();
+    }
+}
+
+/* ---- A server without threads and sockets ------------------------------------------------- */
+
+static void on_shutdown(struct server *server)
+{
+    (void)server;
+}
+
+static void set(struct server *server, enum config_id id, const char *value)
+{
+    require(config_set(server->config, id, value, NULL), config_row(id)->name);
+}
+
+static void open_server(struct server *server, struct worker *worker)
+{
+    struct anystore_options options = {.path = NULL};
+    struct anystore_error error;
+    char *cause = NULL;
+    *server = (struct server){.on_shutdown = on_shutdown, .run_id = "0"};
+    server->config = config_new();
+    server->log = log_open("/dev/null", LOG_WARNING, &cause);
+    server->commands = command_table_new();
+    server->clients = client_registry_new();
+    server->pubsub = pubsub_new();
+    server->slowlog = slowlog_new();
+    server->latency = latency_new();
+    server->databases = databases_new(&options, 1, server->log, &error);
+    require(server->config && server->log && server->commands && server->clients &&
+                server->pubsub && server->slowlog && server->latency && server->databases,
+            "no server");
+    server->tally = tally_new(command_total(server->commands));
+    monitors_init(&server->monitors);
+    set(server, CONFIG_PERSISTENCE, "no");
+    set(server, CONFIG_DATABASES, "1");
+    set(server, CONFIG_ENABLE_DEBUG_COMMAND, "yes");
+    set(server, CONFIG_PROTO_MAX_BULK_LEN, "1mb");
+    set(server, CONFIG_SLOWLOG_LOG_SLOWER_THAN, "0");
+    *worker = (struct worker){.server = server, .wake_fd = -1};
+    worker->deliveries_end = &worker->deliveries;
+    worker->tally = server->tally ? tally_block_new(server->tally) : NULL;
+    require(worker->tally, "no tally");
+    pthread_mutex_init(&worker->mutex, NULL);
+}
+
+static void close_server(struct server *server, struct worker *worker)
+{
+    anystore_check(databases_store(server->databases, 0));
+    databases_free(server->databases);
+    pthread_mutex_destroy(&worker->mutex);
+    monitors_destroy(&server->monitors);
+    client_registry_free(server->clients);
+    pubsub_free(server->pubsub);
+    tally_free(server->tally);
+    slowlog_free(server->slowlog);
+    latency_free(server->latency);
+    command_table_free(server->commands);
+    log_close(server->log);
+    config_free(server->config);
+}
+
+/* A line of MONITOR is one line. */
+static void take_deliveries(struct worker *worker)
+{
+    struct delivery *delivery = worker->deliveries, *next;
+    worker->deliveries = NULL;
+    worker->deliveries_end = &worker->deliveries;
+    worker->woken = false;
+    for (; delivery; delivery = next) {
+        const struct pubsub_message *message = delivery->message;
+        next = delivery->next;
+        require(delivery->kind != DELIVERY_LINE ||
+                    reply_size(message->bytes, message->payload_size, 2) == message->payload_size,
+                "not a line");
+        delivery_free(delivery);
+    }
+}
+
+/* ---- Running ------------------------------------------------------------------------------ */
+
+/* Checks what was replied, drops it, and returns how many replies there were.  Pushes are none.
+ * `version` 0: the protocol may have changed in between. */
+static size_t take_replies(struct connection *connection, int version)
+{
+    struct resp_buffer *output = &connection->output;
+    size_t count = 0;
+    require(!output->failed, "memory was short");
+    while (resp_buffer_size(output) > 0) {
+        const uint8_t *bytes = resp_buffer_bytes(output);
+        size_t size = reply_size(bytes, resp_buffer_size(output), version);
+        if (size == 0)
+            fwrite(bytes, 1, resp_buffer_size(output), stderr);
+        require(size > 0, "not a reply");
+        count += bytes[0] != '>';
+        resp_buffer_consume(output, size);
+    }
+    return count;
+}
+
+/* Runs what there is and returns the number of replies.  `single`: it is one command, and not EXEC, so
+ * that the protocol changes once at most. */
+static size_t run_input(struct connection *connection, bool single)
+{
+    size_t count = 0;
+    for (;;) {
+        int version = connection->session.resp_version;
+        enum run_result result = worker_run_input(connection);
+        bool same = single && version == connection->session.resp_version;
+        count += take_replies(connection, same ? version : 0);
+        take_deliveries(connection->worker);
+        if (result == RUN_PAUSED)
+            pause_end(&connection->server->pause);
+        else if (result != RUN_OUTPUT_FULL)
+            return count;
+    }
+}
+
+/* ---- Request by request ------------------------------------------------------------------- */
+
+static bool is_command(const struct resp_arg *argv, size_t argc, const char *name, const char *sub)
+{
+    return argc > (sub != NULL) && arg_is(&argv[0], name) && (!sub || arg_is(&argv[1], sub));
+}
+
+/* What would end or hold up this process, by design. */
+static bool is_harmful(const struct resp_arg *argv, size_t argc)
+{
+    static const char *const words[] = {"segfault", "panic", "assert", "sleep"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (is_command(argv, argc, "debug", words[i]))
+            return true;
+    }
+    if (is_command(argv, argc, "config", "set")) { /* larger values only take longer */
+        for (size_t i = 2; i < argc; i++) {
+            if (arg_is(&argv[i], "proto-max-bulk-len"))
+                return true;
+        }
+    }
+    if (!is_command(argv, argc, "debug", "populate"))
+        return false;
+    for (size_t i = 2; i < argc; i++) {
+        int64_t number;
+        if (arg_integer(&argv[i], &number) && number > MOST_KEYS)
+            return true;
+    }
+    return false;
+}
+
+struct expected {
+    size_t least, most; /* replies */
+};
+
+/* How many replies a request may have: one, but for what is said here. */
+static struct expected replies_expected(const struct connection *connection,
+                                        const struct resp_arg *argv, size_t argc)
+{
+    static const char *const many[] = {"subscribe", "unsubscribe", "psubscribe", "punsubscribe",
+                                       "exec"}; /* they may be queued */
+    const struct session *session = &connection->session;
+    if (session->silence.off || session->silence.skip || is_command(argv, argc, "client", "reply"))
+        return (struct expected){0, SIZE_MAX};
+    for (size_t i = 0; i < sizeof many / sizeof *many; i++) {
+        if (is_command(argv, argc, many[i], NULL))
+            return (struct expected){session->resp_version == 2, SIZE_MAX};
+    }
+    bool none =
+        is_command(argv, argc, "shutdown", NULL) || is_command(argv, argc, "post", NULL) ||
+        is_command(argv, argc, "host:", NULL) ||
+        (subscriber_monitors(connection->subscriber) && is_command(argv, argc, "monitor", NULL));
+    return (struct expected){!none, 1};
+}
+
+/* The size of the first request in the input; its number of arguments in *argc, 0: it is empty, or
+ * no request. */
+static size_t next_request(struct resp_parser *parser, const uint8_t *data, size_t size,
+                           size_t *argc)
+{
+    struct resp_limits limits = resp_limits_default;
+    size_t consumed = 0;
+    limits.max_bulk = 1 << 20;
+    resp_parser_reset(parser);
+    enum resp_parse_result result = resp_parse(parser, &limits, data, size, &consumed);
+    *argc = result == RESP_PARSE_REQUEST ? resp_parser_argc(parser) : 0;
+    return result == RESP_PARSE_REQUEST || result == RESP_PARSE_EMPTY ? consumed : size;
+}
+
+static void run_requests(struct connection *connections[2], unsigned turns, const uint8_t *data,
+                         size_t size)
+{
+    struct resp_parser *parser = resp_parser_new();
+    require(parser, "no parser");
+    for (unsigned turn = 0; size > 0; turn++) {
+        struct connection *connection = connections[turn % turns];
+        size_t argc = 0;
+        size_t bytes = next_request(parser, data, size, &argc);
+        const struct resp_arg *argv = resp_parser_argv(parser);
+        if (argc == 0 || !is_harmful(argv, argc)) {
+            struct expected expected = {0, 1};
+            if (argc > 0 && connection->session.authenticated)
+                expected = replies_expected(connection, argv, argc);
+            else if (argc > 0) /* limits are lower: it may be no request */
+                expected = (struct expected){0, 1};
+            if (client_is_killed(connection->client) || connection->session.close_after_reply)
+                break;
+            resp_buffer_append(&connection->input, data, bytes);
+            bool single = argc > 0 && !is_command(argv, argc, "exec", NULL);
+            size_t replies = run_input(connection, single);
+            require(replies >= expected.least && replies <= expected.most,
+                    "not one reply to a request");
+            resp_buffer_consume(&connection->input, bytes); /* of what is no request */
+        }
+        data += bytes;
+        size -= bytes;
+    }
+    resp_parser_free(parser);
+}
+
+/* ---- All at once -------------------------------------------------------------------------- */
+
+static bool has_word(const uint8_t *data, size_t size, const char *word)
+{
+    size_t length = strlen(word);
+    for (size_t i = 0; i + length <= size; i++) {
+        if (strncasecmp((const char *)data + i, word, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Without looking at requests: any of these words, wherever it stands. */
+static bool may_harm(const uint8_t *data, size_t size)
+{
+    static const char *const words[] = {"segfault", "panic", "assert",
+                                        "sleep",    "popul", "proto-max"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (has_word(data, size, words[i]))
+            return true;
+    }
+    return has_word(data, size, "debug") && has_word(data, size, "\\x");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct server server;
+    struct worker worker;
+    struct connection *connections[2];
+    if (size == 0)
+        return -1;
+    unsigned flags = *data++;
+    size--;
+    if ((flags & 1) && may_harm(data, size))
+        return -1;
+    open_server(&server, &worker);
+    if (flags & 8)
+        set(&server, CONFIG_REQUIREPASS, "pw");
+    for (unsigned i = 0; i < 2; i++) {
+        connections[i] = connection_new(&server, &worker, -1, true);
+        require(connections[i], "no connection");
+        connections[i]->session.resp_version = flags & 4 ? 3 : 2;
+    }
+    if (flags & 1) {
+        resp_buffer_append(&connections[0]->input, data, size);
+        run_input(connections[0], false);
+    } else {
+        run_requests(connections, flags & 2 ? 2 : 1, data, size);
+    }
+    for (unsigned i = 0; i < 2; i++)
+        connection_free(connections[i]);
+    take_deliveries(&worker);
+    close_server(&server, &worker);
+    return 0;
+}
