@@ -112,7 +112,9 @@ struct command {
     const char *group;
     const char *complexity; /* NULL: not said */
     const char *summary;
-    const char *tips;      /* Redis's command tips, blank separated; NULL: none */
+    const char *tips; /* Redis's command tips, blank separated; NULL: none */
+    const char *deprecated_since, *replaced_by; /* where Redis 7.0 says so; NULL: it does not */
+    bool is_system;                             /* Redis calls it a system command */
     const char *key_notes; /* what Redis notes about key_flags; NULL: nothing */
     /* The key_flags of one call where they depend on its arguments; NULL: they do not. */
     const char *(*call_key_flags)(size_t argc, const struct resp_arg *argv);

@@ -405,6 +405,7 @@ const struct command command_debug_rows[] = {
      .call_flags = debug_flags,
      .since = "1.0.0",
      .group = "server",
+     .is_system = true,
      .complexity = "Depends on subcommand.",
      .summary = "A container for what test suites use."},
     {0},

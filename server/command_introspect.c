@@ -233,29 +233,52 @@ static void run_command_count(struct request *request)
 
 /* ---- COMMAND DOCS ------------------------------------------------------------------------- */
 
-/* A name and what belongs to it: one pair of a map. */
-static void reply_docs(struct request *request, const struct command *command)
+struct docs_field {
+    const char *name, *text; /* NULL: it is left out */
+};
+
+static size_t count_fields(const struct docs_field *fields, size_t size)
 {
-    struct resp_writer *reply = request->reply;
-    const struct {
-        const char *name, *text;
-    } fields[] = {
-        {"summary", command->summary},
-        {"since", command->since},
-        {"group", command->group},
-        {"complexity", command->complexity},
-    };
     size_t count = 0;
-    for (size_t i = 0; i < COUNT_OF(fields); i++)
+    for (size_t i = 0; i < size; i++)
         count += fields[i].text != NULL;
-    resp_write_bulk_text(reply, command_full_name(command));
-    resp_write_map(reply, count + (command->subcommands != NULL));
-    for (size_t i = 0; i < COUNT_OF(fields); i++) {
+    return count;
+}
+
+static void write_fields(struct resp_writer *reply, const struct docs_field *fields, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
         if (!fields[i].text)
             continue;
         resp_write_bulk_text(reply, fields[i].name);
         resp_write_bulk_text(reply, fields[i].text);
     }
+}
+
+/* A name and what belongs to it: one pair of a map. */
+static void reply_docs(struct request *request, const struct command *command)
+{
+    struct resp_writer *reply = request->reply;
+    const struct docs_field first[] = {{"summary", command->summary},
+                                       {"since", command->since},
+                                       {"group", command->group},
+                                       {"complexity", command->complexity}};
+    const struct docs_field last[] = {{"deprecated_since", command->deprecated_since},
+                                      {"replaced_by", command->replaced_by}};
+    const char *flag = command->deprecated_since ? "deprecated" : NULL;
+    if (command->is_system)
+        flag = "syscmd";
+    resp_write_bulk_text(reply, command_full_name(command));
+    resp_write_map(reply, count_fields(first, COUNT_OF(first)) +
+                              count_fields(last, COUNT_OF(last)) + (flag != NULL) +
+                              (command->subcommands != NULL));
+    write_fields(reply, first, COUNT_OF(first));
+    if (flag) {
+        resp_write_bulk_text(reply, "doc_flags");
+        resp_write_set(reply, 1);
+        resp_write_simple(reply, flag);
+    }
+    write_fields(reply, last, COUNT_OF(last));
     if (!command->subcommands)
         return;
     resp_write_bulk_text(reply, "subcommands");

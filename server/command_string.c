@@ -363,6 +363,8 @@ const struct command command_string_rows[] = {
     },
     {
         .name = "getset",
+        .deprecated_since = "6.2.0",
+        .replaced_by = "`SET` with the `!GET` argument",
         .run = run_getset,
         .arity = 3,
         .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,

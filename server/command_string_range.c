@@ -215,6 +215,8 @@ const struct command command_string_range_rows[] = {
     },
     {
         .name = "substr",
+        .deprecated_since = "2.0.0",
+        .replaced_by = "`GETRANGE`",
         .run = run_getrange,
         .arity = 4,
         .flags = COMMAND_READONLY,

@@ -313,7 +313,7 @@ static void command_table(struct harness *harness)
     raw_close(other);
 }
 
-/* COMMAND DOCS: the same group and the same version since when. */
+/* COMMAND DOCS: the same group, version since when, and what it says of deprecated ones. */
 static void command_documentation(struct harness *harness)
 {
     struct server *redis = server_start(harness, &(struct server_options){.kind = SERVER_REDIS});
@@ -327,7 +327,7 @@ static void command_documentation(struct harness *harness)
     for (size_t i = 0; i + 1 < all->count; i += 2) {
         const char *name = reply_string(&all->items[i]);
         const struct reply *docs = reply_find(theirs, name);
-        const char *const fields[] = {"group", "since"};
+        const char *const fields[] = {"group", "since", "deprecated_since", "replaced_by"};
         for (size_t j = 0; docs && j < sizeof fields / sizeof *fields; j++) {
             const char *expected = reply_string(reply_find(docs, fields[j]));
             const char *text = reply_string(reply_find(&all->items[i + 1], fields[j]));
@@ -336,6 +336,14 @@ static void command_documentation(struct harness *harness)
                 wrong++;
             }
         }
+        char *flags = docs ? reply_text(reply_find(docs, "doc_flags")) : NULL;
+        char *our_flags = reply_text(reply_find(&all->items[i + 1], "doc_flags"));
+        if (flags && strcmp(flags, our_flags) != 0) {
+            fprintf(stderr, "%s: doc_flags are %s, not %s\n", name, our_flags, flags);
+            wrong++;
+        }
+        free(flags);
+        free(our_flags);
         if (!*reply_string(reply_find(&all->items[i + 1], "summary"))) {
             fprintf(stderr, "%s: no summary\n", name);
             wrong++;
