@@ -128,7 +128,8 @@ static bool next_request(struct connection *connection, struct resp_writer *writ
 }
 
 /* Notes where the reply of an update ends, so that it can be replaced if the commit fails. */
-static bool note_reply(struct connection *connection, bool touched_store)
+static bool note_reply(struct connection *connection, const struct request *request,
+                       bool touched_store)
 {
     if (connection->reply_end_count == connection->reply_end_capacity) {
         size_t capacity = connection->reply_end_capacity ? 2 * connection->reply_end_capacity : 16;
@@ -139,7 +140,9 @@ static bool note_reply(struct connection *connection, bool touched_store)
         connection->reply_end_capacity = capacity;
     }
     connection->reply_ends[connection->reply_end_count++] = (struct reply_end){
-        .end = resp_buffer_size(&connection->update_replies), .touched_store = touched_store};
+        .end = resp_buffer_size(&connection->update_replies),
+        .touched_store = touched_store,
+        .of_exec = request->command && (request->command->flags & COMMAND_RUNS_QUEUE)};
     return true;
 }
 
@@ -239,7 +242,7 @@ static bool is_covered(const struct request *request, const struct needs *needs)
 /* An EXEC that is refused, whatever the reason, ends the transaction and the watching. */
 static void abort_transaction(struct request *request, const char *reason)
 {
-    resp_write_errorf(request->reply, "EXECABORT Transaction discarded because of: %s", reason);
+    resp_write_errorf(request->reply, CONNECTION_EXEC_ABORTED "%s", reason);
     transaction_free(&request->connection->session.transaction);
     /* As in Redis those who monitor see the end of what they saw begin. */
     if (monitor_wanted(&request->server->monitors))
@@ -480,7 +483,7 @@ enum run_result connection_run(struct connection *connection, const struct scope
         commands++;
         resp_buffer_consume(&connection->input, connection->parsed_size);
         connection->parsed = false;
-        if (connection->busy && !note_reply(connection, run.touched_store)) {
+        if (connection->busy && !note_reply(connection, &request, run.touched_store)) {
             result = RUN_CLOSE;
             break;
         }

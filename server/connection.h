@@ -51,6 +51,7 @@ struct session {
 struct reply_end {
     size_t end;
     bool touched_store;
+    bool of_exec; /* its errors begin as those of an EXEC that was not run */
 };
 
 enum run_result {
@@ -131,6 +132,9 @@ struct connection *connection_new(struct server *server, struct worker *worker, 
 void connection_free(struct connection *connection);
 
 struct request;
+
+/* What an error of EXEC begins with if nothing of it was done; the reason follows. */
+#define CONNECTION_EXEC_ABORTED "EXECABORT Transaction discarded because of: "
 
 /* How many bytes of replies may wait before the next request has to. */
 size_t connection_output_pause(const struct connection *connection);

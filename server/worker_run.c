@@ -218,10 +218,10 @@ void worker_go_on(struct connection *connection)
         resp_buffer_trim(&connection->input, WORKER_KEEP_BYTES);
 }
 
-static void append_error(struct connection *connection, struct resp_writer *writer,
+static void append_error(struct connection *connection, struct resp_writer *writer, bool of_exec,
                          const char *text)
 {
-    static const char code[] = "MISCONF ";
+    const char *code = of_exec ? CONNECTION_EXEC_ABORTED "MISCONF " : "MISCONF ";
     resp_write_errorf(writer, "%sNot persisted, %s: %s", code,
                       connection->update_kept_part ? "but for a part in another database"
                                                    : "nothing was changed",
@@ -239,7 +239,7 @@ static void append_failure(struct connection *connection, const char *text)
     for (size_t i = 0; i < connection->reply_end_count; i++) {
         const struct reply_end *reply = &connection->reply_ends[i];
         if (reply->touched_store)
-            append_error(connection, &writer, text);
+            append_error(connection, &writer, reply->of_exec, text);
         else
             resp_buffer_append(&connection->output, replies + start, reply->end - start);
         start = reply->end;

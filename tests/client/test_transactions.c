@@ -414,12 +414,13 @@ static void failing_commit(struct harness *harness)
         client_expect(client, "+QUEUED", "PING");
         if (late) {
             check(!unlink(spare) && !mkdir(spare, 0700), "cannot make %s", spare);
-            client_expect_start(client, "-MISCONF Not persisted, nothing was changed: ", "EXEC");
         } else {
             check(!rename(harness->db, away) && !mkdir(harness->db, 0700), "cannot move the file");
-            client_expect_start(client, "-EXECABORT Transaction discarded because of: MISCONF ",
-                                "EXEC");
         }
+        client_expect_start(client,
+                            "-EXECABORT Transaction discarded because of: MISCONF Not persisted, "
+                            "nothing was changed: ",
+                            "EXEC");
         client_expect(client, "-ERR EXEC without MULTI", "EXEC");
         client_expect(client, "[$1 _]", "MGET a b");
         /* In one pipeline with other commands, each has its own reply. */
@@ -432,11 +433,12 @@ static void failing_commit(struct harness *harness)
         raw_encode_texts(&out, "PING", NULL);
         check(raw_send(raw, out.data, out.size), "the connection is lost");
         bytes_free(&out);
-        static const char *const starts[] = {"-MISCONF", "", "+OK", "+QUEUED", NULL, "+PONG"};
+        static const char *const starts[] = {"-MISCONF", "",           "+OK",
+                                             "+QUEUED",  "-EXECABORT", "+PONG"};
         for (size_t i = 0; i < 6; i++) {
             struct reply *reply = raw_reply(raw);
             char *text = reply_text(reply);
-            bool right = starts[i] ? !strncmp(text, starts[i], strlen(starts[i])) : text[0] == '-';
+            bool right = !strncmp(text, starts[i], strlen(starts[i]));
             check(right, "reply %zu is %s", i, text);
             free(text);
             reply_free(reply);
