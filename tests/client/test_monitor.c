@@ -18,6 +18,7 @@
 struct talk {
     struct server *server;
     struct raw *monitor, *speaker;
+    char *monitor_id;
     struct bytes transcript;
 };
 
@@ -78,7 +79,12 @@ static char *talk_to(struct harness *harness, enum server_kind kind, talk_fn *fn
     talk.monitor = raw_connect(talk.server);
     talk.speaker = raw_connect(talk.server);
     check(talk.monitor && talk.speaker, "cannot connect");
+    struct reply *id = raw_command(talk.monitor, "CLIENT", "ID", NULL);
+    check(id, "lost");
+    talk.monitor_id = strdup(reply_string(id));
+    reply_free(id);
     fn(&talk);
+    free(talk.monitor_id);
     raw_close(talk.monitor);
     raw_close(talk.speaker);
     char *text = strdup(bytes_text(&talk.transcript));
@@ -208,9 +214,10 @@ static void transactions_are_shown_as_they_run(struct harness *harness)
 
 static void flags_of_monitor(struct talk *talk)
 {
-    struct reply *reply = raw_command(talk->speaker, "CLIENT", "LIST", NULL);
+    struct reply *reply =
+        raw_command(talk->speaker, "CLIENT", "LIST", "ID", talk->monitor_id, NULL);
     check(reply, "lost");
-    const char *flags = strstr(reply_string(reply), " flags="); /* who connected first */
+    const char *flags = strstr(reply_string(reply), " flags=");
     check(flags, "no flags");
     bytes_appendf(&talk->transcript, "flags %.3s\n", flags + strlen(" flags="));
     reply_free(reply);
