@@ -110,7 +110,7 @@ static void take_deliveries(struct worker *worker)
     worker->deliveries_end = &worker->deliveries;
     worker->woken = false;
     for (; delivery; delivery = next) {
-        const struct pubsub_message *message = delivery->message;
+        const struct message *message = delivery->message;
         next = delivery->next;
         require(delivery->kind != DELIVERY_LINE ||
                     reply_size(message->bytes, message->payload_size, 2) == message->payload_size,
