@@ -18,8 +18,9 @@ struct chain {
     uint64_t base_end; /* 0: still in the base */
     uint64_t segment;
     uint8_t tag[XAES_TAG_BYTES];
-    uint64_t generation; /* of the last commit */
-    int64_t time_ms;     /* of the last commit */
+    uint8_t origin[XAES_TAG_BYTES]; /* of the base; zero if there is none */
+    uint64_t generation;            /* of the last commit */
+    int64_t time_ms;                /* of the last commit */
 };
 
 /* The start of a chain behind its header; the key check has been made. */

@@ -19,6 +19,7 @@
 /* How often the thread looks around when there is nothing to do. */
 #define TICK_MS          1000
 #define TICK_EXPIRING_MS 100
+#define TICK_CLAIM_MS    10 /* while another process writes a base, and one is asked for here */
 
 static uint64_t monotonic_us(void)
 {
@@ -134,7 +135,7 @@ static struct anystore_request *take_queue(struct anystore *store)
 
 /* ---- A round ------------------------------------------------------------------------------ */
 
-static void tell(struct anystore_request *requests, bool ran, const struct anystore_error *outcome)
+void commit_tell(struct anystore_request *requests, bool ran, const struct anystore_error *outcome)
 {
     struct anystore_error aborted;
     error_set(&aborted, ANYSTORE_ABORTED, "aborted");
@@ -147,7 +148,7 @@ static void tell(struct anystore_request *requests, bool ran, const struct anyst
 
 /* Runs the updates over pending changes; returns how many ran. */
 static uint64_t run_updates(struct anystore *store, struct anystore_request *requests,
-                            struct pending *pending, bool *rewrite)
+                            struct pending *pending)
 {
     struct anystore_txn txn;
     txn_begin(&txn, TXN_PENDING, &store->map, pending);
@@ -155,7 +156,6 @@ static uint64_t run_updates(struct anystore *store, struct anystore_request *req
     txn.round = ++store->round;
     uint64_t ran = 0;
     for (struct anystore_request *request = requests; request; request = request->next) {
-        *rewrite = *rewrite || request->rewrite;
         if (!request->fn)
             continue;
         txn.now_ms = clock_now_ms();
@@ -169,14 +169,25 @@ static uint64_t run_updates(struct anystore *store, struct anystore_request *req
     return ran;
 }
 
-/* The requests that want something done under the lock after the commit, a new base or a step of
- * several.c, taken out of the list. */
-static struct anystore_request *take_later(struct anystore_request **requests)
+static bool wants_rewrite(const struct anystore_request *request)
+{
+    return request->rewrite;
+}
+
+/* A step of several.c, to be done after the commit. */
+static bool wants_lock(const struct anystore_request *request)
+{
+    return request->locked;
+}
+
+/* The requests that want something, taken out of the list. */
+static struct anystore_request *take(struct anystore_request **requests,
+                                     bool (*wants)(const struct anystore_request *))
 {
     struct anystore_request *taken = NULL, **tail = &taken;
     for (struct anystore_request **link = requests; *link;) {
         struct anystore_request *request = *link;
-        if (!request->rewrite && !request->locked) {
+        if (!wants(request)) {
             link = &request->next;
             continue;
         }
@@ -209,8 +220,7 @@ static void count_round(struct anystore *store, uint64_t ran, bool committed, ui
     atomic_store(&counters->last_commit_us, monotonic_us() - started_us);
 }
 
-/* The end of holding the file lock. */
-static void unlock(struct anystore *store)
+void commit_unlock(struct anystore *store)
 {
     pthread_mutex_lock(&store->refresh_mutex);
     store->commit_in_progress = false;
@@ -218,8 +228,7 @@ static void unlock(struct anystore *store)
     lockfile_release(&store->lockfile);
 }
 
-/* Takes the lock and brings the map up to date; without success nothing is held. */
-static enum anystore_status lock(struct anystore *store, struct anystore_error *error)
+enum anystore_status commit_lock(struct anystore *store, struct anystore_error *error)
 {
     enum anystore_status status = lockfile_acquire(&store->lockfile, error);
     if (status != ANYSTORE_OK)
@@ -230,35 +239,22 @@ static enum anystore_status lock(struct anystore *store, struct anystore_error *
     return status;
 }
 
-/* A new base for those that asked for one (`rewrite`) or because it is due, under the lock. */
-static enum anystore_status rewrite_base(struct anystore *store, struct anystore_error *error)
-{
-    enum anystore_status status = base_write(store, store->chain.header.store_id, error);
-    if (status != ANYSTORE_OK) {
-        /* Tried again when as much as now has been added, not at every commit. */
-        store->base_retry_at = store->chain.end + store->chain.end / 2;
-        store_log(store, ANYSTORE_LOG_WARNING, "no new base: %s", error->text);
-    }
-    return status;
-}
-
 /* One round of group commit; returns whether a new base is due. */
 static bool commit_round(struct anystore *store)
 {
     struct anystore_error error;
     error_ok(&error);
     uint64_t started_us = monotonic_us();
-    if (lock(store, &error) != ANYSTORE_OK) {
+    if (commit_lock(store, &error) != ANYSTORE_OK) {
         atomic_fetch_add(&store->counters.failed_commits, 1);
         store_log(store, ANYSTORE_LOG_WARNING, "no commit: %s", error.text);
-        tell(take_queue(store), false, &error);
+        commit_tell(take_queue(store), false, &error);
         return false;
     }
     struct anystore_request *requests = take_queue(store);
     struct pending pending;
-    bool rewrite = false;
     pending_init(&pending, &store->map);
-    uint64_t ran = run_updates(store, requests, &pending, &rewrite);
+    uint64_t ran = run_updates(store, requests, &pending);
     bool change = !pending_empty(&pending);
     enum anystore_status status = change ? persist(store, &pending, &error) : ANYSTORE_OK;
     pending_free(&pending);
@@ -269,28 +265,19 @@ static bool commit_round(struct anystore *store)
     }
     count_round(store, ran, change && status == ANYSTORE_OK, started_us);
 
-    struct anystore_error later_error = error;
-    struct anystore_request *later = take_later(&requests);
+    struct anystore_request *rewrites = take(&requests, wants_rewrite);
+    struct anystore_request *later = take(&requests, wants_lock);
     if (status == ANYSTORE_OK)
         run_locked(store, later);
-    if (rewrite && status == ANYSTORE_OK)
-        rewrite_base(store, &later_error);
     bool due = status == ANYSTORE_OK && base_due(store);
-    unlock(store);
-    tell(requests, true, &error);
-    tell(later, true, &later_error);
+    commit_unlock(store);
+    commit_tell(requests, true, &error);
+    commit_tell(later, true, &error);
+    if (status == ANYSTORE_OK)
+        base_ask(store, rewrites);
+    else
+        commit_tell(rewrites, true, &error);
     return due;
-}
-
-/* Writes a new base if it is still due when the lock is held. */
-static void base_round(struct anystore *store)
-{
-    struct anystore_error error;
-    if (lock(store, &error) != ANYSTORE_OK)
-        return; /* the next commit says why */
-    if (base_due(store))
-        rewrite_base(store, &error);
-    unlock(store);
 }
 
 /* Whether the mark tells other processes less than this one has read: somebody damaged it. */
@@ -304,15 +291,15 @@ static bool mark_is_behind(struct anystore *store)
 static void heal_round(struct anystore *store)
 {
     struct anystore_error error;
-    if (lock(store, &error) == ANYSTORE_OK)
-        unlock(store);
+    if (commit_lock(store, &error) == ANYSTORE_OK)
+        commit_unlock(store);
     else
         store_log(store, ANYSTORE_LOG_WARNING, "%s", error.text);
 }
 
 /* ---- The thread --------------------------------------------------------------------------- */
 
-enum work { WORK_COMMIT, WORK_HEAL, WORK_TICK, WORK_END };
+enum work { WORK_COMMIT, WORK_BASE, WORK_HEAL, WORK_TICK, WORK_END };
 
 static enum work wait_for_work(struct anystore *store, long tick_ms)
 {
@@ -327,21 +314,28 @@ static enum work wait_for_work(struct anystore *store, long tick_ms)
     enum work work = WORK_TICK;
     pthread_mutex_lock(&store->queue_mutex);
     int result = 0;
-    while (!store->queue_head && !store->closing && !store->heal && result == 0)
+    bool owed = base_is_owed(store);
+    while (!store->queue_head && !(store->closing && !owed) && !store->heal &&
+           !base_wants_turn(store) && result == 0)
         result = pthread_cond_timedwait(&store->queue_changed, &store->queue_mutex, &until);
     if (store->queue_head)
         work = WORK_COMMIT;
-    else if (store->closing)
+    else if (base_wants_turn(store))
+        work = WORK_BASE;
+    else if (store->closing && !owed)
         work = WORK_END;
     else if (store->heal)
         work = WORK_HEAL;
-    store->heal = false;
+    if (work == WORK_COMMIT || work == WORK_HEAL)
+        store->heal = false;
     pthread_mutex_unlock(&store->queue_mutex);
     return work;
 }
 
 static long tick_ms(struct anystore *store)
 {
+    if (store->rewrites)
+        return TICK_CLAIM_MS;
     return atomic_load(&store->counters.expiring) != 0 ? TICK_EXPIRING_MS : TICK_MS;
 }
 
@@ -355,13 +349,17 @@ void *commit_thread(void *arg)
         case WORK_END:
             return NULL;
         case WORK_COMMIT:
-            if (commit_round(store))
-                base_round(store);
+            base_round(store, commit_round(store));
+            break;
+        case WORK_BASE:
+            base_round(store, false);
             break;
         case WORK_HEAL:
             heal_round(store);
             break;
         case WORK_TICK:
+            if (store->rewrites)
+                base_round(store, false);
             if (store->path && (lockfile_replaced(&store->lockfile) || mark_is_behind(store)))
                 heal_round(store);
             break;

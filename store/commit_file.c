@@ -86,6 +86,15 @@ static int use_spare(struct anystore *store, uint64_t *copied)
     return -1;
 }
 
+void commit_complete_spare(struct anystore *store)
+{
+    uint64_t copied = 0;
+    int fd = store->fd >= 0 && store->has_exchange ? use_spare(store, &copied) : -1;
+    if (fd >= 0)
+        store->disk->close(store->disk, fd);
+    atomic_fetch_add(&store->counters.bytes_copied, copied);
+}
+
 int commit_begin_file(struct anystore *store, struct anystore_error *error)
 {
     uint64_t copied = store->chain.end;

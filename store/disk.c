@@ -105,22 +105,28 @@ static int system_unlock(const struct disk *disk, int fd)
     return flock(fd, LOCK_UN);
 }
 
-static int lock_byte(int fd, off_t byte, short type)
+static int lock_byte(int fd, int command, off_t byte, short type)
 {
     struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
-    return fcntl(fd, F_OFD_SETLKW, &range);
+    return fcntl(fd, command, &range);
 }
 
 static int system_enter(const struct disk *disk, int fd, off_t byte)
 {
     (void)disk;
-    return lock_byte(fd, byte, F_WRLCK);
+    return lock_byte(fd, F_OFD_SETLKW, byte, F_WRLCK);
 }
 
 static int system_leave(const struct disk *disk, int fd, off_t byte)
 {
     (void)disk;
-    return lock_byte(fd, byte, F_UNLCK);
+    return lock_byte(fd, F_OFD_SETLK, byte, F_UNLCK);
+}
+
+static int system_claim(const struct disk *disk, int fd, off_t byte)
+{
+    (void)disk;
+    return lock_byte(fd, F_OFD_SETLK, byte, F_WRLCK);
 }
 
 static void *system_map(const struct disk *disk, int fd, size_t size)
@@ -154,6 +160,7 @@ const struct disk disk_system = {
     .unlock = system_unlock,
     .enter = system_enter,
     .leave = system_leave,
+    .claim = system_claim,
     .map = system_map,
     .unmap = system_unmap,
     .state = NULL,

@@ -30,9 +30,11 @@ struct disk {
                           off_t to_offset, size_t size); /* copy_file_range */
     int (*lock)(const struct disk *disk, int fd);        /* flock LOCK_EX, waits */
     int (*unlock)(const struct disk *disk, int fd);      /* flock LOCK_UN */
-    /* An open file description lock on one byte (F_OFD_SETLKW), see lockfile.h; enter waits for it. */
+    /* An open file description lock on one byte (F_OFD_SETLKW), see lockfile.h; enter waits for it, claim
+     * fails with EAGAIN if somebody has it. */
     int (*enter)(const struct disk *disk, int fd, off_t byte);
     int (*leave)(const struct disk *disk, int fd, off_t byte);
+    int (*claim)(const struct disk *disk, int fd, off_t byte);
     void *(*map)(const struct disk *disk, int fd,
                  size_t size); /* shared, read and write; or NULL */
     void (*unmap)(const struct disk *disk, void *address, size_t size);

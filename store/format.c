@@ -31,8 +31,10 @@ enum anystore_status format_header_decode(const uint8_t in[FORMAT_HEADER_BYTES],
     if (memcmp(in, magic, sizeof magic) != 0)
         return ANYSTORE_FOREIGN;
     header->version = load_le32(in + 8);
-    if (header->version != FORMAT_VERSION)
-        return header->version > FORMAT_VERSION ? ANYSTORE_VERSION : ANYSTORE_FOREIGN;
+    if (header->version > FORMAT_VERSION)
+        return ANYSTORE_VERSION;
+    if (header->version < FORMAT_OLDEST)
+        return ANYSTORE_FOREIGN;
     if (load_le32(in + 12) != 0)
         return ANYSTORE_FOREIGN;
     memcpy(header->store_id, in + 16, FORMAT_ID_BYTES);
@@ -90,7 +92,6 @@ static bool derive(const struct format_header *header, const uint8_t master[ANYS
 bool format_header_new(struct format_header *header, const uint8_t master[ANYSTORE_KEY_BYTES],
                        const uint8_t *store_id, uint8_t file_key[XAES_KEY_BYTES])
 {
-    header->version = FORMAT_VERSION;
     if (store_id)
         memcpy(header->store_id, store_id, FORMAT_ID_BYTES);
     else if (RAND_bytes(header->store_id, FORMAT_ID_BYTES) != 1)

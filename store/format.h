@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The file format, version 1: a header in clear, then a chain of sealed segments.
+/* The file format, version 2: a header in clear, then a chain of sealed segments.
  *
  *     header | base: one or more segments | delta: one or more segments | delta | ...
  *
@@ -7,7 +7,7 @@
  *
  *     offset  size  what
  *          0     8  magic "AnyStore"
- *          8     4  format version, 1
+ *          8     4  format version
  *         12     4  zero
  *         16    16  store id: random, the same in every base of one store
  *         32    16  file id: random, another one in every base
@@ -32,13 +32,21 @@
  *
  * The plaintext of a segment ends with a byte: 0, the commit goes on in the next segment, or 1, the
  * commit mark: it ends here.  In front of a commit mark stand the generation (8) and the time of the
- * commit (8; Unix time in milliseconds).  What is before that, in all segments of a commit together,
+ * commit (8; Unix time in milliseconds); at the end of a base, in front of these, the origin (16): the tag of
+ * the last segment of the chain whose state it is, zero in the first file.  What is before that, in all segments of a commit together,
  * is one string of records (record.h).  A segment without the mark is full: FORMAT_SEGMENT_BYTES; a
  * marked one is shorter: so the end of a base can be found from the lengths alone.
  *
  * The generation counts commits over the whole life of a store.  A delta's is one more than that of
  * the commit before it; a base carries the generation and the time of the state it holds and changes no
- * data; where two files were exchanged (several.c) its generation may be higher than that.  It stays below 2^63, so that counting on cannot wrap around. */
+ * data; where two files were exchanged (several.c) its generation may be higher than that.  It stays below
+ * 2^63, so that counting on cannot wrap around.
+ *
+ * Version 1 differs in two things: a base there holds nothing but keys that are there, and has no origin.
+ * In version 2 it may hold any record, and what a later one says of a key holds: so a base can be written
+ * while commits go on (base_job.h).  Its origin lets a process that lags behind tell that the commits it
+ * lacks are those in the file that it has open (refresh.c).  A file keeps its version; the next base of it
+ * is of the newest. */
 #ifndef STORE_FORMAT_H
 #define STORE_FORMAT_H
 
@@ -49,7 +57,8 @@
 #include "anystore.h"
 #include "xaes.h"
 
-#define FORMAT_VERSION       1
+#define FORMAT_VERSION       2 /* of what is written */
+#define FORMAT_OLDEST        1 /* that is read */
 #define FORMAT_ID_BYTES      16
 #define FORMAT_SALT_BYTES    32
 #define FORMAT_CHECK_BYTES   16
@@ -58,6 +67,7 @@
 #define FORMAT_FRAME_BYTES   (FORMAT_PREFIX_BYTES + XAES_TAG_BYTES) /* a segment without plaintext */
 #define FORMAT_SEGMENT_BYTES ((size_t)1 << 20) /* most plaintext of one segment */
 #define FORMAT_MARK_BYTES    (8 + 8 + 1)       /* generation, time, commit mark */
+#define FORMAT_END_MOST      (XAES_TAG_BYTES + FORMAT_MARK_BYTES) /* with an origin */
 #define FORMAT_AAD_BYTES     (4 + 4 + FORMAT_ID_BYTES + 8 + 1 + XAES_TAG_BYTES)
 
 enum format_kind { FORMAT_BASE = 0, FORMAT_DELTA = 1 };
@@ -76,8 +86,8 @@ void format_header_encode(uint8_t out[FORMAT_HEADER_BYTES], const struct format_
 enum anystore_status format_header_decode(const uint8_t in[FORMAT_HEADER_BYTES],
                                           struct format_header *header);
 
-/* A fresh header with random file id and salt, of the given store (NULL: a new, random one), and its
- * file key.  False if OpenSSL fails. */
+/* A fresh header of header->version with random file id and salt, of the given store (NULL: a new, random
+ * one), and its file key.  False if OpenSSL fails. */
 bool format_header_new(struct format_header *header, const uint8_t master[ANYSTORE_KEY_BYTES],
                        const uint8_t *store_id, uint8_t file_key[XAES_KEY_BYTES]);
 
@@ -99,5 +109,11 @@ bool format_secrets(const struct format_header *header, const uint8_t master[ANY
 
 void format_aad(uint8_t out[FORMAT_AAD_BYTES], const struct format_header *header, uint32_t size,
                 uint64_t segment, enum format_kind kind, const uint8_t previous[XAES_TAG_BYTES]);
+
+/* How many bytes stand behind the records of a commit. */
+static inline size_t format_end_bytes(const struct format_header *header, enum format_kind kind)
+{
+    return kind == FORMAT_BASE && header->version >= 2 ? FORMAT_END_MOST : FORMAT_MARK_BYTES;
+}
 
 #endif

@@ -18,35 +18,45 @@ static size_t put_varint(uint8_t *p, uint64_t x)
     return n;
 }
 
-void record_write_entry(struct segment_writer *writer, const struct entry *entry)
+size_t record_head(uint8_t head[RECORD_HEAD_MOST], const struct entry *entry)
 {
-    uint8_t head[1 + 1 + 8 + VARINT_MOST + VARINT_MOST];
+    bool put = entry->kind == ENTRY_PUT;
     size_t n = 0;
     switch ((enum entry_kind)entry->kind) {
     case ENTRY_PUT:
         head[n++] = entry->expire_ms ? RECORD_PUT_EXPIRING : RECORD_PUT;
         head[n++] = entry->type;
-        if (entry->expire_ms) {
-            store_le64(head + n, (uint64_t)entry->expire_ms);
-            n += 8;
-        }
-        n += put_varint(head + n, entry->key_size);
-        n += put_varint(head + n, entry->value_size);
-        segment_write(writer, head, n);
-        segment_write(writer, entry->bytes, (size_t)entry->key_size + entry->value_size);
-        return;
+        break;
     case ENTRY_DELETE:
         head[n++] = RECORD_DELETE;
         break;
     case ENTRY_EXPIRE:
         head[n++] = RECORD_EXPIRE;
-        store_le64(head + n, (uint64_t)entry->expire_ms);
-        n += 8;
         break;
     }
+    if (put ? entry->expire_ms != 0 : entry->kind == ENTRY_EXPIRE) {
+        store_le64(head + n, (uint64_t)entry->expire_ms);
+        n += 8;
+    }
     n += put_varint(head + n, entry->key_size);
-    segment_write(writer, head, n);
-    segment_write(writer, entry_key(entry), entry->key_size);
+    if (put)
+        n += put_varint(head + n, entry->value_size);
+    return n;
+}
+
+void record_write_entry(struct segment_writer *writer, const struct entry *entry)
+{
+    uint8_t head[RECORD_HEAD_MOST];
+    segment_write(writer, head, record_head(head, entry));
+    size_t value_size = entry->kind == ENTRY_PUT ? entry->value_size : 0;
+    segment_write(writer, entry->bytes, entry->key_size + value_size);
+}
+
+void record_write_delete(struct segment_writer *writer, const void *key, size_t key_size)
+{
+    uint8_t head[1 + VARINT_MOST] = {RECORD_DELETE};
+    segment_write(writer, head, 1 + put_varint(head + 1, key_size));
+    segment_write(writer, key, key_size);
 }
 
 void record_write_clear(struct segment_writer *writer)

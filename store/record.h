@@ -32,8 +32,14 @@ enum record_kind {
     RECORD_COUNT = 6
 };
 
+#define RECORD_HEAD_MOST (1 + 1 + 8 + 10 + 10)
+
+/* The bytes of an entry's record before its key (and, of a put, its value); returns how many. */
+size_t record_head(uint8_t head[RECORD_HEAD_MOST], const struct entry *entry);
+
 /* Appends a record to the commit; failures stay in the writer. */
 void record_write_entry(struct segment_writer *writer, const struct entry *entry);
+void record_write_delete(struct segment_writer *writer, const void *key, size_t key_size);
 void record_write_clear(struct segment_writer *writer);
 void record_write_count(struct segment_writer *writer, uint64_t count);
 

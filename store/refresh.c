@@ -121,43 +121,6 @@ static enum anystore_status read_commit(struct segment_reader *reader, const str
     }
 }
 
-/* Reads a base into an empty map. */
-static enum anystore_status read_base(struct segment_reader *reader, struct map *map)
-{
-    bool more = false;
-    enum anystore_status status = segment_reader_next_commit(reader, &more);
-    if (status == ANYSTORE_OK && !more)
-        status = error_set(reader->error, ANYSTORE_DAMAGED,
-                           "%s is damaged: it ends behind its header", reader->path);
-    bool end = false;
-    while (status == ANYSTORE_OK) {
-        status = segment_reader_at_end(reader, &end);
-        if (status != ANYSTORE_OK || end)
-            break;
-        struct record record;
-        status = record_read(reader, &record);
-        if (status != ANYSTORE_OK)
-            break;
-        if (record.kind == RECORD_COUNT) {
-            /* A hint: not believed beyond what so many bytes can hold. */
-            uint64_t most = segment_reader_bound(reader) / 4;
-            map_reserve(map, record.count < most ? record.count : most);
-        } else if (record.kind == RECORD_PUT || record.kind == RECORD_PUT_EXPIRING) {
-            if (!map_ready(map)) {
-                entry_free(record.entry);
-                return error_nomem(reader->error);
-            }
-            record.entry->hash = map_hash(map, entry_key(record.entry), record.entry->key_size);
-            entry_free(map_put(map, record.entry));
-        } else if (record.kind != RECORD_NOTHING) {
-            entry_free(record.entry);
-            status = error_set(reader->error, ANYSTORE_DAMAGED,
-                               "%s is damaged: its base holds a change", reader->path);
-        }
-    }
-    return status;
-}
-
 static enum anystore_status replaced(const struct anystore *store, struct anystore_error *error,
                                      const char *what)
 {
@@ -185,7 +148,7 @@ static enum anystore_status read_header(struct anystore *store, struct news *new
                          store->path);
     if (status == ANYSTORE_VERSION)
         return error_set(error, status, "%s has format version %u; this program knows up to %u",
-                         store->path, header.version, FORMAT_VERSION);
+                         store->path, header.version, (unsigned)FORMAT_VERSION);
     if (status != ANYSTORE_OK)
         return error_set(error, status, "%s is not an AnyStore file", store->path);
     if (present < sizeof bytes)
@@ -219,11 +182,42 @@ static enum anystore_status read_header(struct anystore *store, struct news *new
     return status;
 }
 
+/* What is loaded is older than the base of another file: the commits in between are in the file that is
+ * loaded, one of the two copies that there were, though no name may lead to it any more.  Whether they
+ * could be read.  The origin tells that they are what the base was made of, and not, say, changes of a
+ * commit that failed. */
+static bool bridge(struct anystore *store, struct news *news, const struct chain *base)
+{
+    struct stat st;
+    struct anystore_error error;
+    if (base->header.version < 2 || store->disk->fstat(store->disk, store->fd, &st) != 0)
+        return false;
+    struct segment_reader reader;
+    enum anystore_status status = segment_reader_begin(&reader, store->disk, store->fd, store->path,
+                                                       (uint64_t)st.st_size, &store->chain, &error);
+    bool more = status == ANYSTORE_OK;
+    while (more && reader.chain.generation < base->generation) {
+        status = segment_reader_next_commit(&reader, &more);
+        if (status == ANYSTORE_OK && more)
+            status = read_commit(&reader, &store->map, news);
+        more = more && status == ANYSTORE_OK;
+    }
+    bool there = status == ANYSTORE_OK && reader.chain.generation == base->generation &&
+                 memcmp(reader.chain.tag, base->origin, XAES_TAG_BYTES) == 0;
+    atomic_fetch_add(&store->counters.catch_up_bytes, reader.bytes_read);
+    segment_reader_free(&reader);
+    if (!there) {
+        pending_free(&news->pending);
+        news->passing_count = 0;
+    }
+    return there;
+}
+
 /* In another file than the one that is loaded, a new base: goes to the end of it.  *found tells
- * whether that is the loaded state.  A base is made of the newest state, so one that is older than
+ * whether that is the loaded state, or news lead there from it.  A base is made of the newest state, so one that is older than
  * what is loaded, or differs from it, is not of the same history: somebody put a backup back. */
-static enum anystore_status find_loaded(struct anystore *store, struct segment_reader *reader,
-                                        bool *found)
+static enum anystore_status find_loaded(struct anystore *store, struct news *news,
+                                        struct segment_reader *reader, bool *found)
 {
     enum anystore_status status = segment_reader_skip_base(reader);
     if (status != ANYSTORE_OK)
@@ -232,6 +226,8 @@ static enum anystore_status find_loaded(struct anystore *store, struct segment_r
     if (reader->chain.generation < store->chain.generation ||
         (*found && reader->chain.time_ms != store->chain.time_ms))
         status = replaced(store, reader->error, "was replaced by an older copy");
+    if (status == ANYSTORE_OK && !*found)
+        *found = bridge(store, news, &reader->chain);
     return status;
 }
 
@@ -242,7 +238,7 @@ static enum anystore_status read_other_file(struct anystore *store, struct news 
 {
     if (!first) {
         bool found = false;
-        enum anystore_status status = find_loaded(store, reader, &found);
+        enum anystore_status status = find_loaded(store, news, reader, &found);
         if (status != ANYSTORE_OK || found)
             return status;
         struct segment_reader again;
@@ -256,7 +252,7 @@ static enum anystore_status read_other_file(struct anystore *store, struct news 
         atomic_fetch_add(&store->counters.reloads, 1);
     }
     news->reload = true;
-    return read_base(reader, &news->map);
+    return base_read(reader, &news->map);
 }
 
 /* Whether a file of the loaded one's id holds what is loaded: it is as long, and has the same segment

@@ -89,19 +89,22 @@ enum anystore_status segment_writer_finish(struct segment_writer *writer, uint64
 {
     /* A marked segment is shorter than a full one: where the mark does not fit, empty records
      * (zeros) fill the segment and the mark gets one of its own. */
-    static const uint8_t nothing[FORMAT_MARK_BYTES];
+    static const uint8_t nothing[FORMAT_END_MOST];
+    const size_t size = format_end_bytes(&writer->chain.header, writer->kind);
     /* No reader would take it.  Counting does not get there: a file that is so far was made by hand. */
     if (generation > INT64_MAX)
         writer_fail(writer, error_set(writer->error, ANYSTORE_DAMAGED,
                                       "%s is damaged: it counts no further", writer->path));
-    if (writer->status == ANYSTORE_OK && writer->used + FORMAT_MARK_BYTES >= FORMAT_SEGMENT_BYTES)
+    if (writer->status == ANYSTORE_OK && writer->used + size >= FORMAT_SEGMENT_BYTES)
         segment_write(writer, nothing, FORMAT_SEGMENT_BYTES - 1 - writer->used);
     if (writer->status == ANYSTORE_OK) {
-        uint8_t *mark = writer->segment + FORMAT_PREFIX_BYTES + writer->used;
+        writer->used += size;
+        uint8_t *mark = writer->segment + FORMAT_PREFIX_BYTES + writer->used - FORMAT_MARK_BYTES;
+        if (size > FORMAT_MARK_BYTES)
+            memcpy(mark - XAES_TAG_BYTES, writer->chain.origin, XAES_TAG_BYTES);
         store_le64(mark, generation);
         store_le64(mark + 8, (uint64_t)time_ms);
         mark[16] = 1;
-        writer->used += FORMAT_MARK_BYTES;
         writer_flush(writer);
     }
     if (writer->status == ANYSTORE_OK) {
@@ -213,21 +216,25 @@ static enum anystore_status reader_load(struct segment_reader *reader)
     reader->marked = text[size - 1] != 0;
     reader->next = text;
     reader->left = size - 1;
-    if (text[size - 1] > 1 || (reader->marked && size < FORMAT_MARK_BYTES) ||
+    const size_t end_size = format_end_bytes(&chain->header, reader->kind);
+    if (text[size - 1] > 1 || (reader->marked && size < end_size) ||
         reader->marked != (size < FORMAT_SEGMENT_BYTES))
         return reader_damaged(reader, "is malformed");
     memcpy(chain->tag, tag, XAES_TAG_BYTES);
     chain->end += size + FORMAT_FRAME_BYTES;
     chain->segment++;
     if (reader->marked) {
-        reader->left = size - FORMAT_MARK_BYTES;
-        uint64_t generation = load_le64(text + reader->left);
+        reader->left = size - end_size;
+        const uint8_t *mark = text + size - FORMAT_MARK_BYTES;
+        uint64_t generation = load_le64(mark);
         if ((reader->kind == FORMAT_DELTA && generation != chain->generation + 1) ||
             generation > INT64_MAX)
             return reader_damaged(reader, "has the wrong generation");
         chain->generation = generation;
-        chain->time_ms = (int64_t)load_le64(text + reader->left + 8);
+        chain->time_ms = (int64_t)load_le64(mark + 8);
         if (reader->kind == FORMAT_BASE) {
+            if (end_size > FORMAT_MARK_BYTES)
+                memcpy(chain->origin, mark - XAES_TAG_BYTES, XAES_TAG_BYTES);
             chain->base_end = chain->end;
             reader->kind = FORMAT_DELTA;
         }
@@ -272,6 +279,19 @@ enum anystore_status segment_reader_at_end(struct segment_reader *reader, bool *
     }
     *at_end = reader->left == 0;
     return ANYSTORE_OK;
+}
+
+enum anystore_status segment_copy(struct segment_writer *writer, struct segment_reader *reader)
+{
+    bool end = false;
+    for (;;) {
+        enum anystore_status status = segment_reader_at_end(reader, &end);
+        if (status != ANYSTORE_OK || end)
+            return status;
+        segment_write(writer, reader->next, reader->left);
+        reader->next += reader->left;
+        reader->left = 0;
+    }
 }
 
 uint64_t segment_reader_bound(const struct segment_reader *reader)

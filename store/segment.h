@@ -29,9 +29,14 @@ void segment_writer_begin(struct segment_writer *writer, const struct disk *disk
                           struct anystore_error *error);
 void segment_write(struct segment_writer *writer, const void *data, size_t size);
 
-/* Ends the commit with its mark.  On OK writer->chain is the position behind it. */
+/* Ends the commit with its mark, a base with writer->chain.origin, too.  On OK writer->chain is the position behind it. */
 enum anystore_status segment_writer_finish(struct segment_writer *writer, uint64_t generation,
                                            int64_t time_ms);
+
+struct segment_reader;
+
+/* Appends all that is left of the reader's current commit.  The reader's failures are returned. */
+enum anystore_status segment_copy(struct segment_writer *writer, struct segment_reader *reader);
 
 /* Frees what the writer holds (not the descriptor), whatever happened. */
 void segment_writer_free(struct segment_writer *writer);

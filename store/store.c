@@ -68,7 +68,12 @@ static bool set_paths(struct anystore *store, const char *path, struct anystore_
         store->spare_path = NULL;
     if (asprintf(&store->temp_path, "%s.tmp", store->path) < 0)
         store->temp_path = NULL;
-    if (!store->lock_path || !store->spare_path || !store->temp_path) {
+    if (asprintf(&store->base_path, "%s.base", store->path) < 0)
+        store->base_path = NULL;
+    if (asprintf(&store->copy_path, "%s.base.spare", store->path) < 0)
+        store->copy_path = NULL;
+    if (!store->lock_path || !store->spare_path || !store->temp_path || !store->base_path ||
+        !store->copy_path) {
         error_nomem(error);
         return false;
     }
@@ -99,6 +104,7 @@ static enum anystore_status load_or_make(struct anystore *store, struct anystore
         return status;
     /* A leftover of a process that died in a commit: nobody else can be in one now. */
     disk->unlink(disk, store->temp_path);
+    base_remove_leftovers(store);
     /* A spare may be from before a power cut, which can tear it in ways that nobody sees. */
     disk->unlink(disk, store->spare_path);
     if (!exists)
@@ -144,6 +150,10 @@ static bool start(struct anystore *store, struct anystore_error *error)
         return false;
     }
     store->thread_started = true;
+    if (store->path && !base_thread_start(store)) {
+        error_set(error, ANYSTORE_NOMEM, "cannot start the base thread");
+        return false;
+    }
     return true;
 }
 
@@ -156,7 +166,8 @@ static bool init_locks(struct anystore *store)
            pthread_mutex_init(&store->several_mutex, NULL) == 0 &&
            pthread_condattr_init(&monotonic) == 0 &&
            pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0 &&
-           pthread_cond_init(&store->queue_changed, &monotonic) == 0;
+           pthread_cond_init(&store->queue_changed, &monotonic) == 0 &&
+           pthread_cond_init(&store->base_changed, NULL) == 0;
 }
 
 struct anystore *store_open_on_disk(const struct anystore_options *options, const struct disk *disk,
@@ -224,12 +235,14 @@ void anystore_close(struct anystore *store)
         pthread_mutex_unlock(&store->queue_mutex);
         pthread_join(store->thread, NULL);
     }
+    base_thread_end(store);
     if (store->fd >= 0)
         store->disk->close(store->disk, store->fd);
     if (store->lockfile.disk)
         lockfile_close(&store->lockfile);
     map_clear(&store->map);
     pthread_cond_destroy(&store->queue_changed);
+    pthread_cond_destroy(&store->base_changed);
     pthread_mutex_destroy(&store->queue_mutex);
     pthread_mutex_destroy(&store->several_mutex);
     pthread_mutex_destroy(&store->refresh_mutex);
@@ -240,6 +253,8 @@ void anystore_close(struct anystore *store)
     free(store->lock_path);
     free(store->spare_path);
     free(store->temp_path);
+    free(store->base_path);
+    free(store->copy_path);
     OPENSSL_cleanse(&store->key, sizeof store->key);
     free(store);
 }

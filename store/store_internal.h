@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base_job.h"
 #include "chain.h"
 #include "lockfile.h"
 #include "map.h"
@@ -36,7 +37,9 @@ struct anystore {
     char *path; /* NULL: no file */
     char *lock_path;
     char *spare_path; /* the other copy */
-    char *temp_path;  /* a new base while it is written */
+    char *temp_path;  /* a new base that is written under the file lock */
+    char *base_path;  /* one that is written beside commits; for who holds the claim */
+    char *copy_path;  /* the second copy of that */
     struct anystore_key key;
     enum anystore_fsync fsync;
     void (*on_log)(enum anystore_log_level level, const char *text, void *arg);
@@ -72,6 +75,12 @@ struct anystore {
     struct anystore_request *queue_head, **queue_tail; /* guard: queue_mutex */
     bool closing;                                      /* guard: queue_mutex */
     bool heal;                                         /* guard: queue_mutex; see refresh.c */
+
+    pthread_t base_thread;
+    bool base_thread_started;
+    pthread_cond_t base_changed; /* with queue_mutex */
+    struct base_job base;
+    struct anystore_request *rewrites; /* commit thread: who waits for a base that has not begun */
 
     bool has_exchange;      /* commit thread: the file system can exchange two names */
     uint64_t round;         /* commit thread: number of rounds so far */
@@ -138,15 +147,26 @@ void *commit_thread(void *store);
 enum anystore_status store_submit_and_wait(struct anystore *store,
                                            const struct anystore_request *update,
                                            struct anystore_error *error);
+/* Takes the file lock and brings the map up to date; without success nothing is held. */
+enum anystore_status commit_lock(struct anystore *store, struct anystore_error *error);
+void commit_unlock(struct anystore *store);
+
+/* Tells the callers of the requests in a list how they ended. */
+void commit_tell(struct anystore_request *requests, bool ran, const struct anystore_error *outcome);
 
 /* commit_file.c ------------------------------------------------------------------------------ */
 
-/* A new, empty file for the lock holder; -1 and *error on failure. */
+/* A new, empty file in the place of what a dead process left there, for the only one who may make it:
+ * the lock holder, or who holds the claim.  -1 and *error on failure. */
 int commit_new_file(struct anystore *store, const char *path, struct anystore_error *error);
 
 /* A copy of the data file at spare_path, to append to: the spare if there is one, else a new copy.
  * -1 and *error on failure. */
 int commit_begin_file(struct anystore *store, struct anystore_error *error);
+
+/* Before another file takes the place of both copies: brings the spare up to the data file, if there is
+ * one, for the processes that have it open (refresh.c, bridge). */
+void commit_complete_spare(struct anystore *store);
 
 /* Throws a file away whose commit failed: it is never synced again. */
 void commit_drop_file(struct anystore *store, int fd, const char *path);
@@ -166,6 +186,43 @@ enum anystore_status base_write(struct anystore *store, const uint8_t *store_id,
 
 /* Whether the changes in the file outgrow the data so far that a new base pays. */
 bool base_due(const struct anystore *store);
+
+/* Begins a new file: writes a fresh header, of the given store (NULL: a new one), into the empty file fd
+ * and gives the chain's start.  `path` is for error texts. */
+enum anystore_status base_start_file(struct anystore *store, int fd, const char *path,
+                                     const uint8_t *store_id, struct chain *chain,
+                                     struct anystore_error *error);
+
+/* The base in fd, which is in place, is what is loaded now.  Returns the descriptor that was before. */
+int base_adopt(struct anystore *store, int fd, const struct stat *file, const struct chain *chain);
+
+/* Reads a base, from its start, into an empty map. */
+enum anystore_status base_read(struct segment_reader *reader, struct map *map);
+
+/* base_job.c --------------------------------------------------------------------------------- */
+
+/* Removes what a dead process left of a base, unless a living one is writing one.  The file lock is
+ * held. */
+void base_remove_leftovers(struct anystore *store);
+
+/* base_thread.c ------------------------------------------------------------------------------ */
+
+bool base_thread_start(struct anystore *store);
+
+/* When the commit thread has ended: gives up a base that is being written. */
+void base_thread_end(struct anystore *store);
+
+/* Asks for a base on behalf of requests; they are told when it is in place.  Commit thread. */
+void base_ask(struct anystore *store, struct anystore_request *requests);
+
+/* What the commit thread has to do for a base, if anything; `due`: one is.  No lock is held. */
+void base_round(struct anystore *store, bool due);
+
+/* Whether base_round has something to do.  queue_mutex is held. */
+bool base_wants_turn(const struct anystore *store);
+
+/* Whether somebody waits for a base.  Commit thread. */
+bool base_is_owed(const struct anystore *store);
 
 /* expire.c ----------------------------------------------------------------------------------- */
 

@@ -136,6 +136,11 @@ static int hook_leave(const struct disk *disk, int fd, off_t byte)
     return done(disk, HOOK_LEAVE, UNDER(disk)->leave(UNDER(disk), fd, byte));
 }
 
+static int hook_claim(const struct disk *disk, int fd, off_t byte)
+{
+    return goes_on(disk, HOOK_CLAIM, NULL) ? UNDER(disk)->claim(UNDER(disk), fd, byte) : -1;
+}
+
 static void *hook_map(const struct disk *disk, int fd, size_t size)
 {
     return goes_on(disk, HOOK_MAP, NULL) ? UNDER(disk)->map(UNDER(disk), fd, size) : NULL;
@@ -169,6 +174,7 @@ void hook_disk_init(struct hook_disk *hook, const struct disk *under)
                 .unlock = hook_unlock,
                 .enter = hook_enter,
                 .leave = hook_leave,
+                .claim = hook_claim,
                 .map = hook_map,
                 .unmap = hook_unmap,
                 .state = hook,
@@ -185,8 +191,8 @@ const char *hook_call_name(enum hook_call call)
         [HOOK_FSTAT] = "fstat",       [HOOK_STAT] = "stat",     [HOOK_RENAME] = "rename",
         [HOOK_EXCHANGE] = "exchange", [HOOK_UNLINK] = "unlink", [HOOK_CLONE] = "clone",
         [HOOK_COPY_RANGE] = "copy",   [HOOK_LOCK] = "lock",     [HOOK_UNLOCK] = "unlock",
-        [HOOK_ENTER] = "enter",       [HOOK_LEAVE] = "leave",   [HOOK_MAP] = "map",
-        [HOOK_UNMAP] = "unmap",
+        [HOOK_ENTER] = "enter",       [HOOK_LEAVE] = "leave",   [HOOK_CLAIM] = "claim",
+        [HOOK_MAP] = "map",           [HOOK_UNMAP] = "unmap",
     };
     return names[call];
 }

@@ -23,6 +23,7 @@ enum hook_call {
     HOOK_UNLOCK,
     HOOK_ENTER,
     HOOK_LEAVE,
+    HOOK_CLAIM,
     HOOK_MAP,
     HOOK_UNMAP
 };

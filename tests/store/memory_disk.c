@@ -488,6 +488,17 @@ static int memory_leave(const struct disk *disk, int fd, off_t byte)
     return give(memory, &inode_of(memory, fd)->byte_owner[byte], fd);
 }
 
+static int memory_claim(const struct disk *disk, int fd, off_t byte)
+{
+    struct memory_disk *memory = begin(disk);
+    assert(byte >= 0 && byte < LOCKED_BYTES);
+    int *owner = &inode_of(memory, fd)->byte_owner[byte];
+    bool mine = *owner == 0 || *owner == fd;
+    if (mine)
+        *owner = fd;
+    return end(memory, mine ? 0 : EAGAIN, 0);
+}
+
 static void *memory_map(const struct disk *disk, int fd, size_t size)
 {
     struct memory_disk *memory = begin(disk);
@@ -528,6 +539,7 @@ struct memory_disk *memory_disk_new(const struct memory_disk_abilities *abilitie
         .unlock = memory_unlock,
         .enter = memory_enter,
         .leave = memory_leave,
+        .claim = memory_claim,
         .map = memory_map,
         .unmap = memory_unmap,
         .state = memory,

@@ -18,9 +18,15 @@ static void need(bool holds)
 
 void seal_begin(struct seal *seal, uint8_t key, const uint8_t *store_id)
 {
+    seal_begin_version(seal, FORMAT_VERSION, key, store_id);
+}
+
+void seal_begin_version(struct seal *seal, uint32_t version, uint8_t key, const uint8_t *store_id)
+{
     uint8_t master[ANYSTORE_KEY_BYTES], file_key[XAES_KEY_BYTES], header[FORMAT_HEADER_BYTES];
     memset(seal, 0, sizeof *seal);
     memset(master, key, sizeof master);
+    seal->header.version = version;
     need(format_header_new(&seal->header, master, store_id, file_key));
     seal->xaes = xaes_new(file_key);
     need(seal->xaes != NULL);
@@ -65,7 +71,7 @@ void seal_segment(struct seal *seal, enum format_kind kind, const void *text, si
     if (size > 0)
         memcpy(segment + 28, text, size);
     uint8_t aad[4 + 4 + 16 + 8 + 1 + 16];
-    number(aad, 1, 4);
+    number(aad, seal->header.version, 4);
     number(aad + 4, size, 4);
     memcpy(aad + 8, seal->header.file_id, 16);
     number(aad + 24, seal->segment++, 8);
@@ -83,7 +89,8 @@ void seal_commit(struct seal *seal, enum format_kind kind, const void *records, 
     uint8_t *text = malloc(most);
     need(text != NULL);
     const uint8_t *p = records;
-    while (size + 17 >= most) {
+    size_t origin = kind == FORMAT_BASE && seal->header.version >= 2 ? 16 : 0;
+    while (size + origin + 17 >= most) {
         size_t n = size < most - 1 ? size : most - 1;
         memset(text, 0, most);
         memcpy(text, p, n);
@@ -93,6 +100,8 @@ void seal_commit(struct seal *seal, enum format_kind kind, const void *records, 
     }
     if (size > 0)
         memcpy(text, p, size);
+    memset(text + size, 0, origin);
+    size += origin;
     number(text + size, generation, 8);
     number(text + size + 8, 1234567890123, 8);
     text[size + 16] = 1;

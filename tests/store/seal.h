@@ -18,6 +18,7 @@ struct seal {
 /* A file that is only a header, under a master key all of whose bytes are `key`; store_id NULL: a
  * random one.  All of these end the program if they cannot do it. */
 void seal_begin(struct seal *seal, uint8_t key, const uint8_t *store_id);
+void seal_begin_version(struct seal *seal, uint32_t version, uint8_t key, const uint8_t *store_id);
 void seal_free(struct seal *seal);
 
 /* Appends bytes as they are. */

@@ -291,7 +291,7 @@ static void test_other_files(void **state)
     expect_refused("REDIS0009", 9, ANYSTORE_FOREIGN, ANYSTORE_FOREIGN);
     expect_refused("AnyStorf", 8, ANYSTORE_FOREIGN, ANYSTORE_FOREIGN);
     expect_refused(header, sizeof header, ANYSTORE_FOREIGN, ANYSTORE_FOREIGN); /* version 0 */
-    store_le32(header + 8, 2);
+    store_le32(header + 8, FORMAT_VERSION + 1);
     expect_refused(header, sizeof header, ANYSTORE_VERSION, ANYSTORE_VERSION);
     expect_refused(header, 12, ANYSTORE_VERSION, ANYSTORE_VERSION);
     store_le32(header + 8, UINT32_MAX);
@@ -349,10 +349,11 @@ static void expect_delta(const void *records, size_t size, enum anystore_status 
     seal_free(&seal);
 }
 
-static void expect_base(const void *records, size_t size, enum anystore_status status)
+static void expect_base_of(uint32_t version, const void *records, size_t size,
+                           enum anystore_status status)
 {
     struct seal seal;
-    seal_begin(&seal, 1, NULL);
+    seal_begin_version(&seal, version, 1, NULL);
     seal_commit(&seal, FORMAT_BASE, records, size, 5);
     if (status != ANYSTORE_OK) {
         expect_refused(seal.data, seal.size, status, status);
@@ -361,6 +362,49 @@ static void expect_base(const void *records, size_t size, enum anystore_status s
         anystore_close(support_open(path));
     }
     seal_free(&seal);
+}
+
+static void expect_base(const void *records, size_t size, enum anystore_status status)
+{
+    expect_base_of(FORMAT_VERSION, records, size, status);
+}
+
+/* A base says of each key what holds in the end, whatever it said before. */
+static void test_changes_in_a_base(void **state)
+{
+    struct seal seal;
+
+    (void)state;
+    expect_base(BYTES("\x05"), ANYSTORE_OK);
+    expect_base(BYTES("\x03\x01k"), ANYSTORE_OK);
+    expect_base(BYTES(PUT EXPIRE EXPIRE), ANYSTORE_OK);
+    expect_base(BYTES(NO_EXPIRE), ANYSTORE_OK);
+    expect_base_of(1, BYTES(PUT), ANYSTORE_OK);
+    expect_base_of(1, BYTES(PUT "\x05"), ANYSTORE_DAMAGED);
+    expect_base_of(1, BYTES(PUT "\x03\x01k"), ANYSTORE_DAMAGED);
+    expect_base_of(1, BYTES(PUT EXPIRE), ANYSTORE_DAMAGED);
+
+    seal_begin(&seal, 1, NULL);
+    seal_commit(&seal, FORMAT_BASE,
+                BYTES("\x01\x00\x01\x01zz"     /* to be cleared */
+                      "\x05\x01\x00\x01\x01kv" /* to be deleted */
+                      "\x01\x00\x01\x01wv"     /* to be deleted and put again */
+                      "\x01\x00\x01\x01"
+                      "ev" /* to be put again */
+                      "\x03\x01k\x03\x01n\x03\x01w"
+                      "\x01\x00\x01\x02ww2\x01\x00\x01\x02"
+                      "ee2"),
+                5);
+    support_write(path, seal.data, seal.size);
+    seal_free(&seal);
+    struct anystore *store = support_open(path);
+    support_expect(store, "z", NULL);
+    support_expect(store, "k", NULL);
+    support_expect(store, "n", NULL);
+    support_expect(store, "w", "w2");
+    support_expect(store, "e", "e2");
+    anystore_check(store);
+    anystore_close(store);
 }
 
 static void test_records_without_sense(void **state)
@@ -373,9 +417,6 @@ static void test_records_without_sense(void **state)
     expect_base(BYTES("\x06\x01" PUT), ANYSTORE_OK);
     /* A hint that is not to be believed. */
     expect_base(BYTES("\x06\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" PUT), ANYSTORE_OK);
-    expect_base(BYTES("\x05"), ANYSTORE_DAMAGED);
-    expect_base(BYTES("\x03\x01k"), ANYSTORE_DAMAGED);
-    expect_base(BYTES(PUT EXPIRE), ANYSTORE_DAMAGED);
     expect_base(BYTES("\x07"), ANYSTORE_VERSION);
     expect_base(BYTES("\xff"), ANYSTORE_VERSION);
     expect_base(BYTES("\x01\x01\x01\x01kv"), ANYSTORE_VERSION);
@@ -554,6 +595,7 @@ int main(void)
         TEST(test_wrong_key),
         TEST(test_other_files),
         TEST(test_not_a_regular_file),
+        TEST(test_changes_in_a_base),
         TEST(test_records_without_sense),
         TEST(test_records_cut_short),
         TEST(test_sizes_without_sense),

@@ -65,8 +65,8 @@ static void update(struct anystore *store, anystore_fn *fn)
 static int make(const char *directory)
 {
     struct anystore_error error;
-    const char *key_path = support_path(directory, "v1.key");
-    const char *path = support_path(directory, "v1.data");
+    const char *key_path = support_path(directory, "v2.key");
+    const char *path = support_path(directory, "v2.data");
     struct anystore_key *key = anystore_key_create(key_path, &error);
     struct anystore_options options = {.path = path, .key = key};
     struct anystore *store = key ? anystore_open(&options, &error) : NULL;
@@ -109,7 +109,7 @@ static bool contents(struct anystore_txn *txn, void *arg)
     return true;
 }
 
-static void test_version_1(void **state)
+static void open_version(const char *key_path, const char *data_path)
 {
     char *directory = support_directory_new();
     const char *path = support_path(directory, "data");
@@ -117,12 +117,11 @@ static void test_version_1(void **state)
     struct anystore_stats stats;
     size_t size;
 
-    (void)state;
-    uint8_t *text = support_read(GOLDEN "/v1.key", &size);
+    uint8_t *text = support_read(key_path, &size);
     text[size] = '\0';
-    struct anystore_key *key = anystore_key_from_base64((char *)text, "v1.key", &error);
+    struct anystore_key *key = anystore_key_from_base64((char *)text, key_path, &error);
     assert_non_null(key);
-    support_copy(GOLDEN "/v1.data", path);
+    support_copy(data_path, path);
     struct anystore_options options = {.path = path, .key = key};
     for (unsigned time = 0; time < 3; time++) {
         struct anystore *store = anystore_open(&options, &error);
@@ -141,10 +140,23 @@ static void test_version_1(void **state)
     support_directory_free(directory);
 }
 
+static void test_version_1(void **state)
+{
+    (void)state;
+    open_version(GOLDEN "/v1.key", GOLDEN "/v1.data");
+}
+
+static void test_version_2(void **state)
+{
+    (void)state;
+    open_version(GOLDEN "/v2.key", GOLDEN "/v2.data");
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_version_1),
+        cmocka_unit_test(test_version_2),
     };
     if (argc == 3 && strcmp(argv[1], "make") == 0)
         return make(argv[2]);

@@ -148,7 +148,7 @@ static void test_something_else_in_its_place(void **state)
     expect_refused(ANYSTORE_FOREIGN);
     support_write(path, "REDIS0009...", 12);
     expect_refused(ANYSTORE_FOREIGN);
-    support_write(path, "AnyStore\2\0\0\0", 12);
+    support_write(path, "AnyStore\3\0\0\0", 12);
     expect_refused(ANYSTORE_VERSION);
     put_back();
 }
@@ -311,7 +311,7 @@ static void test_garbage_behind(void **state)
 /* ---- At the worst moment ------------------------------------------------------------------- */
 
 struct replacing {
-    unsigned copies; /* so many calls of copy_range later */
+    unsigned syncs; /* so many syncs later */
     bool remove_lock;
 };
 
@@ -319,7 +319,7 @@ struct replacing {
 static int replace(struct hook_disk *hook, enum hook_call call)
 {
     struct replacing *replacing = hook->arg;
-    if (call == HOOK_FSYNC && replacing->copies > 0 && --replacing->copies == 0) {
+    if (call == HOOK_FSYNC && replacing->syncs > 0 && --replacing->syncs == 0) {
         if (rename(path, kept) != 0 || rename(other_path, path) != 0)
             abort();
         if (replacing->remove_lock && unlink(support_path(directory, "data.lock")) != 0)
@@ -330,7 +330,7 @@ static int replace(struct hook_disk *hook, enum hook_call call)
 
 static void test_replaced_during_a_commit(void **state)
 {
-    struct replacing replacing = {.copies = 0};
+    struct replacing replacing = {.syncs = 0};
     struct anystore_key *key = support_key(1);
     struct anystore_options options = {.path = path, .key = key};
     struct anystore_error error;
@@ -347,14 +347,14 @@ static void test_replaced_during_a_commit(void **state)
     for (unsigned rewrite = 0; rewrite < 2; rewrite++) {
         support_copy(path, other_path);
         assert_int_equal(stat(other_path, &before), 0);
-        replacing.copies = 1;
+        replacing.syncs = rewrite ? 3 : 1; /* the last sync before the names are exchanged */
         assert_int_equal(rewrite ? support_rewrite(hooked, &error)
                                  : support_try_put(hooked, "a", "3", &error),
                          ANYSTORE_REPLACED);
         support_check_text(&error, path);
         assert_int_equal(stat(path, &after), 0);
         assert_int_equal(after.st_ino, before.st_ino); /* the backup is there, not our commit */
-        assert_false(support_exists(support_path(directory, "data.tmp")));
+        assert_false(support_exists(support_path(directory, "data.base")));
         support_expect(hooked, "a", "2");
         assert_int_equal(rename(kept, path), 0);
         support_put(hooked, "a", "2");

@@ -39,6 +39,7 @@ static void file_open(struct file *file)
     file->disk = memory_disk_table(file->memory);
     file->fd = file->disk->open(file->disk, PATH, O_RDWR | O_CREAT, 0600);
     assert_true(file->fd >= 0);
+    header.version = FORMAT_VERSION;
     assert_true(format_header_new(&header, master, NULL, file_key));
     format_header_encode(bytes, &header);
     assert_true(disk_write_exact(file->disk, file->fd, bytes, sizeof bytes, 0));
@@ -114,7 +115,7 @@ static void read_commit(struct segment_reader *reader, size_t size, uint64_t gen
         assert_int_equal(segment_reader_at_end(reader, &end), ANYSTORE_OK);
         if (end)
             break;
-        assert_true(filled < FORMAT_MARK_BYTES);
+        assert_true(filled < FORMAT_END_MOST);
         assert_int_equal(segment_read(reader, &byte, 1), ANYSTORE_OK);
         assert_int_equal(byte, RECORD_NOTHING);
     }
@@ -187,7 +188,7 @@ static void test_sizes_around_the_boundaries(void **state)
     for (size_t n = 0; n < 25; n++)
         round_trip(n, 24 - n, &random);
     for (size_t segments = 1; segments <= 2; segments++)
-        for (size_t less = 0; less <= FORMAT_MARK_BYTES + 3; less++) {
+        for (size_t less = 0; less <= FORMAT_END_MOST + 3; less++) {
             round_trip(segments * ROOM - less, 5, &random);
             round_trip(5, segments * ROOM - less, &random);
         }
@@ -205,16 +206,16 @@ static void test_the_mark_and_the_length(void **state)
     struct support_random random = support_random_new(2);
 
     (void)state;
-    for (size_t less = 0; less <= FORMAT_MARK_BYTES + 2; less++) {
+    for (size_t less = 0; less <= FORMAT_END_MOST + 2; less++) {
         struct file file;
         file_open(&file);
         struct chain chain = file.start;
         write_commit(&file, &chain, FORMAT_BASE, ROOM - less, 1, &random);
-        bool fits = ROOM - less + FORMAT_MARK_BYTES < FORMAT_SEGMENT_BYTES;
+        bool fits = ROOM - less + FORMAT_END_MOST < FORMAT_SEGMENT_BYTES;
         assert_int_equal(chain.segment, fits ? 1 : 2);
         assert_int_equal(chain.end - FORMAT_HEADER_BYTES,
-                         fits ? ROOM - less + FORMAT_MARK_BYTES + FORMAT_FRAME_BYTES
-                              : FORMAT_SEGMENT_BYTES + FORMAT_MARK_BYTES + 2 * FORMAT_FRAME_BYTES);
+                         fits ? ROOM - less + FORMAT_END_MOST + FORMAT_FRAME_BYTES
+                              : FORMAT_SEGMENT_BYTES + FORMAT_END_MOST + 2 * FORMAT_FRAME_BYTES);
         file_close(&file);
     }
 }

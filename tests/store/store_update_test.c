@@ -110,22 +110,26 @@ static void test_open_and_reopen(void **state)
 
 static void test_leftover_of_a_dead_process(void **state)
 {
-    const char *leftover = support_path(directory, "data.tmp");
+    const char *const leftovers[] = {support_path(directory, "data.tmp"),
+                                     support_path(directory, "data.base"),
+                                     support_path(directory, "data.base.spare")};
 
     (void)state;
-    support_write(leftover, "torn", 4);
+    for (size_t i = 0; i < 3; i++)
+        support_write(leftovers[i], "torn", 4);
     struct anystore *store = support_open(path);
-    assert_false(support_exists(leftover));
-    support_write(leftover, "torn again", 10);
+    for (size_t i = 0; i < 3; i++)
+        assert_false(support_exists(leftovers[i]));
+    support_write(leftovers[1], "torn again", 10);
+    support_write(leftovers[2], "torn again", 10);
     support_put(store, "a", "1");
     struct anystore_error error;
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
-    assert_false(support_exists(leftover));
+    for (size_t i = 0; i < 3; i++)
+        assert_false(support_exists(leftovers[i]));
     anystore_close(store);
-    support_write(leftover, "torn", 4);
     support_write(support_path(directory, "data.spare"), "torn", 4);
     store = support_open(path);
-    assert_false(support_exists(leftover));
     assert_false(support_exists(support_path(directory, "data.spare")));
     support_expect(store, "a", "1");
     anystore_close(store);
