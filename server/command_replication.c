@@ -155,6 +155,7 @@ const struct command command_replication_rows[] = {
      .summary = "Tells that this is no cluster."},
     {.name = "replconf",
      SYNC_ROW,
+     .is_system = true,
      .arity = -1,
      .flags =
          COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_ALLOW_BUSY,

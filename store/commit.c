@@ -5,7 +5,7 @@
  *     exchange the names, sync directory -> raise the mark -> publish -> unlock -> tell the callers
  *
  * Updates that arrive meanwhile wait for the next round, all together: one sync serves everybody who
- * waits, without a timer.  A round that changes nothing writes nothing.
+ * waits.  A round that changes nothing writes nothing.
  *
  * The mark is raised before the changes are published here: were it the other way round, a reader
  * of this process could see them, and a later one of another process not yet. */
@@ -115,10 +115,10 @@ void anystore_submit(struct anystore *store, struct anystore_request *request)
         return;
     }
     pthread_mutex_lock(&store->queue_mutex);
-    bool was_empty = store->queue_head == NULL;
     *store->queue_tail = request;
     store->queue_tail = &request->next;
-    if (was_empty)
+    store->queue_count++;
+    if (store->queue_count == (store->queue_wanted ? store->queue_wanted : 1))
         pthread_cond_signal(&store->queue_changed);
     pthread_mutex_unlock(&store->queue_mutex);
 }
@@ -129,6 +129,7 @@ static struct anystore_request *take_queue(struct anystore *store)
     struct anystore_request *requests = store->queue_head;
     store->queue_head = NULL;
     store->queue_tail = &store->queue_head;
+    store->queue_count = 0;
     pthread_mutex_unlock(&store->queue_mutex);
     return requests;
 }
@@ -239,11 +240,39 @@ enum anystore_status commit_lock(struct anystore *store, struct anystore_error *
     return status;
 }
 
+/* Waits for those who are expected, see gather.h. */
+static void fill_queue(struct anystore *store)
+{
+    struct gather *gather = &store->gather;
+    if (!gather_begin(gather, monotonic_us()))
+        return;
+    struct timespec until = {.tv_sec = (time_t)(gather->until_us / 1000000),
+                             .tv_nsec = (long)(gather->until_us % 1000000) * 1000};
+    int result = 0;
+    pthread_mutex_lock(&store->queue_mutex);
+    store->queue_wanted = gather->expected;
+    while (store->queue_count < gather->expected && result == 0 && !store->closing)
+        result = pthread_cond_timedwait(&store->queue_changed, &store->queue_mutex, &until);
+    store->queue_wanted = 0;
+    gather_end(gather, store->queue_count);
+    pthread_mutex_unlock(&store->queue_mutex);
+}
+
+static void note_round(struct anystore *store, uint64_t ran, uint64_t started_us)
+{
+    uint64_t now_us = monotonic_us();
+    pthread_mutex_lock(&store->queue_mutex);
+    size_t waiting = store->queue_count;
+    pthread_mutex_unlock(&store->queue_mutex);
+    gather_note_round(&store->gather, ran, waiting, now_us - started_us, now_us);
+}
+
 /* One round of group commit; returns whether a new base is due. */
 static bool commit_round(struct anystore *store)
 {
     struct anystore_error error;
     error_ok(&error);
+    fill_queue(store);
     uint64_t started_us = monotonic_us();
     if (commit_lock(store, &error) != ANYSTORE_OK) {
         atomic_fetch_add(&store->counters.failed_commits, 1);
@@ -271,6 +300,7 @@ static bool commit_round(struct anystore *store)
         run_locked(store, later);
     bool due = status == ANYSTORE_OK && base_due(store);
     commit_unlock(store);
+    note_round(store, ran, started_us);
     commit_tell(requests, true, &error);
     commit_tell(later, true, &error);
     if (status == ANYSTORE_OK)

@@ -11,6 +11,7 @@
 
 #include "base_job.h"
 #include "chain.h"
+#include "gather.h"
 #include "lockfile.h"
 #include "map.h"
 #include "pending.h"
@@ -73,8 +74,11 @@ struct anystore {
     pthread_mutex_t queue_mutex;
     pthread_cond_t queue_changed;
     struct anystore_request *queue_head, **queue_tail; /* guard: queue_mutex */
-    bool closing;                                      /* guard: queue_mutex */
-    bool heal;                                         /* guard: queue_mutex; see refresh.c */
+    size_t queue_count;                                /* guard: queue_mutex */
+    size_t
+        queue_wanted; /* guard: queue_mutex; wake the commit thread at this count; 0: at the first */
+    bool closing;     /* guard: queue_mutex */
+    bool heal;        /* guard: queue_mutex; see refresh.c */
 
     pthread_t base_thread;
     bool base_thread_started;
@@ -84,6 +88,7 @@ struct anystore {
 
     bool has_exchange;      /* commit thread: the file system can exchange two names */
     uint64_t round;         /* commit thread: number of rounds so far */
+    struct gather gather;   /* commit thread */
     uint64_t base_retry_at; /* commit thread: file size below which no new base is tried */
     struct store_counters counters;
 };
