@@ -28,6 +28,7 @@ static void debug_ok(struct request *request)
     reply_ok(request);
 }
 
+/* Holds up the clients of its worker; in a transaction whoever waits for it, as in Redis. */
 static void debug_sleep(struct request *request)
 {
     char text[64];
@@ -330,7 +331,7 @@ static const struct debug_row {
     {"set-active-expire", 3, 3, 0, debug_ok},
     {"set-disable-deny-scripts", 3, 3, 0, debug_ok},
     {"set-skip-checksum-validation", 3, 3, 0, debug_ok},
-    {"sleep", 3, 3, 0, debug_sleep},
+    {"sleep", 3, 3, COMMAND_WAITS, debug_sleep},
     {"stringmatch-len", 4, 4, 0, debug_stringmatch_len},
 };
 

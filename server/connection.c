@@ -159,15 +159,6 @@ void connection_select(struct connection *connection, unsigned database)
     atomic_store_explicit(&connection->client->database, database, memory_order_relaxed);
 }
 
-struct anystore_txn *request_txn(const struct request *request, unsigned database)
-{
-    const struct scope *scope = request->scope;
-    if (scope->databases == 0)
-        return scope->database == database ? scope->txn : NULL;
-    return scope->txns && (scope->databases & database_bit(database)) ? scope->txns[database]
-                                                                      : NULL;
-}
-
 /* A command that the store refuses a change (memory is short) changes nothing at all. */
 static void run_write(struct request *request)
 {
@@ -317,6 +308,11 @@ static bool fits_run(const struct request *request, const struct needs *needs, s
                      enum run_result *result)
 {
     const struct scope *scope = run->scope;
+    /* A view keeps commits from being published, and an update is everybody's. */
+    if ((needs->flags & COMMAND_WAITS) && (scope->txn || scope->txns)) {
+        *result = RUN_NEEDS_NO_MAP;
+        return false;
+    }
     if (!is_covered(request, needs)) {
         request->connection->needs = *needs;
         *result = RUN_NEEDS_DATABASES;
@@ -434,6 +430,7 @@ enum run_result connection_run(struct connection *connection, const struct scope
     struct server *server = connection->server;
     struct session *session = &connection->session;
     struct run run = {.scope = scope};
+    const bool empty = !scope->txn && !scope->txns && !scope->refusal;
     const size_t pause = connection_output_pause(connection);
     enum run_result result = RUN_MORE_INPUT;
     uint64_t commands = 0;
@@ -481,6 +478,7 @@ enum run_result connection_run(struct connection *connection, const struct scope
         session->silence.skip = session->silence.skip_next;
         session->silence.skip_next = false;
         commands++;
+        run.alone |= empty;
         resp_buffer_consume(&connection->input, connection->parsed_size);
         connection->parsed = false;
         if (connection->busy && !note_reply(connection, &request, run.touched_store)) {

@@ -59,12 +59,14 @@ enum run_result {
     RUN_NEEDS_UPDATE,    /* the next one changes the map, which this view cannot */
     RUN_NEEDS_ALONE,     /* the next one wants a commit of its own with a new base */
     RUN_NEEDS_DATABASES, /* the next one uses another database, or several: connection->needs */
+    RUN_NEEDS_NO_MAP,    /* the next one takes its time: an empty scope, and it alone */
     RUN_PAUSED,          /* the next one has to wait for the end of a CLIENT PAUSE */
     RUN_OUTPUT_FULL,     /* stopped until replies have been taken */
     RUN_CLOSE            /* close when the replies are out */
 };
 
-/* What a run may use of the databases. */
+/* What a run may use of the databases; nothing but `database` set: an empty one, after
+ * RUN_NEEDS_NO_MAP. */
 struct scope {
     unsigned database;
     struct anystore_txn *txn; /* of `database`: a view or an update; NULL: it cannot be used */

@@ -10,12 +10,24 @@
 #include <strings.h>
 
 #include "config.h"
+#include "connection.h"
 #include "server.h"
 
 enum {
     CONTAINER_BYTES = 24, /* no command that has subcommands has a longer name */
     SHOWN_BYTES = 128     /* of a client's words in an error */
 };
+
+/* ---- Maps ------------------------------------------------------------------------------------- */
+
+struct anystore_txn *request_txn(const struct request *request, unsigned database)
+{
+    const struct scope *scope = request->scope;
+    if (scope->databases == 0)
+        return scope->database == database ? scope->txn : NULL;
+    return scope->txns && (scope->databases & database_bit(database)) ? scope->txns[database]
+                                                                      : NULL;
+}
 
 /* ---- Arguments ---------------------------------------------------------------------------- */
 

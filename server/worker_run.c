@@ -93,6 +93,15 @@ static enum run_result run_in_view(struct connection *connection, struct anystor
     return connection->run_result;
 }
 
+/* Runs the next request without holding a map, which it does not need. */
+static enum run_result run_outside(struct connection *connection)
+{
+    const struct scope scope = {.database = connection->run_database};
+    connection->run_result = connection_run(connection, &scope, &connection->output);
+    connection->fresh = false;
+    return connection->run_result;
+}
+
 static bool look(struct anystore_txn *txn, void *arg)
 {
     (void)txn;
@@ -152,6 +161,12 @@ enum run_result worker_run_input(struct connection *connection)
         if (result == RUN_NEEDS_UPDATE && !server->data_path) {
             anystore_update(store, run_update_here, connection, NULL);
             result = connection->run_result;
+        }
+        if (result == RUN_NEEDS_NO_MAP) {
+            result = run_outside(connection);
+            if (result != RUN_MORE_INPUT)
+                return result;
+            continue;
         }
         if (result != RUN_NEEDS_DATABASES || !follow_needs(connection))
             return result;

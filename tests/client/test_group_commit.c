@@ -264,12 +264,48 @@ static void small_write_adds_little(struct harness *harness)
     redisFree(client);
 }
 
+/* A command that takes its time holds nobody up but the clients of its worker: not the commits, of
+ * which one at least comes from another worker.  In a pipeline everything keeps its order. */
+static void sleeping_delays_no_commit(struct harness *harness)
+{
+    struct server_options options = {
+        .args = (const char *const[]){"--enable-debug-command", "yes", "--io-threads", "2", NULL}};
+    struct server *server = server_start(harness, &options);
+    struct raw *sleeper = raw_connect(server), *one = raw_connect(server),
+               *other = raw_connect(server);
+    struct patience patience = {0};
+    check(sleeper && one && other, "cannot connect");
+    raw_expect(sleeper, "+OK", "SET a 0");
+    check(raw_send_text(sleeper, "DEBUG SLEEP 3600\r\n"), "lost");
+    check(raw_send_text(one, "SET a 1\r\n") && raw_send_text(other, "SET a 2\r\n"), "lost");
+    while (raw_pending(one) == 0 && raw_pending(other) == 0 && patience_left(&patience))
+        check(raw_receive_pending(one) && raw_receive_pending(other), "lost");
+    struct raw *awake = raw_pending(one) > 0 ? one : other;
+    raw_expect_reply(awake, "+OK");
+    check(raw_send_text(awake,
+                        "SET b 1\r\nDEBUG SLEEP 0\r\nGET b\r\nCONFIG REWRITE\r\nINCR b\r\n"
+                        "DEBUG SLEEP 0\r\nDEBUG SLEEP 0\r\nMULTI\r\nDEBUG SLEEP 0\r\nGET b\r\n"
+                        "EXEC\r\n"),
+          "lost");
+    static const char *const replies[] = {
+        "+OK",     "+OK",     "$1",      "-ERR The server is running without a config file",
+        ":2",      "+OK",     "+OK",     "+OK",
+        "+QUEUED", "+QUEUED", "[+OK $2]"};
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++)
+        raw_expect_reply(awake, replies[i]);
+    server_kill(server); /* it would sleep for an hour */
+    raw_close(sleeper);
+    raw_close(one);
+    raw_close(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(connections_share_commits), HARNESS_TEST(pipeline_takes_few_commits),
         HARNESS_TEST(pipeline_reads_its_writes), HARNESS_TEST(nothing_changed_nothing_written),
         HARNESS_TEST(reads_do_not_wait),         HARNESS_TEST(small_write_adds_little),
+        HARNESS_TEST(sleeping_delays_no_commit),
     };
     return harness_main("test_group_commit", tests, sizeof tests / sizeof *tests);
 }
