@@ -219,7 +219,12 @@ bool config_set(struct config *config, enum config_id id, const char *value, cha
     if (ok && id == CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT) {
         ok = set_limits(config, text, cause);
     } else if (ok && definition->row.type == CONFIG_TEXT) {
-        set_text(config, id, text);
+        char *tidy = definition->tidy ? definition->tidy(text) : NULL;
+        if (definition->tidy)
+            free(text);
+        if (definition->tidy && !tidy)
+            return config_fail(cause, "out of memory");
+        set_text(config, id, tidy ? tidy : text);
         return true;
     } else if (ok) {
         atomic_store_explicit(&config->numbers[id], number, memory_order_relaxed);

@@ -39,8 +39,9 @@ enum config_id {
     CONFIG_SLOWLOG_LOG_SLOWER_THAN,    /* microseconds; 0: all commands; below: none */
     CONFIG_SLOWLOG_MAX_LEN,
     CONFIG_LATENCY_TRACKING,
-    CONFIG_LATENCY_MONITOR_THRESHOLD, /* milliseconds; 0: off */
-    CONFIG_ENABLE_DEBUG_COMMAND,      /* enum config_protected */
+    CONFIG_LATENCY_TRACKING_INFO_PERCENTILES, /* text: numbers from 0 to 100, one blank between */
+    CONFIG_LATENCY_MONITOR_THRESHOLD,         /* milliseconds; 0: off */
+    CONFIG_ENABLE_DEBUG_COMMAND,              /* enum config_protected */
     CONFIG_SAVE,       /* text, read-only "": there are no snapshots beside the file */
     CONFIG_APPENDONLY, /* read-only no: there is no second file to append to */
     CONFIG_COUNT

@@ -78,7 +78,6 @@ static const struct redis_directive {
     {"io-threads-do-reads", NULL},
     {"jemalloc-bg-thread", NULL},
     {"key-load-delay", NULL},
-    {"latency-tracking-info-percentiles", NULL},
     {"lazyfree-lazy-eviction", NULL},
     {"lazyfree-lazy-expire", NULL},
     {"lazyfree-lazy-server-del", NULL},

@@ -17,6 +17,8 @@ struct config_definition {
     /* What the type does not say about a value; NULL: nothing.  It answers NULL if the value fits,
      * else why not, as CONFIG SET words it. */
     const char *(*check)(const char *value);
+    /* A value that fits as CONFIG GET shows it (allocated; NULL if memory is short); NULL: as it is. */
+    char *(*tidy)(const char *value);
 };
 
 const struct config_definition *config_definition(enum config_id id);
@@ -36,6 +38,11 @@ char *config_value_format(const struct config_row *row, int64_t value);
 bool config_limits_parse(const char *text, struct config_output_limit limits[CONFIG_CLASS_COUNT],
                          char **cause);
 char *config_limits_format(const struct config_output_limit limits[CONFIG_CLASS_COUNT]);
+
+/* Numbers from 0 to 100 with one blank between: what is wrong (NULL: nothing), and how Redis writes
+ * them (allocated; NULL if memory is short). */
+const char *config_percentiles_check(const char *text);
+char *config_percentiles_tidy(const char *text);
 
 /* A directive that is no option: it stands in files and on the command line only. */
 bool config_is_include(const char *name, size_t size);

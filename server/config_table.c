@@ -247,6 +247,18 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                                          .default_text = "yes",
                                          .argument = "<yes|no>",
                                          .help = "count how long each command takes"}},
+    [CONFIG_LATENCY_TRACKING_INFO_PERCENTILES] =
+        {
+            .row = {.name = "latency-tracking-info-percentiles",
+                    .type = CONFIG_TEXT,
+                    .mutable = true,
+                    .default_text = "50 99 99.9",
+                    .argument = "<percent ...>",
+                    .help = "which percentiles INFO latencystats shows; \"\": none"},
+            .words = true,
+            .check = config_percentiles_check,
+            .tidy = config_percentiles_tidy,
+        },
     [CONFIG_LATENCY_MONITOR_THRESHOLD] = {.row = {.name = "latency-monitor-threshold",
                                                   .type = CONFIG_NUMBER,
                                                   .mutable = true,

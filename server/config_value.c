@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Turns the text of an option into its value and back: yes/no, numbers, memory sizes, octal modes,
- * names of an enum, output buffer limits. */
+ * names of an enum, output buffer limits, percentiles. */
 #include "config_internal.h"
 
 #include <assert.h>
@@ -247,4 +247,48 @@ char *config_limits_format(const struct config_output_limit limits[CONFIG_CLASS_
         return NULL;
     }
     return text;
+}
+
+const char *config_percentiles_check(const char *text)
+{
+    while (*text) {
+        char *end;
+        double percent = strtod(text, &end);
+        if (end == text || (*end && *end != ' ') || percent != percent)
+            return "Invalid latency-tracking-info-percentiles parameters";
+        if (percent < 0 || percent > 100)
+            return "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]";
+        text = end + (*end == ' ');
+    }
+    return NULL;
+}
+
+/* Six decimals at most, none that say nothing: "99.90" is 99.9. */
+static void print_percent(FILE *out, double percent)
+{
+    char digits[16];
+    int size = snprintf(digits, sizeof digits, "%f", percent);
+    while (digits[size - 1] == '0')
+        size--;
+    size -= digits[size - 1] == '.';
+    fprintf(out, "%.*s", size, digits);
+}
+
+char *config_percentiles_tidy(const char *text)
+{
+    char *tidy = NULL, *end = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&tidy, &size);
+    if (!out)
+        return NULL;
+    for (const char *separator = ""; *text; separator = " ") {
+        fputs(separator, out);
+        print_percent(out, strtod(text, &end));
+        text = end + (*end == ' ');
+    }
+    if (fclose(out) != 0) {
+        free(tidy);
+        return NULL;
+    }
+    return tidy;
 }

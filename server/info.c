@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
@@ -23,19 +24,35 @@
 #include "tally.h"
 #include "version.h"
 
+static void append_args(struct resp_buffer *out, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+static void append(struct resp_buffer *out, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static void line(struct resp_buffer *out, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static void line(struct resp_buffer *out, const char *format, ...)
+static void append_args(struct resp_buffer *out, const char *format, va_list args)
 {
     char text[1024];
+    int size = vsnprintf(text, sizeof text, format, args);
+    if (size > 0)
+        resp_buffer_append(out, text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
+}
+
+static void append(struct resp_buffer *out, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    int size = vsnprintf(text, sizeof text, format, args);
+    append_args(out, format, args);
     va_end(args);
-    if (size < 0)
-        return;
-    resp_buffer_append(out, text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
+}
+
+static void line(struct resp_buffer *out, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    append_args(out, format, args);
+    va_end(args);
     resp_buffer_append(out, "\r\n", 2);
 }
 
@@ -193,36 +210,43 @@ static void write_keyspace(struct server *server, struct resp_buffer *out)
     }
 }
 
-/* Redis's own choice of percentiles, as its default has it. */
-static void write_percentiles(struct resp_buffer *out, const char *name, const char *of,
+/* One line; `percentiles` as the option has them. */
+static void write_percentiles(struct resp_buffer *out, const char *name, const char *percentiles,
                               const struct histogram_counts *counts)
 {
-    line(out, "%s%s:p50=%.3f,p99=%.3f,p99.9=%.3f", name, of,
-         (double)histogram_percentile(counts, 50) / 1000,
-         (double)histogram_percentile(counts, 99) / 1000,
-         (double)histogram_percentile(counts, 99.9) / 1000);
+    append(out, "%s:", name);
+    for (const char *separator = ""; *percentiles; separator = ",") {
+        char *end = NULL;
+        double percent = strtod(percentiles, &end);
+        append(out, "%sp%.*s=%.3f", separator, (int)(end - percentiles), percentiles,
+               (double)histogram_percentile(counts, percent) / 1000);
+        percentiles = end + (*end == ' ');
+    }
+    line(out, "%s", "");
 }
 
 /* Calls fn for each command and subcommand. */
 static void each_command(struct server *server, struct resp_buffer *out,
                          void (*fn)(struct resp_buffer *out, const char *name,
-                                    const struct tally_counts *counts))
+                                    const struct tally_counts *counts, const char *arg),
+                         const char *arg)
 {
     for (size_t i = 0; i < command_count(server->commands); i++) {
         const struct command *command = command_at(server->commands, i);
         struct tally_counts counts;
         tally_collect(server->tally, command_number(server->commands, command), &counts);
-        fn(out, command_full_name(command), &counts);
+        fn(out, command_full_name(command), &counts, arg);
         for (const struct command *row = command->subcommands; row && row->name; row++) {
             tally_collect(server->tally, command_number(server->commands, row), &counts);
-            fn(out, command_full_name(row), &counts);
+            fn(out, command_full_name(row), &counts, arg);
         }
     }
 }
 
 static void write_calls(struct resp_buffer *out, const char *name,
-                        const struct tally_counts *counts)
+                        const struct tally_counts *counts, const char *unused)
 {
+    (void)unused;
     if (counts->calls == 0 && counts->rejected == 0 && counts->failed == 0)
         return;
     uint64_t usec = counts->ns / 1000;
@@ -236,7 +260,7 @@ static void write_calls(struct resp_buffer *out, const char *name,
 
 static void write_commandstats(struct server *server, struct resp_buffer *out)
 {
-    each_command(server, out, write_calls);
+    each_command(server, out, write_calls, NULL);
 }
 
 static void write_error(const char *code, uint64_t count, void *arg)
@@ -256,16 +280,20 @@ static void write_errorstats(struct server *server, struct resp_buffer *out)
 }
 
 static void write_durations(struct resp_buffer *out, const char *name,
-                            const struct tally_counts *counts)
+                            const struct tally_counts *counts, const char *percentiles)
 {
+    char field[128];
+    snprintf(field, sizeof field, "latency_percentiles_usec_%s", name);
     if (counts->durations.total > 0)
-        write_percentiles(out, "latency_percentiles_usec_", name, &counts->durations);
+        write_percentiles(out, field, percentiles, &counts->durations);
 }
 
 static void write_latencystats(struct server *server, struct resp_buffer *out)
 {
-    if (config_flag(server->config, CONFIG_LATENCY_TRACKING))
-        each_command(server, out, write_durations);
+    char *percentiles = config_text(server->config, CONFIG_LATENCY_TRACKING_INFO_PERCENTILES);
+    if (config_flag(server->config, CONFIG_LATENCY_TRACKING) && percentiles)
+        each_command(server, out, write_durations, percentiles);
+    free(percentiles);
 }
 
 /* There are none. */
@@ -321,7 +349,7 @@ static void write_anystore(struct server *server, struct resp_buffer *out)
     write_peers(server, out);
     struct histogram_counts times = {.total = 0};
     histogram_collect(&server->commit_times, &times);
-    write_percentiles(out, "write_latency_usec", "", &times);
+    write_percentiles(out, "write_latency_usec", "50 99 99.9", &times);
 }
 
 struct section {

@@ -115,6 +115,11 @@ static void config_get_set(struct commands *t)
     client_expect(c, "+OK", "CONFIG SET client-output-buffer-limit %s", "normal 1mb 512kb 10");
     client_expect_start(c, "[$client-output-buffer-limit $normal 1048576 524288 10 ",
                         "CONFIG GET client-output-buffer-limit");
+    client_expect(c, "[$latency-tracking-info-percentiles $50 99 99.9]",
+                  "CONFIG GET latency-tracking-info-percentiles");
+    client_expect(c, "+OK", "CONFIG SET latency-tracking-info-percentiles %s", "0.0 12.50 100");
+    client_expect(c, "[$latency-tracking-info-percentiles $0 12.5 100]",
+                  "CONFIG GET latency-tracking-info-percentiles");
     char *several = client_text(c, "CONFIG GET timeout port timeout p?rt nosuch");
     check(strstr(several, "$timeout $0") && strstr(several, "$port $0"), "%s", several);
     redisReply *reply = redisCommand(c, "CONFIG GET *");
@@ -141,6 +146,10 @@ static void config_errors(struct commands *t)
          "argument must be between 1048576 and 9223372036854775807 inclusive"},
         {"proto-max-bulk-len", "CONFIG SET proto-max-bulk-len 1zb",
          "argument must be a memory value"},
+        {"latency-tracking-info-percentiles", "CONFIG SET latency-tracking-info-percentiles 1x",
+         "Invalid latency-tracking-info-percentiles parameters"},
+        {"latency-tracking-info-percentiles", "CONFIG SET latency-tracking-info-percentiles 100.1",
+         "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"},
         {"loglevel", "CONFIG SET loglevel loud",
          "argument(s) must be one of the following: debug, verbose, notice, warning"},
         {"databases", "CONFIG SET databases 3", "can't set immutable config"},

@@ -492,6 +492,14 @@ static void count(struct server *server, redisContext *client, struct raw *raw)
     const struct reply *calls = reply_find(reply_find(histogram, "get"), "calls");
     check(!strcmp(reply_string(calls), "3"), "calls of GET");
     reply_free(histogram);
+    client_expect(client, "+OK", "CONFIG SET latency-tracking-info-percentiles 25.50");
+    expect_in_section(client, "latencystats", "latency_percentiles_usec_get:p25.5=", true);
+    expect_in_section(client, "latencystats", ",", false);
+    client_expect(client, "+OK", "CONFIG SET latency-tracking-info-percentiles %s", "");
+    expect_in_section(client, "latencystats", "latency_percentiles_usec_get:\r\n", true);
+    client_expect(client, "+OK", "CONFIG SET latency-tracking-info-percentiles %s", "0 100 50");
+    expect_in_section(client, "latencystats", "latency_percentiles_usec_get:p0=", true);
+    expect_in_section(client, "latencystats", ",p100=", true);
     client_expect(client, "+OK", "CONFIG RESETSTAT");
     expect_in_section(client, "commandstats", "cmdstat_get:", false);
     expect_in_section(client, "errorstats", "errorstat_", false);

@@ -95,6 +95,8 @@ static void test_defaults(void **state)
         {CONFIG_SLOWLOG_LOG_SLOWER_THAN, "slowlog-log-slower-than", "10000"},
         {CONFIG_SLOWLOG_MAX_LEN, "slowlog-max-len", "128"},
         {CONFIG_LATENCY_TRACKING, "latency-tracking", "yes"},
+        {CONFIG_LATENCY_TRACKING_INFO_PERCENTILES, "latency-tracking-info-percentiles",
+         "50 99 99.9"},
         {CONFIG_LATENCY_MONITOR_THRESHOLD, "latency-monitor-threshold", "0"},
         {CONFIG_ENABLE_DEBUG_COMMAND, "enable-debug-command", "no"},
         {CONFIG_SAVE, "save", ""},
@@ -159,6 +161,7 @@ static void test_mutable(void **state)
                                               CONFIG_SLOWLOG_LOG_SLOWER_THAN,
                                               CONFIG_SLOWLOG_MAX_LEN,
                                               CONFIG_LATENCY_TRACKING,
+                                              CONFIG_LATENCY_TRACKING_INFO_PERCENTILES,
                                               CONFIG_LATENCY_MONITOR_THRESHOLD};
     size_t found = 0;
     for (enum config_id id = 0; id < CONFIG_COUNT; id++) {
@@ -405,6 +408,31 @@ static void test_output_limits(void **state)
     config_free(config);
 }
 
+static void test_percentiles(void **state)
+{
+    (void)state;
+    static const char invalid[] = "Invalid latency-tracking-info-percentiles parameters";
+    static const char range[] =
+        "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]";
+    const enum config_id id = CONFIG_LATENCY_TRACKING_INFO_PERCENTILES;
+    struct config *config = new_config();
+    assert_set(config, id, "0.0 50.0 100.0", "0 50 100");
+    assert_set(config, id, " 99.990  5e1\t1 ", "99.99 50 1");
+    assert_set(config, id, "0.0000001 33.33333333 1 1", "0 33.333333 1 1");
+    assert_set(config, id, "", "");
+    assert_set(config, id, "99.999999999 10", "100 10");
+    assert_refused(config, id, "10 50 a", invalid);
+    assert_refused(config, id, "10 50x", invalid);
+    assert_refused(config, id, "nan", invalid);
+    assert_refused(config, id, "10,50", invalid);
+    assert_refused(config, id, "100.1", range);
+    assert_refused(config, id, "50 -0.1 x", range);
+    assert_refused(config, id, "inf", range);
+    assert_refused(config, id, "1e999", range);
+    assert_format(config, id, "100 10");
+    config_free(config);
+}
+
 /* What CONFIG GET answers can be given back to CONFIG SET: a command that sets several options
  * undoes the first ones that way if a later one is refused. */
 static void test_format_round_trip(void **state)
@@ -524,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_enums),         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_output_limits), cmocka_unit_test(test_format_round_trip),
         cmocka_unit_test(test_help),          cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_percentiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
