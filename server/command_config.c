@@ -116,6 +116,18 @@ static const char *refuse_nul(enum config_id id, const struct resp_arg *value)
     return type == CONFIG_TEXT ? "argument must not contain a NUL byte" : NULL;
 }
 
+/* NULL if memory is short. */
+static char *copy_text(const struct resp_arg *arg)
+{
+    char *text = malloc(arg->size + 1);
+    if (!text)
+        return NULL;
+    if (arg->size > 0)
+        memcpy(text, arg->data, arg->size);
+    text[arg->size] = '\0';
+    return text;
+}
+
 /* Finds what is to be changed.  As no option may come twice there is room for all. */
 static bool find_changes_or_reply(struct request *request,
                                   struct config_change changes[CONFIG_COUNT], size_t *count)
@@ -146,7 +158,7 @@ static bool find_changes_or_reply(struct request *request,
         seen[id] = true;
         struct config_change *change = &changes[(*count)++];
         *change = (struct config_change){.id = id};
-        change->new_value = strndup(value->size > 0 ? arg_text(value) : "", value->size);
+        change->new_value = copy_text(value);
         change->old_value = config_format(request->server->config, id);
         if (!change->new_value || !change->old_value) {
             reply_out_of_memory(request);

@@ -147,8 +147,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         run_file(data, size);
         return 0;
     }
-    char *value = strndup((const char *)data, size);
+    char *value = malloc(size + 1);
     require(value, "out of memory");
+    memcpy(value, data, size);
+    value[size] = '\0';
     run_value((enum config_id)(first % CONFIG_COUNT), value);
     free(value);
     return 0;
