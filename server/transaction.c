@@ -10,7 +10,7 @@
 
 struct watched_key {
     struct anystore_watch watch;
-    struct watched_key *next;
+    struct watched_key *next, *next_in_bucket;
     unsigned database;
     struct anystore *store;
     unsigned char key[];
@@ -54,14 +54,55 @@ void transaction_end(struct transaction *transaction)
     *transaction = (struct transaction){.watched = transaction->watched};
 }
 
+/* ---- WATCH -------------------------------------------------------------------------------- */
+
+static struct watched_key **bucket_of(const struct watched_keys *keys,
+                                      const struct watched_key *watched)
+{
+    return &keys->buckets[watched->watch.hash & (keys->bucket_count - 1)];
+}
+
+static void put(struct watched_keys *keys, struct watched_key *watched)
+{
+    struct watched_key **bucket = bucket_of(keys, watched);
+    watched->next_in_bucket = *bucket;
+    *bucket = watched;
+}
+
+/* Room for one more: as many buckets as keys.  False if memory is short. */
+static bool reserve(struct watched_keys *keys)
+{
+    if (keys->count < keys->bucket_count)
+        return true;
+    size_t count = keys->bucket_count ? 2 * keys->bucket_count : 8;
+    struct watched_key **buckets = calloc(count, sizeof *buckets);
+    if (!buckets)
+        return false;
+    free(keys->buckets);
+    keys->buckets = buckets;
+    keys->bucket_count = count;
+    for (struct watched_key *w = keys->list; w; w = w->next)
+        put(keys, w);
+    return true;
+}
+
+/* Whether a key of the same database and name, so of the same hash, is watched. */
+static bool is_watched(const struct watched_keys *keys, const struct watched_key *watched)
+{
+    const struct anystore_watch *watch = &watched->watch;
+    for (const struct watched_key *w = *bucket_of(keys, watched); w; w = w->next_in_bucket)
+        if (w->watch.hash == watch->hash && w->database == watched->database &&
+            w->watch.key_size == watch->key_size &&
+            memcmp(w->key, watched->key, watch->key_size) == 0)
+            return true;
+    return false;
+}
+
 bool transaction_watch(struct transaction *transaction, unsigned database, struct anystore *store,
                        struct anystore_txn *txn, const struct resp_arg *key)
 {
-    for (const struct watched_key *w = transaction->watched; w; w = w->next)
-        if (w->database == database && w->watch.key_size == key->size &&
-            memcmp(w->key, key->data, key->size) == 0)
-            return true;
-    struct watched_key *watched = malloc(sizeof *watched + key->size);
+    struct watched_keys *keys = &transaction->watched;
+    struct watched_key *watched = reserve(keys) ? malloc(sizeof *watched + key->size) : NULL;
     if (!watched)
         return false;
     if (key->size > 0)
@@ -71,22 +112,27 @@ bool transaction_watch(struct transaction *transaction, unsigned database, struc
     watched->watch.key = watched->key;
     watched->watch.key_size = key->size;
     anystore_watch(txn, &watched->watch);
-    watched->next = transaction->watched;
-    transaction->watched = watched;
+    if (is_watched(keys, watched)) { /* since before: that one counts */
+        anystore_unwatch(store, &watched->watch);
+        free(watched);
+        return true;
+    }
+    put(keys, watched);
+    watched->next = keys->list;
+    keys->list = watched;
+    keys->count++;
+    keys->databases |= database_bit(database);
     return true;
 }
 
 database_bits transaction_watched(const struct transaction *transaction)
 {
-    database_bits bits = 0;
-    for (const struct watched_key *w = transaction->watched; w; w = w->next)
-        bits |= database_bit(w->database);
-    return bits;
+    return transaction->watched.databases;
 }
 
 bool transaction_broken(const struct transaction *transaction, const struct request *request)
 {
-    for (const struct watched_key *w = transaction->watched; w; w = w->next)
+    for (const struct watched_key *w = transaction->watched.list; w; w = w->next)
         if (anystore_watch_changed(request_txn(request, w->database), &w->watch))
             return true;
     return false;
@@ -94,12 +140,14 @@ bool transaction_broken(const struct transaction *transaction, const struct requ
 
 void transaction_unwatch(struct transaction *transaction)
 {
-    while (transaction->watched) {
-        struct watched_key *next = transaction->watched->next;
-        anystore_unwatch(transaction->watched->store, &transaction->watched->watch);
-        free(transaction->watched);
-        transaction->watched = next;
+    struct watched_key *watched = transaction->watched.list, *next;
+    for (; watched; watched = next) {
+        next = watched->next;
+        anystore_unwatch(watched->store, &watched->watch);
+        free(watched);
     }
+    free(transaction->watched.buckets);
+    transaction->watched = (struct watched_keys){.list = NULL};
 }
 
 void transaction_free(struct transaction *transaction)

@@ -25,13 +25,22 @@ struct queued_command {
 
 struct watched_key; /* an anystore_watch and its key */
 
+/* The keys of WATCH, found by their hash: so it does not matter how many there are. */
+struct watched_keys {
+    struct watched_key *list;
+    struct watched_key **buckets;
+    size_t bucket_count; /* a power of two, or 0 */
+    size_t count;
+    database_bits databases; /* of the keys */
+};
+
 struct transaction {
     bool open;   /* MULTI was called */
     bool failed; /* a command could not be queued: EXEC is to refuse */
     struct queued_command *queue;
     size_t count, capacity;
     size_t bytes; /* memory of the arguments */
-    struct watched_key *watched;
+    struct watched_keys watched;
 };
 
 /* Copies a command into the queue.  False if memory is short. */

@@ -14,12 +14,14 @@
 
 #include "pending.h"
 
-#define WATCH_BUCKETS 256
+#define WATCH_BUCKETS 256 /* at first: they grow with the number of watches */
 
 struct watch_table {
     pthread_mutex_t mutex;
-    atomic_size_t count; /* so that nobody takes the lock while nothing is watched */
-    struct anystore_watch *buckets[WATCH_BUCKETS];
+    atomic_size_t count;             /* so that nobody takes the lock while nothing is watched */
+    struct anystore_watch **buckets; /* `first`, or allocated */
+    size_t bucket_count;
+    struct anystore_watch *first[WATCH_BUCKETS];
 };
 
 void watch_table_init(struct watch_table *table);

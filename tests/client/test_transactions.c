@@ -370,6 +370,33 @@ static void watch_is_released(struct harness *harness)
     redisFree(other);
 }
 
+/* What a client watches may be a lot, some of it twice: the first, the last or any of it counts. */
+static void many_keys(struct harness *harness)
+{
+    enum { KEYS = 100000, TWICE = 1000 };
+    struct server *server = server_start(harness, NULL);
+    struct raw *raw = raw_connect(server), *other = raw_connect(server);
+    check(raw && other, "cannot connect");
+    struct bytes watch = {0};
+    bytes_appendf(&watch, "*%d\r\n$5\r\nWATCH\r\n", 1 + KEYS + TWICE);
+    for (int i = 0; i < KEYS + TWICE; i++)
+        bytes_appendf(&watch, "$10\r\nkey:%06d\r\n", i % KEYS);
+    static const char *const changes[] = {"SET key:000000 1", "SET key:099999 1",
+                                          "SET key:000999 1", "SET key:012345 1",
+                                          "SET key:100000 1", "UNWATCH"};
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        check(raw_send(raw, watch.data, watch.size), "the connection is lost");
+        raw_expect_reply(raw, "+OK");
+        raw_expect(other, "+OK", changes[i]);
+        raw_expect(raw, "+OK", "MULTI");
+        raw_expect(raw, "+QUEUED", "PING");
+        raw_expect(raw, i < 4 ? "_" : "[+PONG]", "EXEC");
+    }
+    bytes_free(&watch);
+    raw_close(raw);
+    raw_close(other);
+}
+
 static void in_resp3(struct harness *harness)
 {
     struct server *server = server_start(harness, NULL);
@@ -666,6 +693,7 @@ int main(void)
         HARNESS_TEST(watch_in_memory),
         HARNESS_TEST(watch_expiry),
         HARNESS_TEST(watch_is_released),
+        HARNESS_TEST(many_keys),
         HARNESS_TEST(in_resp3),
         HARNESS_TEST(failing_commit),
         HARNESS_TEST(optimistic_increments),

@@ -433,6 +433,7 @@ static void test_many_watches(void **state)
         snprintf(word, sizeof word, "watch %zu", i);
         RUN(here, all, "view", word);
     }
+    assert_true(here->watches.bucket_count > WATCH_BUCKETS);
     for (size_t i = 0; i < 100; i++) {
         size_t key = support_random_below(&random, KEYS);
         support_put(i % 2 ? here : there, names[key], "1");
@@ -449,6 +450,7 @@ static void test_many_watches(void **state)
         anystore_unwatch(here, watch);
     }
     assert_int_equal(atomic_load(&here->watches.count), 0);
+    assert_int_equal(here->watches.bucket_count, WATCH_BUCKETS);
     free(order);
     free(all);
     free(names);
