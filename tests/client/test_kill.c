@@ -175,9 +175,11 @@ static void make_change(struct worker *worker, struct change *change, size_t fir
         break;
     case 1:
         snprintf(value, sizeof value, "+%u", serial);
-        if (strlen(cell->value) + strlen(value) < VALUE_SIZE) {
+        size_t before = cell->exists ? strlen(cell->value) : 0;
+        if (before + strlen(value) < VALUE_SIZE) {
             raw_encode_texts(out, "APPEND", name, value, NULL);
-            snprintf(next[0].value, VALUE_SIZE, "%s%s", cell->exists ? cell->value : "", value);
+            memcpy(next[0].value, cell->value, before);
+            strcpy(next[0].value + before, value);
             break;
         }
         /* fall through */
