@@ -87,7 +87,10 @@ void worker_go_on(struct connection *connection);
 void worker_begin_update(struct connection *connection, enum update_kind kind);
 void worker_end_update(struct connection *connection, bool ran, const struct anystore_error *error);
 
-/* An update came back. */
+/* An update came back: its replies go to the output, if that can be sent. */
+void worker_take_update(struct connection *connection);
+
+/* The same, and goes on with the connection, which may be closed afterwards. */
 void worker_finish_update(struct connection *connection);
 
 /* worker_several.c: what needs several databases ------------------------------------------------ */

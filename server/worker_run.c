@@ -310,16 +310,14 @@ static void note_commit(struct connection *connection)
         latency_note(server->latency, LATENCY_COMMIT, ns / 1000000);
 }
 
-void worker_finish_update(struct connection *connection)
+void worker_take_update(struct connection *connection)
 {
     struct resp_buffer *replies = &connection->update_replies;
     connection->busy = false;
     if (connection->update_kind != UPDATE_NOTHING)
         note_commit(connection);
-    if (connection->broken) {
-        worker_close(connection);
+    if (connection->broken)
         return;
-    }
     if (!connection->update_ran && connection->update_error.status != ANYSTORE_OK) {
         refuse_update(connection);
     } else if (connection->update_error.status != ANYSTORE_OK) {
@@ -335,6 +333,15 @@ void worker_finish_update(struct connection *connection)
     connection->output.failed |= replies->failed;
     resp_buffer_truncate(replies, 0);
     resp_buffer_trim(replies, WORKER_KEEP_BYTES);
+}
+
+void worker_finish_update(struct connection *connection)
+{
+    worker_take_update(connection);
+    if (connection->broken) {
+        worker_close(connection);
+        return;
+    }
     worker_write_held(connection);
     if (connection->run_result == RUN_CLOSE)
         connection->half_closing = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as what clients send, through parser, checks and commands, on a store in memory: nothing may
- * crash, each request has exactly one reply, which is well-formed, and the store stays in order.
+/* Any bytes as what clients send, through parser, checks and commands, on stores in memory: nothing may
+ * crash, each request has exactly one reply, which is well-formed, and the stores stay in order.
  *
  * The first byte of an input holds flags,
  *
@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "client.h"
 #include "command.h"
@@ -33,6 +35,7 @@
 #include "tally.h"
 #include "worker_internal.h"
 
+#define DATABASES 4
 #define MOST_KEYS 2000 /* that DEBUG POPULATE may make, and bytes of each */
 
 static void require(bool holds, const char *what)
@@ -43,7 +46,7 @@ static void require(bool holds, const char *what)
     }
 }
 
-/* ---- A server without threads and sockets ------------------------------------------------- */
+/* ---- A server without workers' threads and sockets ---------------------------------------- */
 
 static void on_shutdown(struct server *server)
 {
@@ -68,29 +71,31 @@ static void open_server(struct server *server, struct worker *worker)
     server->pubsub = pubsub_new();
     server->slowlog = slowlog_new();
     server->latency = latency_new();
-    server->databases = databases_new(&options, 1, server->log, &error);
+    server->databases = databases_new(&options, DATABASES, server->log, &error);
     require(server->config && server->log && server->commands && server->clients &&
                 server->pubsub && server->slowlog && server->latency && server->databases,
             "no server");
     server->tally = tally_new(command_total(server->commands));
     monitors_init(&server->monitors);
     set(server, CONFIG_PERSISTENCE, "no");
-    set(server, CONFIG_DATABASES, "1");
+    set(server, CONFIG_DATABASES, "4");
     set(server, CONFIG_ENABLE_DEBUG_COMMAND, "yes");
     set(server, CONFIG_PROTO_MAX_BULK_LEN, "1mb");
     set(server, CONFIG_SLOWLOG_LOG_SLOWER_THAN, "0");
-    *worker = (struct worker){.server = server, .wake_fd = -1};
+    *worker = (struct worker){.server = server, .wake_fd = eventfd(0, EFD_CLOEXEC)};
     worker->deliveries_end = &worker->deliveries;
     worker->tally = server->tally ? tally_block_new(server->tally) : NULL;
-    require(worker->tally, "no tally");
+    require(worker->tally && worker->wake_fd >= 0, "no worker");
     pthread_mutex_init(&worker->mutex, NULL);
 }
 
 static void close_server(struct server *server, struct worker *worker)
 {
-    anystore_check(databases_store(server->databases, 0));
+    for (database_bits bits = databases_opened(server->databases); bits != 0; bits &= bits - 1)
+        anystore_check(databases_store(server->databases, database_first(bits)));
     databases_free(server->databases);
     pthread_mutex_destroy(&worker->mutex);
+    close(worker->wake_fd);
     monitors_destroy(&server->monitors);
     client_registry_free(server->clients);
     pubsub_free(server->pubsub);
@@ -140,6 +145,25 @@ static size_t take_replies(struct connection *connection, int version)
     return count;
 }
 
+/* Lets the databases' thread do what the next request needs and waits until the connection is back, so
+ * that only one thread at a time is at work. */
+static void run_elsewhere(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    bool back = false;
+    worker_submit_several(connection);
+    while (!back) {
+        uint64_t count;
+        require(read(worker->wake_fd, &count, sizeof count) == sizeof count, "not woken");
+        pthread_mutex_lock(&worker->mutex);
+        back = worker->finished != NULL;
+        worker->finished = NULL;
+        worker->woken = false;
+        pthread_mutex_unlock(&worker->mutex);
+    }
+    worker_take_update(connection);
+}
+
 /* Runs what there is and returns the number of replies.  `single`: it is one command, and not EXEC, so
  * that the protocol changes once at most. */
 static size_t run_input(struct connection *connection, bool single)
@@ -148,12 +172,17 @@ static size_t run_input(struct connection *connection, bool single)
     for (;;) {
         int version = connection->session.resp_version;
         enum run_result result = worker_run_input(connection);
+        if (result == RUN_NEEDS_DATABASES) {
+            run_elsewhere(connection);
+            if (connection->run_result == RUN_CLOSE)
+                result = RUN_CLOSE;
+        }
         bool same = single && version == connection->session.resp_version;
         count += take_replies(connection, same ? version : 0);
         take_deliveries(connection->worker);
         if (result == RUN_PAUSED)
             pause_end(&connection->server->pause);
-        else if (result != RUN_OUTPUT_FULL)
+        else if (result != RUN_OUTPUT_FULL && result != RUN_NEEDS_DATABASES)
             return count;
     }
 }
