@@ -28,6 +28,19 @@ static void debug_ok(struct request *request)
     reply_ok(request);
 }
 
+/* Accepted as Redis does, without effect. */
+static void debug_replybuffer(struct request *request)
+{
+    int64_t ms;
+    const struct resp_arg *value = &request->argv[3];
+    bool is_time = arg_is(option_of(request), "peak-reset-time");
+    if (!is_time && !arg_is(option_of(request), "resizing"))
+        reply_subcommand_syntax_error(request);
+    else if (!is_time || arg_is(value, "never") || arg_is(value, "reset") ||
+             arg_integer_or_reply(request, 3, &ms))
+        reply_ok(request);
+}
+
 /* Holds up the clients of its worker; in a transaction whoever waits for it, as in Redis. */
 static void debug_sleep(struct request *request)
 {
@@ -136,10 +149,8 @@ static void debug_populate(struct request *request)
 {
     const struct resp_arg *argv = request->argv;
     int64_t count = 0, size = 0;
-    if (!arg_integer_or_reply(request, 2, &count) ||
-        (request->argc == 5 && !arg_integer_or_reply(request, 4, &size)))
-        return;
-    if (count < 0 || size < 0) {
+    if (!arg_integer(&argv[2], &count) || count < 0 ||
+        (request->argc == 5 && (!arg_integer(&argv[4], &size) || size < 0))) {
         resp_write_error(request->reply, "ERR value is out of range, must be positive");
         return;
     }
@@ -325,7 +336,7 @@ static const struct debug_row {
     {"quicklist-packed-threshold", 3, 3, 0, debug_ok},
     {"reload", 2, SIZE_MAX, COMMAND_ALONE, debug_reload_checked},
     {"replicate", 3, SIZE_MAX, 0, debug_ok},
-    {"replybuffer", 4, 4, 0, debug_ok},
+    {"replybuffer", 4, 4, 0, debug_replybuffer},
     {"sdslen", 3, 3, COMMAND_VIEW, debug_sdslen},
     {"segfault", 2, 2, 0, debug_crash},
     {"set-active-expire", 3, 3, 0, debug_ok},

@@ -113,7 +113,7 @@ static void list_channel(const struct resp_arg *channel, void *arg)
 static void run_pubsub_channels(struct request *request)
 {
     if (request->argc > 3) {
-        reply_wrong_arity(request);
+        reply_subcommand_syntax_error(request);
         return;
     }
     struct listing listing = {.request = request,
@@ -139,6 +139,24 @@ static void run_pubsub_numsub(struct request *request)
     }
 }
 
+/* There are no shards: what listens to one listens nowhere. */
+static void run_pubsub_shardchannels(struct request *request)
+{
+    if (request->argc > 3)
+        reply_subcommand_syntax_error(request);
+    else
+        resp_write_array(request->reply, 0);
+}
+
+static void run_pubsub_shardnumsub(struct request *request)
+{
+    resp_write_array(request->reply, (request->argc - 2) * 2);
+    for (size_t i = 2; i < request->argc; i++) {
+        resp_write_bulk(request->reply, request->argv[i].data, request->argv[i].size);
+        resp_write_integer(request->reply, 0);
+    }
+}
+
 static void run_pubsub_help(struct request *request)
 {
     static const char *const lines[] = {
@@ -148,6 +166,10 @@ static void run_pubsub_help(struct request *request)
         "    Return the number of patterns that somebody is subscribed to.",
         "NUMSUB [<channel> ...]",
         "    Return for each channel the number of its subscribers.",
+        "SHARDCHANNELS [<pattern>]",
+        "    As CHANNELS, of the channels of shards: there are none.",
+        "SHARDNUMSUB [<shardchannel> ...]",
+        "    As NUMSUB, of the channels of shards: nobody is subscribed.",
         NULL,
     };
     reply_help(request, lines);
@@ -192,6 +214,24 @@ static const struct command pubsub_rows[] = {
      .group = "pubsub",
      .complexity = "O(N) where N is the number of channels asked for",
      .summary = "Counts the subscribers of channels."},
+    {.name = "shardchannels",
+     .full_name = "pubsub|shardchannels",
+     .run = run_pubsub_shardchannels,
+     .arity = -2,
+     .flags = PUBSUB_FLAGS,
+     .since = "7.0.0",
+     .group = "pubsub",
+     .complexity = "O(1)",
+     .summary = "Lists no channels: there are no shards."},
+    {.name = "shardnumsub",
+     .full_name = "pubsub|shardnumsub",
+     .run = run_pubsub_shardnumsub,
+     .arity = -2,
+     .flags = PUBSUB_FLAGS,
+     .since = "7.0.0",
+     .group = "pubsub",
+     .complexity = "O(N) where N is the number of channels asked for",
+     .summary = "Counts the subscribers of channels of shards: there are none."},
     {0},
 };
 

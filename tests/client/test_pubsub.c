@@ -44,6 +44,19 @@ static void conversation(const struct server *server, int resp)
     raw_expect(speaker, "[$news :1 $other :0]", "PUBSUB NUMSUB news other");
     raw_expect(speaker, "[]", "PUBSUB NUMSUB");
     raw_expect(speaker, ":2", "PUBSUB NUMPAT");
+    raw_expect(speaker, "[]", "PUBSUB SHARDCHANNELS");
+    raw_expect(speaker, "[]", "PUBSUB SHARDCHANNELS n*");
+    raw_expect(speaker, "[$news :0 $other :0]", "PUBSUB SHARDNUMSUB news other");
+    static const char *const lists[] = {"CHANNELS", "SHARDCHANNELS"};
+    for (size_t i = 0; i < 2; i++) {
+        char *words = text_format("PUBSUB %s a b", lists[i]);
+        char *error = text_format("-ERR unknown subcommand or wrong number of arguments for '%s'. "
+                                  "Try PUBSUB HELP.",
+                                  lists[i]);
+        raw_expect(speaker, error, words);
+        free(words);
+        free(error);
+    }
     raw_expect(speaker, "-ERR wrong number of arguments for 'publish' command", "PUBLISH news");
     raw_expect(speaker, "-ERR unknown subcommand 'FOO'. Try PUBSUB HELP.", "PUBSUB FOO");
     if (three) {

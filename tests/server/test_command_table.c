@@ -14,6 +14,9 @@
 #include <time.h>
 #include <cmocka.h>
 
+#include "reply_reader.h"
+#include "server.h"
+
 static int setup(void **state)
 {
     *state = command_table_new();
@@ -186,6 +189,52 @@ static void test_rows(void **state)
     }
 }
 
+/* What a subcommand of COMMAND replies, with one argument or none, is one reply, and no text in it is
+ * empty or missing. */
+static void check_description(const struct command_table *table, const char *subcommand,
+                              const char *argument, int version)
+{
+    struct server server = {.commands = (struct command_table *)table};
+    struct resp_buffer out = {0};
+    struct resp_writer reply = {&out, version};
+    const struct resp_arg argv[] = {{(const uint8_t *)"command", 7},
+                                    {(const uint8_t *)subcommand, strlen(subcommand)},
+                                    {(const uint8_t *)argument, argument ? strlen(argument) : 0}};
+    struct request request = {
+        .server = &server, .argc = argument ? 3 : 2, .argv = argv, .reply = &reply};
+    const struct command *container = command_find(table, "command", 7);
+    command_find_sub(container, subcommand, strlen(subcommand))->run(&request);
+    assert_false(out.failed);
+    const uint8_t *bytes = resp_buffer_bytes(&out);
+    size_t size = resp_buffer_size(&out);
+    if (reply_size(bytes, size, version) != size)
+        fail_msg("COMMAND %s %s: not one reply in RESP%d", subcommand, argument ? argument : "",
+                 version);
+    if (memmem(bytes, size, "\n$-1\r\n", 6) || memmem(bytes, size, "\n_\r\n", 4) ||
+        memmem(bytes, size, "\n$0\r\n", 5))
+        fail_msg("COMMAND %s %s has an empty field", subcommand, argument ? argument : "");
+    resp_buffer_free(&out);
+}
+
+/* COMMAND INFO and COMMAND DOCS of every row, one by one and of all: whatever a row leaves out. */
+static void test_descriptions(void **state)
+{
+    const struct command_table *table = *state;
+    for (int version = 2; version <= 3; version++) {
+        check_description(table, "info", NULL, version);
+        check_description(table, "docs", NULL, version);
+        for (size_t i = 0; i < command_count(table); i++) {
+            const struct command *row = command_at(table, i);
+            check_description(table, "info", row->name, version);
+            check_description(table, "docs", row->name, version);
+            for (const struct command *sub = row->subcommands; sub && sub->name; sub++) {
+                check_description(table, "info", sub->full_name, version);
+                check_description(table, "docs", sub->full_name, version);
+            }
+        }
+    }
+}
+
 /* Random capitals: names do not care for case. */
 static uint64_t next_random(uint64_t *seed)
 {
@@ -336,10 +385,10 @@ static void test_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),           cmocka_unit_test(test_find),
-        cmocka_unit_test(test_find_nothing),   cmocka_unit_test(test_arity),
-        cmocka_unit_test(test_call_key_flags), cmocka_unit_test(test_integers),
-        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_rows),     cmocka_unit_test(test_descriptions),
+        cmocka_unit_test(test_find),     cmocka_unit_test(test_find_nothing),
+        cmocka_unit_test(test_arity),    cmocka_unit_test(test_call_key_flags),
+        cmocka_unit_test(test_integers), cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
