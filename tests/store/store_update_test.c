@@ -809,7 +809,7 @@ static void test_expiry_changes_reach_the_other(void **state)
 
 static void test_large_values(void **state)
 {
-    enum { SIZE = (SUPPORT_SLOW ? 5 : 20) << 20 };
+    enum { SIZE = 20 << 20 };
     struct anystore_error error;
     uint8_t *value = malloc(SIZE);
     struct support_random random = support_random_new(7);

@@ -364,6 +364,18 @@ struct lines {
     size_t count, capacity;
 };
 
+/* Not by sprintf: values may have many megabytes. */
+static char *append_hex(char *to, const void *data, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *bytes = data;
+    for (size_t i = 0; i < size; i++) {
+        *to++ = digits[bytes[i] >> 4];
+        *to++ = digits[bytes[i] & 15];
+    }
+    return to;
+}
+
 static bool add_line(const void *key, size_t key_size, const struct anystore_value *value,
                      void *arg)
 {
@@ -376,11 +388,9 @@ static bool add_line(const void *key, size_t key_size, const struct anystore_val
     char *line = malloc(2 * (key_size + value->size) + 64);
     assert_non_null(line);
     char *p = line;
-    for (size_t i = 0; i < key_size; i++)
-        p += sprintf(p, "%02x", ((const uint8_t *)key)[i]);
+    p = append_hex(p, key, key_size);
     *p++ = '=';
-    for (size_t i = 0; i < value->size; i++)
-        p += sprintf(p, "%02x", ((const uint8_t *)value->data)[i]);
+    p = append_hex(p, value->data, value->size);
     sprintf(p, "@%lld\n", (long long)value->expire_ms);
     lines->line[lines->count++] = line;
     return true;
