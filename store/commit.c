@@ -67,6 +67,7 @@ static void publish(struct anystore *store, struct pending *pending, const struc
     store->chain = *chain;
     store_note_file(store);
     pthread_mutex_unlock(&store->refresh_mutex);
+    expire_tell(store, pending->late);
     entry_free_list(garbage);
     map_clear(&old);
 }
@@ -366,7 +367,8 @@ static long tick_ms(struct anystore *store)
 {
     if (store->rewrites)
         return TICK_CLAIM_MS;
-    return atomic_load(&store->counters.expiring) != 0 ? TICK_EXPIRING_MS : TICK_MS;
+    return atomic_load(&store->counters.expiring) != 0 || expire_wanted(store) ? TICK_EXPIRING_MS
+                                                                               : TICK_MS;
 }
 
 void *commit_thread(void *arg)

@@ -19,9 +19,9 @@ static enum anystore_status open_path(struct lockfile *lockfile, struct anystore
     int fd = disk->open(disk, lockfile->path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_system(error, "cannot open the lock file %s", lockfile->path);
-    /* Written, not extended: a page without space on the disk could not be stored to.  But for the
-     * mark, as another process may have extended the file and set that meanwhile. */
-    static const uint8_t zeros[LOCKFILE_BYTES - LOCKFILE_MARK_BYTES];
+    /* Written, not extended: a page without space on the disk could not be stored to.  But for what is
+     * live, as another process may have extended the file and set that meanwhile. */
+    static const uint8_t zeros[LOCKFILE_BYTES - LOCKFILE_LIVE_BYTES];
     struct stat st;
     enum anystore_status status = ANYSTORE_OK;
     void *page = NULL;
@@ -31,7 +31,7 @@ static enum anystore_status open_path(struct lockfile *lockfile, struct anystore
         status = error_set(error, ANYSTORE_FOREIGN, "the lock file %s is not a regular file",
                            lockfile->path);
     else if (st.st_size < LOCKFILE_BYTES &&
-             !disk_write_exact(disk, fd, zeros, sizeof zeros, LOCKFILE_MARK_BYTES))
+             !disk_write_exact(disk, fd, zeros, sizeof zeros, LOCKFILE_LIVE_BYTES))
         status = error_system(error, "cannot write the lock file %s", lockfile->path);
     else if (!(page = disk->map(disk, fd, LOCKFILE_BYTES)))
         status = error_system(error, "cannot map the lock file %s", lockfile->path);

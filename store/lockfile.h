@@ -4,7 +4,7 @@
  * It is made once and never removed.  One page of it is mapped, shared, by every process: the first
  * 8 bytes are the mark, the generation that is known to be durable, shifted by a secret of the
  * store (format_secrets).  A mark that is wrong costs time, never data: who takes the lock compares
- * it with the file. */
+ * it with the file.  The next 8 bytes are anystore_shared_number's. */
 #ifndef STORE_LOCKFILE_H
 #define STORE_LOCKFILE_H
 
@@ -14,7 +14,7 @@
 #include "disk.h"
 
 #define LOCKFILE_BYTES      4096
-#define LOCKFILE_MARK_BYTES 8
+#define LOCKFILE_LIVE_BYTES 16 /* the mark and the shared number */
 
 /* Bytes of the file that stand for a lock of their own (open file description locks). */
 enum lockfile_byte {
@@ -62,6 +62,13 @@ static inline void lockfile_set_mark(struct lockfile *lockfile, uint64_t value)
 {
     _Atomic uint64_t *mark = atomic_load_explicit(&lockfile->page, memory_order_acquire);
     atomic_store_explicit(mark, value, memory_order_release);
+}
+
+/* Valid until lockfile_close, but of no use any more when the lock file was replaced. */
+static inline _Atomic uint64_t *lockfile_shared_number(struct lockfile *lockfile)
+{
+    _Atomic uint64_t *mark = atomic_load_explicit(&lockfile->page, memory_order_acquire);
+    return mark + 1;
 }
 
 #endif

@@ -24,6 +24,7 @@ struct entry *entry_new(enum entry_kind kind, size_t key_size, size_t value_size
     entry->value_size = (uint32_t)value_size;
     entry->kind = (uint8_t)kind;
     entry->type = ANYSTORE_STRING;
+    entry->late = false;
     return entry;
 }
 

@@ -38,6 +38,7 @@ struct entry {
     uint32_t value_size;
     uint8_t kind;    /* enum entry_kind */
     uint8_t type;    /* enum anystore_type */
+    uint8_t late;    /* of a change: the time of the published entry had come when it was made */
     uint8_t bytes[]; /* the key, then the value */
 };
 

@@ -7,14 +7,36 @@
 
 void pending_init(struct pending *pending, const struct map *published)
 {
+    *pending = (struct pending){.cleared = false};
     map_init(&pending->map, &published->seed);
-    pending->cleared = false;
 }
 
 void pending_free(struct pending *pending)
 {
     map_clear(&pending->map);
+    entry_free_list(pending->late);
+    entry_free_list(pending->passing);
+    pending->late = pending->passing = NULL;
     pending->cleared = false;
+}
+
+static void add_to(struct entry **list, struct entry *entry)
+{
+    if (entry) {
+        entry->next = *list;
+        *list = entry;
+    }
+}
+
+static void replace_pending(struct pending *pending, struct entry *entry)
+{
+    struct entry *old = map_put(&pending->map, entry);
+    bool expires =
+        old && old->kind == ENTRY_PUT && old->expire_ms != 0 && old->expire_ms != entry->expire_ms;
+    if (expires)
+        add_to(&pending->passing, old);
+    else
+        entry_free(old);
 }
 
 static bool published_has(const struct pending *pending, const struct map *published,
@@ -50,7 +72,7 @@ bool pending_add(struct pending *pending, const struct map *published, struct en
     if (added) {
         switch ((enum entry_kind)entry->kind) {
         case ENTRY_PUT:
-            entry_free(map_put(&pending->map, entry));
+            replace_pending(pending, entry);
             break;
         case ENTRY_DELETE:
             if (published_has(pending, published, entry)) {
@@ -77,6 +99,18 @@ void pending_clear(struct pending *pending)
     pending->cleared = true;
 }
 
+void pending_settle(struct pending *pending, int64_t time_ms)
+{
+    while (pending->passing) {
+        struct entry *entry = pending->passing;
+        pending->passing = entry->next;
+        if (entry_expired(entry, time_ms))
+            add_to(&pending->late, entry);
+        else
+            entry_free(entry);
+    }
+}
+
 static bool write_entry(struct entry *entry, void *writer)
 {
     record_write_entry(writer, entry);
@@ -92,32 +126,40 @@ void pending_write(const struct pending *pending, struct segment_writer *writer)
 
 struct apply {
     struct map *map;
-    struct entry *garbage;
+    struct entry *garbage, *late;
+    int64_t late_ms;
 };
 
-static void throw_away(struct apply *apply, struct entry *entry)
+/* A change with the same expiry is of a key that was there: it is yet to expire. */
+static bool is_late(const struct apply *apply, const struct entry *old, const struct entry *change)
 {
-    if (entry) {
-        entry->next = apply->garbage;
-        apply->garbage = entry;
-    }
+    return change->late || (old && apply->late_ms != 0 && entry_expired(old, apply->late_ms) &&
+                            old->expire_ms != change->expire_ms);
+}
+
+static void replace(struct apply *apply, struct entry *entry)
+{
+    struct entry *old = map_put(apply->map, entry);
+    add_to(is_late(apply, old, entry) ? &apply->late : &apply->garbage, old);
 }
 
 static void apply_entry(struct apply *apply, struct entry *entry)
 {
     switch ((enum entry_kind)entry->kind) {
     case ENTRY_PUT:
-        throw_away(apply, map_put(apply->map, entry));
+        replace(apply, entry);
         break;
     case ENTRY_DELETE:
-        throw_away(apply, map_remove(apply->map, entry->hash, entry_key(entry), entry->key_size));
-        throw_away(apply, entry);
+        /* Of a key that was there, or put there by the same commit. */
+        add_to(entry->late ? &apply->late : &apply->garbage,
+               map_remove(apply->map, entry->hash, entry_key(entry), entry->key_size));
+        add_to(&apply->garbage, entry);
         break;
     case ENTRY_EXPIRE: {
         struct entry *there = map_find(apply->map, entry->hash, entry_key(entry), entry->key_size);
         assert(there); /* P2 */
         map_set_expiry(apply->map, there, entry->expire_ms);
-        throw_away(apply, entry);
+        add_to(&apply->garbage, entry);
         break;
     }
     }
@@ -126,7 +168,7 @@ static void apply_entry(struct apply *apply, struct entry *entry)
 void pending_apply(struct pending *pending, struct map *map, struct entry **garbage,
                    struct map *old)
 {
-    struct apply apply = {.map = map, .garbage = NULL};
+    struct apply apply = {.map = map, .late = pending->late, .late_ms = pending->late_ms};
     map_init(old, &map->seed);
     if (pending->cleared) {
         /* All that is there afterwards is in the pending map: it takes the other's place. */
@@ -146,6 +188,7 @@ void pending_apply(struct pending *pending, struct map *map, struct entry **garb
     }
     map_init(&pending->map, &map->seed);
     pending->cleared = false;
+    pending->late = apply.late;
     *garbage = apply.garbage;
 }
 

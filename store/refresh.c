@@ -328,6 +328,8 @@ static enum anystore_status read_news(struct anystore *store, struct news *news,
         status = segment_reader_next_commit(&reader, &more);
         if (status == ANYSTORE_OK && more)
             status = read_commit(&reader, news_base(store, news), news);
+        if (status == ANYSTORE_OK && more)
+            pending_settle(&news->pending, reader.chain.time_ms);
         if (status != ANYSTORE_OK)
             more = false;
     }
@@ -363,10 +365,13 @@ static enum anystore_status publish_news(struct anystore *store, struct news *ne
         watch_touch_pending(&store->watches, &news->pending, 0);
         for (size_t i = 0; i < news->passing_count; i++)
             watch_touch_hash(&store->watches, news->passing[i]);
+        news->pending.late_ms = news->reload ? 0 : news->chain.time_ms;
         pending_apply(&news->pending, &store->map, &garbage, &cleared_map);
         atomic_store_explicit(&store->loaded, news->chain.generation, memory_order_release);
         store_note_map(store);
         view_unlock_exclusive(&store->view_lock);
+        expire_tell_news(store, &news->pending, news->reload ? &replaced_map : NULL,
+                         news->chain.time_ms);
         entry_free_list(garbage);
         map_clear(&replaced_map);
         map_clear(&cleared_map);

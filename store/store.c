@@ -191,6 +191,9 @@ struct anystore *store_open_on_disk(const struct anystore_options *options, cons
     store->has_exchange = true;
     store->on_log = options->on_log;
     store->log_arg = options->log_arg;
+    store->on_expired = options->on_expired;
+    store->wants_expired = options->wants_expired;
+    store->expired_arg = options->expired_arg;
     store->queue_tail = &store->queue_head;
     atomic_store(&store->counters.copy_method, "");
     struct siphash_key seed;
@@ -259,6 +262,11 @@ void anystore_close(struct anystore *store)
     free(store);
 }
 
+_Atomic uint64_t *anystore_shared_number(struct anystore *store)
+{
+    return store->path ? lockfile_shared_number(&store->lockfile) : &store->own_number;
+}
+
 /* ---- Transactions ------------------------------------------------------------------------- */
 
 enum anystore_status anystore_view(struct anystore *store, anystore_fn *fn, void *arg,
@@ -292,6 +300,7 @@ static enum anystore_status update_in_memory(struct anystore *store, anystore_fn
     store_note_map(store);
     view_unlock_exclusive(&store->view_lock);
     txn_end(&txn);
+    expire_tell(store, txn.late);
     txn_free(&txn);
     atomic_fetch_add_explicit(&store->counters.updates, 1, memory_order_relaxed);
     return ok ? error_ok(error) : error_set(error, ANYSTORE_ABORTED, "aborted");

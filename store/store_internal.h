@@ -45,6 +45,10 @@ struct anystore {
     enum anystore_fsync fsync;
     void (*on_log)(enum anystore_log_level level, const char *text, void *arg);
     void *log_arg;
+    void (*on_expired)(const void *key, size_t key_size, void *arg);
+    bool (*wants_expired)(void *arg);
+    void *expired_arg;
+    _Atomic uint64_t own_number; /* see anystore_shared_number; without a file */
     const struct disk *disk;
     uint8_t id[FORMAT_ID_BYTES]; /* the store id of the file */
     uint64_t mark_mask;
@@ -233,5 +237,17 @@ bool base_is_owed(const struct anystore *store);
 
 /* Takes a bounded number of expired keys out of memory.  Commit thread. */
 void expire_some(struct anystore *store);
+
+/* Whether the owner wants to be told of expired keys now. */
+bool expire_wanted(const struct anystore *store);
+
+/* Tells the owner of a list of entries that they have expired. */
+void expire_tell(const struct anystore *store, const struct entry *entries);
+
+/* The same of those that commits of other processes have replaced, now that these are published: they
+ * are `news->late` or, if there is a whole new map in the place of `before` (else NULL), those that had
+ * expired at that time and are not in the new one any more. */
+void expire_tell_news(const struct anystore *store, const struct pending *news,
+                      const struct map *before, int64_t time_ms);
 
 #endif

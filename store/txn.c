@@ -99,7 +99,12 @@ void txn_end(struct anystore_txn *txn)
 {
     for (size_t i = 0; i < txn->undo_count; i++) {
         struct txn_undo *undo = &txn->undo[i];
-        if (undo->kind == UNDO_ENTRY) {
+        /* What was added may have been taken out again by now, by others: it is not looked into. */
+        if (txn->mode == TXN_DIRECT && undo->kind == UNDO_ENTRY && undo->added && undo->old &&
+            entry_expired(undo->old, txn->now_ms)) {
+            undo->old->next = txn->late;
+            txn->late = undo->old;
+        } else if (undo->kind == UNDO_ENTRY) {
             entry_free(undo->old);
         } else if (undo->kind == UNDO_CLEAR) {
             map_clear(undo->old_map);
@@ -112,6 +117,8 @@ void txn_end(struct anystore_txn *txn)
 void txn_free(struct anystore_txn *txn)
 {
     free(txn->undo);
+    entry_free_list(txn->late);
+    txn->late = NULL;
     txn->undo = NULL;
     txn->undo_capacity = 0;
 }
@@ -279,6 +286,19 @@ int64_t anystore_now(const struct anystore_txn *txn)
 
 /* ---- Changing ----------------------------------------------------------------------------- */
 
+/* Whether a change is made of a key whose time has come; `old` is what the layer had of it. */
+static bool is_late(const struct anystore_txn *txn, const struct entry *change,
+                    const struct entry *old)
+{
+    if (txn->mode == TXN_DIRECT)
+        return false; /* txn_end finds out */
+    if (old || txn->pending->cleared || txn->map->expiring == 0)
+        return old && old->late;
+    const struct entry *there =
+        map_find(txn->map, change->hash, entry_key(change), change->key_size);
+    return there && entry_expired(there, txn->now_ms);
+}
+
 /* Puts an entry, whose hash is set, into the layer, and says so in the journal. */
 static enum anystore_status put_entry(struct anystore_txn *txn, struct entry *entry)
 {
@@ -288,6 +308,7 @@ static enum anystore_status put_entry(struct anystore_txn *txn, struct entry *en
         return ANYSTORE_NOMEM;
     }
     struct entry *old = map_put(map, entry);
+    entry->late = is_late(txn, entry, old);
     touch(txn, entry->hash, entry_key(entry), entry->key_size);
     txn->undo[txn->undo_count++] =
         (struct txn_undo){.kind = UNDO_ENTRY, .added = entry, .old = old};

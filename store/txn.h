@@ -31,6 +31,7 @@ struct anystore_txn {
     int64_t now_ms;
     struct txn_undo *undo;
     size_t undo_count, undo_capacity;
+    struct entry *late; /* TXN_DIRECT, after txn_end: what was replaced though its time had come */
 };
 
 void txn_begin(struct anystore_txn *txn, enum txn_mode mode, struct map *map,

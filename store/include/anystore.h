@@ -85,6 +85,16 @@ struct anystore_options {
     /* Told what an operator wants to know; any thread.  May be NULL. */
     void (*on_log)(enum anystore_log_level level, const char *text, void *arg);
     void *log_arg;
+    /* Told of each key whose time has come, once, when this process takes it out of its memory or a
+     * change takes its place; not of those that anystore_clear removes.  That may be some time later:
+     * up to a second if nobody writes.  Any thread, also inside other calls of the store, with locks
+     * held: must not block nor call the store.  The key is valid during the call.  May be NULL. */
+    void (*on_expired)(const void *key, size_t key_size, void *arg);
+    /* Whether that matters now: while it says so, what other processes have committed is read before
+     * keys are taken out, so that on_expired is not told of one that they have prolonged or removed.  As
+     * on_expired.  NULL: always. */
+    bool (*wants_expired)(void *arg);
+    void *expired_arg;
 };
 
 struct anystore;
@@ -275,6 +285,12 @@ struct anystore_stats {
 
 /* Takes no lock: also from inside a transaction.  The numbers need not be of one instant. */
 void anystore_stats(struct anystore *store, struct anystore_stats *stats);
+
+/* A number in memory that all processes with the same file share, for whatever they want to tell each
+ * other; without a file this process's own.  The store does not use it.  It stands in the lock file: 0 in
+ * a new one, else what was left there.  When somebody has replaced the lock file it is another one, so
+ * ask again now and then.  Valid until anystore_close. */
+_Atomic uint64_t *anystore_shared_number(struct anystore *store);
 
 /* Checks every numbered invariant of the structures in memory (see store/DESIGN.md); aborts with a
  * message if one does not hold.  Slow: for tests. */
