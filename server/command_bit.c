@@ -7,6 +7,7 @@
 
 #include "bits.h"
 #include "command_string.h"
+#include "notify.h"
 
 bool bit_offset_or_reply(struct request *request, size_t index, unsigned width, uint64_t *offset)
 {
@@ -61,6 +62,9 @@ static void run_setbit(struct request *request)
         return;
     bits_store(bytes, &field, (uint64_t)bit);
     size = size > old.size ? size : old.size;
+    if (!there)
+        notify_event(request, NOTIFY_NEW, "new", key);
+    notify_event(request, NOTIFY_STRING, "setbit", key);
     if (store_ok_or_reply(request, put_string(request, key, &old, bytes, size)))
         resp_write_integer(request->reply, (int64_t)before);
 }
@@ -223,12 +227,17 @@ static void store_combined(struct request *request, enum bits_operation operatio
     const struct anystore_value none = {.type = ANYSTORE_STRING};
     enum anystore_status status;
     if (size == 0) {
-        status = anystore_delete(request->txn, key->data, key->size, NULL);
+        bool existed = false;
+        status = anystore_delete(request->txn, key->data, key->size, &existed);
+        if (existed)
+            notify_event(request, NOTIFY_GENERIC, "del", key);
     } else {
         uint8_t *bytes = copy_string_or_reply(request, &sources[0], size);
         if (!bytes)
             return;
         combine_sources(operation, bytes, size, sources, count);
+        notify_if_new(request, key);
+        notify_event(request, NOTIFY_STRING, "set", key);
         status = put_string(request, key, &none, bytes, size);
     }
     if (store_ok_or_reply(request, status))

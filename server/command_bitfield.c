@@ -7,6 +7,7 @@
 
 #include "bits.h"
 #include "command_string.h"
+#include "notify.h"
 
 enum field_action { FIELD_GET, FIELD_SET, FIELD_ADD };
 enum field_overflow { OVERFLOW_WRAP, OVERFLOW_SATURATE, OVERFLOW_FAIL };
@@ -167,9 +168,15 @@ static int64_t adjusted(const struct field_operation *operation, int64_t sum, in
 
 /* ---- Running ------------------------------------------------------------------------------ */
 
-/* SET and INCRBY, on the command's own copy of the string; true if it changed it. */
-static bool write_field(struct request *request, const struct field_operation *operation,
-                        uint8_t *bytes, size_t size)
+/* What the operations of a call have done. */
+struct field_outcome {
+    bool wrote;   /* one of them stored its number */
+    bool changed; /* and that was another one */
+};
+
+/* SET and INCRBY, on the command's own copy of the string. */
+static void write_field(struct request *request, const struct field_operation *operation,
+                        uint8_t *bytes, size_t size, struct field_outcome *outcome)
 {
     int64_t old = cut(operation, bits_load(bytes, size, &operation->field));
     bool adds = operation->action == FIELD_ADD;
@@ -179,22 +186,24 @@ static bool write_field(struct request *request, const struct field_operation *o
     int range = out_of_range(operation, base, increment);
     if (range != 0 && operation->overflow == OVERFLOW_FAIL) {
         resp_write_null(request->reply);
-        return false;
+        return;
     }
     if (range != 0)
         sum = adjusted(operation, sum, range);
     bits_store(bytes, &operation->field, (uint64_t)sum);
     resp_write_integer(request->reply, adds ? sum : old);
-    return sum != old;
+    outcome->wrote = true;
+    outcome->changed |= sum != old;
 }
 
-static bool run_operation(struct request *request, const struct field_operation *operation,
-                          uint8_t *bytes, size_t size)
+static void run_operation(struct request *request, const struct field_operation *operation,
+                          uint8_t *bytes, size_t size, struct field_outcome *outcome)
 {
     if (operation->action != FIELD_GET)
-        return write_field(request, operation, bytes, size);
-    resp_write_integer(request->reply, cut(operation, bits_load(bytes, size, &operation->field)));
-    return false;
+        write_field(request, operation, bytes, size, outcome);
+    else
+        resp_write_integer(request->reply,
+                           cut(operation, bits_load(bytes, size, &operation->field)));
 }
 
 static void read_fields(struct request *request, const struct field_plan *plan)
@@ -224,11 +233,16 @@ static void write_fields(struct request *request, const struct field_plan *plan)
     if (!bytes)
         return;
     /* As in Redis the string is lengthened even if every operation fails. */
-    bool changed = size > old.size;
+    bool grown = size > old.size;
+    struct field_outcome outcome = {.wrote = false};
     resp_write_array(request->reply, plan->count);
     for (size_t i = 0; i < plan->count; i++)
-        changed = run_operation(request, &plan->operations[i], bytes, size) || changed;
-    if (changed)
+        run_operation(request, &plan->operations[i], bytes, size, &outcome);
+    if (!there)
+        notify_event(request, NOTIFY_NEW, "new", key);
+    if (outcome.changed || (grown && outcome.wrote))
+        notify_event(request, NOTIFY_STRING, "setbit", key);
+    if (outcome.changed || grown)
         replace_reply_if_refused(request, reply_start, put_string(request, key, &old, bytes, size));
     else
         free(bytes);

@@ -12,6 +12,7 @@
 #include "databases.h"
 #include "glob.h"
 #include "log.h"
+#include "notify.h"
 #include "server.h"
 #include "tally.h"
 
@@ -224,6 +225,7 @@ static void run_config_set(struct request *request)
     command_config_lock(server->commands);
     if (find_changes_or_reply(request, changes, &count) && change_config(request, changes, count)) {
         log_set_level(server->log, (enum log_level)config_number(server->config, CONFIG_LOGLEVEL));
+        notify_change(server);
         reply_ok(request);
     }
     command_config_unlock(server->commands);

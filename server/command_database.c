@@ -8,6 +8,7 @@
 #include "config.h"
 #include "connection.h"
 #include "needs.h"
+#include "notify.h"
 #include "request.h"
 #include "server.h"
 
@@ -27,6 +28,13 @@ struct copy_options {
     bool replace;
     int64_t database;
 };
+
+static void notify_in(struct request *request, enum notify_class class, int64_t database,
+                      const char *event, const struct resp_arg *key)
+{
+    if (notify_wanted(request->server, class))
+        notify_send(request, class, (unsigned)database, event, key);
+}
 
 /* Without the words about what is wrong. */
 static bool find_copy_database(const struct request *request, unsigned selected, int64_t *database)
@@ -82,9 +90,13 @@ static void run_copy(struct request *request)
     struct anystore_txn *target = request_txn(request, (unsigned)options.database);
     bool usable = read_key(request, from, &value) &&
                   (options.replace || !anystore_get(target, to->data, to->size, NULL));
-    if (!usable)
+    if (!usable) {
         resp_write_integer(request->reply, 0);
-    else if (store_ok_or_reply(request, anystore_put(target, to->data, to->size, &value)))
+        return;
+    }
+    notify_in(request, NOTIFY_NEW, options.database, "new", to);
+    notify_in(request, NOTIFY_GENERIC, options.database, "copy_to", to);
+    if (store_ok_or_reply(request, anystore_put(target, to->data, to->size, &value)))
         resp_write_integer(request->reply, 1);
 }
 
@@ -109,10 +121,15 @@ static void run_move(struct request *request)
     }
     struct anystore_txn *target = request_txn(request, (unsigned)database);
     if (!anystore_get(request->txn, key->data, key->size, &value) ||
-        anystore_get(target, key->data, key->size, NULL))
+        anystore_get(target, key->data, key->size, NULL)) {
         resp_write_integer(request->reply, 0);
-    else if (store_ok_or_reply(request, anystore_put(target, key->data, key->size, &value)) &&
-             store_ok_or_reply(request, anystore_delete(request->txn, key->data, key->size, NULL)))
+        return;
+    }
+    notify_in(request, NOTIFY_NEW, database, "new", key);
+    notify_event(request, NOTIFY_GENERIC, "move_from", key);
+    notify_in(request, NOTIFY_GENERIC, database, "move_to", key);
+    if (store_ok_or_reply(request, anystore_put(target, key->data, key->size, &value)) &&
+        store_ok_or_reply(request, anystore_delete(request->txn, key->data, key->size, NULL)))
         resp_write_integer(request->reply, 1);
 }
 

@@ -15,6 +15,7 @@
 #include "config.h"
 #include "glob.h"
 #include "log.h"
+#include "notify.h"
 #include "request.h"
 #include "server.h"
 
@@ -169,6 +170,8 @@ static void debug_populate(struct request *request)
             continue;
         struct anystore_value put = {.data = value,
                                      .size = size > 0 ? (size_t)size : (size_t)value_size};
+        const struct resp_arg name = {(const uint8_t *)key, (size_t)key_size};
+        notify_event(request, NOTIFY_NEW, "new", &name);
         ok = store_ok_or_reply(request, anystore_put(request->txn, key, (size_t)key_size, &put));
     }
     free(key);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "notify.h"
 #include "rdb_string.h"
 
 static void run_dump(struct request *request)
@@ -114,6 +115,18 @@ static bool load_or_reply(struct request *request, struct rdb_string *string)
     return false;
 }
 
+/* Of a key that is about to be restored; one whose time has come is only removed. */
+static void notify_restore(struct request *request, const struct resp_arg *key, int64_t expire_ms)
+{
+    if (expire_ms == 0 || expire_ms > anystore_now(request->txn)) {
+        notify_event(request, NOTIFY_NEW, "new", key);
+        notify_event(request, NOTIFY_GENERIC, "restore", key);
+    } else if (notify_wanted(request->server, NOTIFY_GENERIC) &&
+               anystore_get(request->txn, key->data, key->size, NULL)) {
+        notify_event(request, NOTIFY_GENERIC, "del", key);
+    }
+}
+
 static void run_restore(struct request *request)
 {
     const struct resp_arg *key = &request->argv[1];
@@ -131,6 +144,7 @@ static void run_restore(struct request *request)
         return;
     value.data = string.data;
     value.size = string.size;
+    notify_restore(request, key, value.expire_ms);
     if (store_ok_or_reply(request, put_or_expire(request, key, &value)))
         reply_ok(request);
     rdb_string_free(&string);

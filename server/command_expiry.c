@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The commands that give keys a time to vanish, take it away and ask for it. */
+#include "notify.h"
 #include "request.h"
 
 /* ---- Setting ------------------------------------------------------------------------------ */
@@ -82,7 +83,9 @@ static void expire_key(struct request *request, int64_t base_ms, int64_t unit_ms
         return;
     }
     enum anystore_status status;
-    if (expire_ms <= anystore_now(request->txn))
+    bool gone = expire_ms <= anystore_now(request->txn);
+    notify_event(request, NOTIFY_GENERIC, gone ? "del" : "expire", key);
+    if (gone)
         status = anystore_delete(request->txn, key->data, key->size, NULL);
     else
         status = anystore_set_expiry(request->txn, key->data, key->size, expire_ms, NULL);
@@ -114,10 +117,13 @@ static void run_persist(struct request *request)
 {
     const struct resp_arg *key = &request->argv[1];
     struct anystore_value value;
-    if (!anystore_get(request->txn, key->data, key->size, &value) || value.expire_ms == 0)
+    if (!anystore_get(request->txn, key->data, key->size, &value) || value.expire_ms == 0) {
         resp_write_integer(request->reply, 0);
-    else if (store_ok_or_reply(request,
-                               anystore_set_expiry(request->txn, key->data, key->size, 0, NULL)))
+        return;
+    }
+    notify_event(request, NOTIFY_GENERIC, "persist", key);
+    if (store_ok_or_reply(request,
+                          anystore_set_expiry(request->txn, key->data, key->size, 0, NULL)))
         resp_write_integer(request->reply, 1);
 }
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "notify.h"
+
 static void run_del(struct request *request)
 {
     int64_t deleted = 0;
@@ -13,6 +15,8 @@ static void run_del(struct request *request)
         if (!store_ok_or_reply(request,
                                anystore_delete(request->txn, key->data, key->size, &existed)))
             return;
+        if (existed)
+            notify_event(request, NOTIFY_GENERIC, "del", key);
         deleted += existed;
     }
     resp_write_integer(request->reply, deleted);
@@ -70,6 +74,9 @@ static bool rename_or_reply(struct request *request, bool only_new)
     }
     if (same_key(from, to))
         return true;
+    notify_event(request, NOTIFY_NEW, "new", to); /* to Redis also if one of the name was there */
+    notify_event(request, NOTIFY_GENERIC, "rename_from", from);
+    notify_event(request, NOTIFY_GENERIC, "rename_to", to);
     return put_or_reply(request, to, &value) &&
            store_ok_or_reply(request, anystore_delete(request->txn, from->data, from->size, NULL));
 }

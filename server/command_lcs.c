@@ -181,9 +181,9 @@ static bool strings_or_reply(struct request *request, struct lcs *lcs)
     struct anystore_value a = {.size = 0}, b = {.size = 0};
     const struct resp_arg *keys = &request->argv[1];
     bool a_there = anystore_get(request->txn, keys[0].data, keys[0].size, &a);
-    count_lookup(request, a_there);
+    count_lookup(request, &keys[0], a_there);
     bool b_there = anystore_get(request->txn, keys[1].data, keys[1].size, &b);
-    count_lookup(request, b_there);
+    count_lookup(request, &keys[1], b_there);
     if ((a_there && a.type != ANYSTORE_STRING) || (b_there && b.type != ANYSTORE_STRING)) {
         resp_write_error(request->reply, "ERR The specified keys must contain string values");
         return false;

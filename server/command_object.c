@@ -15,7 +15,7 @@ enum {
 /* Replies null if the key is not there. */
 static bool object_or_reply(struct request *request, struct anystore_value *value)
 {
-    if (read_key(request, &request->argv[2], value))
+    if (read_key_quietly(request, &request->argv[2], value))
         return true;
     resp_write_null(request->reply);
     return false;

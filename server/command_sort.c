@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SORT and SORT_RO.  What they sort, lists and sets, is not there yet: a key that is not there sorts
  * to nothing, and any other holds the wrong type. */
+#include "notify.h"
 #include "request.h"
 
 struct sort_options {
@@ -47,10 +48,15 @@ static void sort(struct request *request, bool may_store)
         resp_write_array(request->reply, 0);
         return;
     }
-    /* An empty result leaves no key. */
+    /* An empty result leaves no key; the event of another one would be "sortstore". */
     const struct resp_arg *store = &request->argv[options.store_index];
-    if (store_ok_or_reply(request, anystore_delete(request->txn, store->data, store->size, NULL)))
-        resp_write_integer(request->reply, 0);
+    bool existed = false;
+    if (!store_ok_or_reply(request,
+                           anystore_delete(request->txn, store->data, store->size, &existed)))
+        return;
+    if (existed)
+        notify_event(request, NOTIFY_GENERIC, "del", store);
+    resp_write_integer(request->reply, 0);
 }
 
 static void run_sort(struct request *request)

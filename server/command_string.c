@@ -2,11 +2,13 @@
 /* The commands on whole strings: GET, SET and their kin. */
 #include "command_string.h"
 
+#include "notify.h"
+
 bool read_string_or_reply(struct request *request, const struct resp_arg *key,
                           struct anystore_value *value, bool *there)
 {
     bool usable = get_string_or_reply(request, key, value, there);
-    count_lookup(request, *there);
+    count_lookup(request, key, *there);
     return usable;
 }
 
@@ -33,7 +35,7 @@ static void run_mget(struct request *request)
         const struct resp_arg *key = &request->argv[i];
         struct anystore_value value = {.size = 0};
         bool there = anystore_get(request->txn, key->data, key->size, &value);
-        count_lookup(request, there);
+        count_lookup(request, key, there);
         /* A key of another type is no error here. */
         reply_value(request, &value, there && value.type == ANYSTORE_STRING);
     }
@@ -130,6 +132,18 @@ static bool set_expiry_or_reply(struct request *request, const struct set_option
     return true;
 }
 
+/* Of a key that is about to be set.  A time that has come already lets it expire at once. */
+static void notify_set(struct request *request, const struct resp_arg *key, int64_t expire_ms,
+                       bool asked_to_expire)
+{
+    notify_if_new(request, key);
+    notify_event(request, NOTIFY_STRING, "set", key);
+    if (asked_to_expire)
+        notify_event(request, NOTIFY_GENERIC, "expire", key);
+    if (asked_to_expire && expire_ms <= anystore_now(request->txn))
+        notify_event(request, NOTIFY_EXPIRED, "expired", key);
+}
+
 static void run_set(struct request *request)
 {
     const struct resp_arg *key = &request->argv[1];
@@ -164,6 +178,7 @@ static void run_set(struct request *request)
     }
     if (options.keep_ttl && there)
         value.expire_ms = old.expire_ms;
+    notify_set(request, key, value.expire_ms, options.expiry != SET_NO_EXPIRY);
     enum anystore_status status = put_or_expire(request, key, &value);
     if (!options.get)
         reply_ok(request);
@@ -188,6 +203,7 @@ static enum anystore_status put_arg(struct request *request, const struct resp_a
         .data = data->data,
         .size = data->size,
     };
+    notify_set(request, key, 0, false);
     return anystore_put(request->txn, key->data, key->size, &value);
 }
 
@@ -208,8 +224,10 @@ static void set_with_time(struct request *request, enum set_expiry expiry)
         .data = request->argv[3].data,
         .size = request->argv[3].size,
     };
-    if (set_expiry_or_reply(request, &options, &value.expire_ms) &&
-        store_ok_or_reply(request, put_or_expire(request, &request->argv[1], &value)))
+    if (!set_expiry_or_reply(request, &options, &value.expire_ms))
+        return;
+    notify_set(request, &request->argv[1], value.expire_ms, true);
+    if (store_ok_or_reply(request, put_or_expire(request, &request->argv[1], &value)))
         reply_ok(request);
 }
 
@@ -282,15 +300,23 @@ static void run_getdel(struct request *request)
     if (!read_string_or_reply(request, key, &old, &there))
         return;
     reply_value(request, &old, there);
-    if (there)
-        replace_reply_if_refused(request, reply_start,
-                                 anystore_delete(request->txn, key->data, key->size, NULL));
+    if (!there)
+        return;
+    notify_event(request, NOTIFY_GENERIC, "del", key);
+    replace_reply_if_refused(request, reply_start,
+                             anystore_delete(request->txn, key->data, key->size, NULL));
 }
 
 static enum anystore_status change_expiry(struct request *request, const struct resp_arg *key,
                                           int64_t expire_ms)
 {
-    if (expire_ms != 0 && expire_ms <= anystore_now(request->txn))
+    bool gone = expire_ms != 0 && expire_ms <= anystore_now(request->txn);
+    notify_event(request, NOTIFY_GENERIC,
+                 gone             ? "del"
+                 : expire_ms != 0 ? "expire"
+                                  : "persist",
+                 key);
+    if (gone)
         return anystore_delete(request->txn, key->data, key->size, NULL);
     return anystore_set_expiry(request->txn, key->data, key->size, expire_ms, NULL);
 }

@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "notify.h"
+
 static bool put_number_or_reply(struct request *request, const struct anystore_value *old,
-                                const char *digits, size_t size)
+                                const char *digits, size_t size, const char *event)
 {
     const struct resp_arg *key = &request->argv[1];
     struct anystore_value value = {
@@ -20,6 +22,8 @@ static bool put_number_or_reply(struct request *request, const struct anystore_v
         .size = size,
         .expire_ms = old->expire_ms,
     };
+    notify_if_new(request, key);
+    notify_event(request, NOTIFY_STRING, event, key);
     return store_ok_or_reply(request, anystore_put(request->txn, key->data, key->size, &value));
 }
 
@@ -42,7 +46,7 @@ static void add_integer(struct request *request, int64_t increment)
     }
     char digits[sizeof "-9223372036854775808"];
     int size = snprintf(digits, sizeof digits, "%" PRId64, number);
-    if (put_number_or_reply(request, &old, digits, (size_t)size))
+    if (put_number_or_reply(request, &old, digits, (size_t)size, "incrby"))
         resp_write_integer(request->reply, number);
 }
 
@@ -142,7 +146,7 @@ static void run_incrbyfloat(struct request *request)
     }
     char text[FLOAT_TEXT_BYTES];
     size_t size = format_float(number, text);
-    if (put_number_or_reply(request, &old, text, size))
+    if (put_number_or_reply(request, &old, text, size, "incrbyfloat"))
         resp_write_bulk(request->reply, text, size);
 }
 

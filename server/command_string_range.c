@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "notify.h"
 #include "server.h"
 
 /* ---- Shared ------------------------------------------------------------------------------- */
@@ -67,7 +68,8 @@ void replace_reply_if_refused(struct request *request, size_t reply_start,
 
 /* ---- Commands ----------------------------------------------------------------------------- */
 
-/* Writes a part over the string that was at the key, or over nothing, and replies the new length. */
+/* Writes a part over the string that was at the key, or over nothing, and replies the new length; the
+ * event is told by the caller. */
 static void write_part(struct request *request, const struct anystore_value *old, size_t offset,
                        const struct resp_arg *part)
 {
@@ -95,9 +97,12 @@ static void run_append(struct request *request)
             .data = tail->data,
             .size = tail->size,
         };
+        notify_event(request, NOTIFY_NEW, "new", key);
+        notify_event(request, NOTIFY_STRING, "append", key);
         if (store_ok_or_reply(request, anystore_put(request->txn, key->data, key->size, &value)))
             resp_write_integer(request->reply, (int64_t)tail->size);
     } else if (string_size_or_reply(request, old.size, tail->size)) {
+        notify_event(request, NOTIFY_STRING, "append", key);
         if (tail->size > 0)
             write_part(request, &old, old.size, tail);
         else /* nothing changes, and nothing is to be written */
@@ -107,7 +112,7 @@ static void run_append(struct request *request)
 
 static void run_setrange(struct request *request)
 {
-    const struct resp_arg *part = &request->argv[3];
+    const struct resp_arg *key = &request->argv[1], *part = &request->argv[3];
     struct anystore_value old = {.type = ANYSTORE_STRING};
     int64_t offset;
     bool there;
@@ -117,12 +122,16 @@ static void run_setrange(struct request *request)
         resp_write_error(request->reply, "ERR offset is out of range");
         return;
     }
-    if (!get_string_or_reply(request, &request->argv[1], &old, &there))
+    if (!get_string_or_reply(request, key, &old, &there))
         return;
-    if (part->size == 0)
+    if (part->size == 0) {
         resp_write_integer(request->reply, (int64_t)old.size);
-    else if (string_size_or_reply(request, (size_t)offset, part->size))
+    } else if (string_size_or_reply(request, (size_t)offset, part->size)) {
+        if (!there)
+            notify_event(request, NOTIFY_NEW, "new", key);
+        notify_event(request, NOTIFY_STRING, "setrange", key);
         write_part(request, &old, (size_t)offset, part);
+    }
 }
 
 static void run_getrange(struct request *request)

@@ -41,6 +41,7 @@ enum config_id {
     CONFIG_LATENCY_TRACKING,
     CONFIG_LATENCY_TRACKING_INFO_PERCENTILES, /* text: numbers from 0 to 100, one blank between */
     CONFIG_LATENCY_MONITOR_THRESHOLD,         /* milliseconds; 0: off */
+    CONFIG_NOTIFY_KEYSPACE_EVENTS,            /* flags: enum notify_class */
     CONFIG_ENABLE_DEBUG_COMMAND,              /* enum config_protected */
     CONFIG_SAVE,       /* text, read-only "": there are no snapshots beside the file */
     CONFIG_APPENDONLY, /* read-only no: there is no second file to append to */
@@ -111,6 +112,7 @@ enum config_type {
     CONFIG_MEMORY,
     CONFIG_OCTAL,
     CONFIG_ENUM,
+    CONFIG_EVENTS, /* classes of keyspace events, see notify.h */
     CONFIG_TEXT
 };
 

@@ -106,7 +106,6 @@ static const struct redis_directive {
     {"min-slaves-max-lag", NULL},
     {"min-slaves-to-write", NULL},
     {"no-appendfsync-on-rewrite", NULL},
-    {"notify-keyspace-events", NULL},
     {"oom-score-adj", NULL},
     {"oom-score-adj-values", NULL},
     {"proc-title-template", NULL},

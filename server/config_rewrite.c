@@ -100,7 +100,7 @@ static bool put_option(struct rewrite *rewrite, enum config_id id)
             return false;
         if (row->type == CONFIG_TEXT && definition->words)
             put_words(rewrite->out, value);
-        else if (row->type == CONFIG_TEXT)
+        else if (row->type == CONFIG_TEXT || row->type == CONFIG_EVENTS)
             put_quoted(rewrite->out, value, strlen(value));
         else
             fputs(value, rewrite->out);

@@ -266,6 +266,13 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                                                   .default_text = "0",
                                                   .argument = "<milliseconds>",
                                                   .help = "monitor what takes so long; 0: off"}},
+    [CONFIG_NOTIFY_KEYSPACE_EVENTS] = {.row = {.name = "notify-keyspace-events",
+                                               .type = CONFIG_EVENTS,
+                                               .mutable = true,
+                                               .default_text = "",
+                                               .argument = "<classes>",
+                                               .help = "publish what happens to keys: characters "
+                                                       "of Ag$lshzxeKEtmdn"}},
     [CONFIG_ENABLE_DEBUG_COMMAND] = {.row = {.name = "enable-debug-command",
                                              .type = CONFIG_ENUM,
                                              .default_text = "no",

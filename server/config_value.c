@@ -11,6 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "notify_flags.h"
+
 bool config_fail(char **cause, const char *format, ...)
 {
     if (!cause)
@@ -103,6 +105,15 @@ static bool parse_enum(const struct config_row *row, const char *text, int64_t *
     return false;
 }
 
+static bool parse_events(const char *text, int64_t *value, char **cause)
+{
+    unsigned flags;
+    if (!notify_parse(text, &flags))
+        return config_fail(cause, "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+    *value = flags;
+    return true;
+}
+
 /* `fits`: whether the value could be held at all; what cannot is out of every range. */
 static bool in_range(const struct config_row *row, bool fits, int64_t value, char **cause)
 {
@@ -142,6 +153,8 @@ bool config_value_parse(const struct config_row *row, const char *text, int64_t 
         return in_range(row, size <= INT64_MAX, *value, cause);
     case CONFIG_ENUM:
         return parse_enum(row, text, value, cause);
+    case CONFIG_EVENTS:
+        return parse_events(text, value, cause);
     case CONFIG_TEXT:
         break;
     }
@@ -152,6 +165,7 @@ char *config_value_format(const struct config_row *row, int64_t value)
 {
     assert(row->type != CONFIG_TEXT);
     char *text = NULL;
+    char events[NOTIFY_TEXT_BYTES];
     int size = -1;
     switch (row->type) {
     case CONFIG_BOOL:
@@ -165,6 +179,9 @@ char *config_value_format(const struct config_row *row, int64_t value)
         break;
     case CONFIG_ENUM:
         return strdup(row->values[value]);
+    case CONFIG_EVENTS:
+        notify_format((unsigned)value, events);
+        return strdup(events);
     case CONFIG_TEXT:
         break;
     }

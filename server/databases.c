@@ -16,10 +16,18 @@
 /* How often the thread looks for files that other processes made. */
 #define LOOK_SECONDS 1
 
+/* Which of the databases a store is, for what it calls back. */
+struct slot {
+    struct databases *databases;
+    unsigned number;
+};
+
 struct databases {
+    struct databases_options all;
     struct anystore_options options; /* of the first; path is first_path */
     struct log *log;
     unsigned count;
+    struct slot slots[DATABASES_MOST];
     char *first_path; /* as the file system has it, links resolved; NULL: no files */
     char *paths[DATABASES_MOST];
     _Atomic(struct anystore *) stores[DATABASES_MOST]; /* NULL: not open */
@@ -73,10 +81,34 @@ struct anystore *databases_store(const struct databases *databases, unsigned num
     return atomic_load_explicit(&databases->stores[number], memory_order_acquire);
 }
 
+static void on_expired(const void *key, size_t key_size, void *arg)
+{
+    const struct slot *slot = arg;
+    const struct databases_options *all = &slot->databases->all;
+    all->on_expired(slot->number, key, key_size, all->expired_arg);
+}
+
+static bool wants_expired(void *arg)
+{
+    const struct databases_options *all = &((const struct slot *)arg)->databases->all;
+    return all->wants_expired(all->expired_arg);
+}
+
+/* Lets a store call back as one of the databases. */
+static struct anystore_options options_of(struct databases *databases, unsigned number)
+{
+    struct anystore_options options = databases->options;
+    databases->slots[number] = (struct slot){databases, number};
+    options.on_expired = databases->all.on_expired ? on_expired : NULL;
+    options.wants_expired = databases->all.wants_expired ? wants_expired : NULL;
+    options.expired_arg = &databases->slots[number];
+    return options;
+}
+
 static enum anystore_status open_one(struct databases *databases, unsigned number,
                                      struct anystore_error *error)
 {
-    struct anystore_options options = databases->options;
+    struct anystore_options options = options_of(databases, number);
     options.path = databases->paths[number];
     options.sibling = databases_store(databases, 0);
     struct anystore *store = anystore_open(&options, error);
@@ -181,7 +213,8 @@ static bool start(struct databases *databases)
 static bool open_present(struct databases *databases, struct anystore_error *error)
 {
     struct anystore_options nothing = {0};
-    struct anystore *first = anystore_open(&databases->options, error);
+    struct anystore_options options = options_of(databases, 0);
+    struct anystore *first = anystore_open(&options, error);
     atomic_store(&databases->stores[0], first);
     databases->nothing = first ? anystore_open(&nothing, error) : NULL;
     if (!databases->nothing)
@@ -196,17 +229,18 @@ static bool open_present(struct databases *databases, struct anystore_error *err
     return false;
 }
 
-struct databases *databases_new(const struct anystore_options *options, unsigned count,
-                                struct log *log, struct anystore_error *error)
+struct databases *databases_new(const struct databases_options *options,
+                                struct anystore_error *error)
 {
     struct databases *databases = calloc(1, sizeof *databases);
     if (!databases) {
         *error = (struct anystore_error){.status = ANYSTORE_NOMEM, .text = "out of memory"};
         return NULL;
     }
-    databases->options = *options;
-    databases->log = log;
-    databases->count = count;
+    databases->all = *options;
+    databases->options = options->first;
+    databases->log = options->log;
+    databases->count = options->count;
     if (open_present(databases, error))
         return databases;
     databases_free(databases);

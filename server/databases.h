@@ -37,10 +37,19 @@ static inline bool database_is_single(database_bits bits)
     return bits != 0 && (bits & (bits - 1)) == 0;
 }
 
-/* Opens the first database and all others below `count` that have a file.  The options are those of the
- * first; its key must stay until databases_free.  NULL and *error on failure. */
-struct databases *databases_new(const struct anystore_options *options, unsigned count,
-                                struct log *log, struct anystore_error *error);
+struct databases_options {
+    /* Of the first; its key must stay until databases_free.  What it says of expiry is not used, but: */
+    struct anystore_options first;
+    void (*on_expired)(unsigned database, const void *key, size_t key_size, void *arg);
+    bool (*wants_expired)(void *arg);
+    void *expired_arg;
+    unsigned count;
+    struct log *log;
+};
+
+/* Opens the first database and all others below `count` that have a file.  NULL and *error on failure. */
+struct databases *databases_new(const struct databases_options *options,
+                                struct anystore_error *error);
 
 /* Ends the thread, when it has done what was submitted, and closes all.  Takes NULL. */
 void databases_free(struct databases *databases);

@@ -13,7 +13,8 @@
 
 /* The layout is part of the protocol between servers (peer_frame.h). */
 struct interest {
-    atomic_uint_least32_t names; /* channels and patterns that somebody is subscribed to */
+    atomic_uint_least32_t names;  /* channels and patterns that somebody is subscribed to */
+    atomic_uint_least32_t events; /* classes of keyspace events (notify.h) that they are told of */
 };
 
 /* A page of one's own: its descriptor, or -1 (errno); *page is set to where it is to be written. */

@@ -21,6 +21,7 @@
 #include "latency.h"
 #include "listener.h"
 #include "log.h"
+#include "notify.h"
 #include "peers.h"
 #include "pubsub.h"
 #include "server.h"
@@ -258,7 +259,10 @@ static bool start(struct main_loop *loop)
     loop->listener = listener_open(server, loop->base, &cause);
     if (!loop->listener || !startup_open_store(server, &cause))
         return say_and_free(cause);
-    if (!write_pid_file(loop) || !start_peers(server) || !start_workers(server))
+    if (!write_pid_file(loop) || !start_peers(server))
+        return false;
+    notify_start(server);
+    if (!start_workers(server))
         return false;
     listener_start(loop->listener);
     log_ready(loop);
@@ -274,6 +278,7 @@ static void end(struct main_loop *loop)
         worker_stop(server->workers[i]);
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_join(server->workers[i]);
+    notify_end(server);
     databases_free(server->databases);
     anystore_key_free(server->key);
     peers_stop(server->peers);
@@ -334,7 +339,9 @@ int main(int argc, char *argv[])
         return 0;
     }
     signal(SIGPIPE, SIG_IGN);
-    struct server server = {.started_ms = now_ms(), .on_shutdown = on_shutdown};
+    struct server server = {.started_ms = now_ms(),
+                            .on_shutdown = on_shutdown,
+                            .notify = {.mutex = PTHREAD_MUTEX_INITIALIZER}};
     struct main_loop loop = {.server = &server, .wake_fd = -1};
     server.main_loop = &loop;
     server.executable = realpath("/proc/self/exe", NULL);

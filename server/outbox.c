@@ -6,7 +6,7 @@
 #include "pubsub.h"
 #include "server.h"
 
-int64_t outbox_add(struct outbox *outbox, struct server *server, struct message *message)
+static void append(struct outbox *outbox, struct message *message)
 {
     message->next = NULL;
     if (outbox->last)
@@ -16,7 +16,26 @@ int64_t outbox_add(struct outbox *outbox, struct server *server, struct message 
     outbox->last = message;
     if (!outbox->unsettled)
         outbox->unsettled = message;
+}
+
+int64_t outbox_add(struct outbox *outbox, struct server *server, struct message *message)
+{
+    append(outbox, message);
     return pubsub_address(server->pubsub, message, &message->deliveries);
+}
+
+void outbox_add_here(struct outbox *outbox, struct server *server, struct message *message)
+{
+    message->here_only = true;
+    if (pubsub_address(server->pubsub, message, &message->deliveries) > 0)
+        append(outbox, message);
+    else
+        message_release(message);
+}
+
+void outbox_add_there(struct outbox *outbox, struct message *message)
+{
+    append(outbox, message);
 }
 
 void outbox_send(struct outbox *outbox, struct server *server, bool committed)
@@ -27,7 +46,8 @@ void outbox_send(struct outbox *outbox, struct server *server, bool committed)
         struct message *next = message->next;
         if (committed || !message->depends) {
             message->next = NULL;
-            peers_relay(server->peers, message);
+            if (!message->here_only)
+                peers_relay(server->peers, message);
             pubsub_deliver(message->deliveries);
         } else {
             pubsub_forget(message->deliveries);

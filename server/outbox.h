@@ -25,6 +25,11 @@ struct outbox {
  * are at this server. */
 int64_t outbox_add(struct outbox *outbox, struct server *server, struct message *message);
 
+/* Keeps a message that is for the subscribers of this server only (dropped if there are none), or one
+ * that is for other servers only.  Both take it over. */
+void outbox_add_here(struct outbox *outbox, struct server *server, struct message *message);
+void outbox_add_there(struct outbox *outbox, struct message *message);
+
 /* Sends what waits: at once behind a command that is not part of an update, else at the end of the
  * update; if that was not committed, only what does not depend on it. */
 void outbox_send(struct outbox *outbox, struct server *server, bool committed);

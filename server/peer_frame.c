@@ -7,7 +7,14 @@
 static const char magic[8] = {'A', 'N', 'Y', 'P', 'E', 'E', 'R', '1'};
 
 enum { HELLO_RUN_ID = 8, HELLO_NUMBER = 48, HELLO_END = 56 };
-enum { FRAME_KIND = 0, FRAME_ZERO = 4, FRAME_NAME = 16, FRAME_PAYLOAD = 24 };
+enum {
+    FRAME_KIND = 0,
+    FRAME_CLASS = 4,
+    FRAME_DATABASE = 8,
+    FRAME_ZERO = 12,
+    FRAME_NAME = 16,
+    FRAME_PAYLOAD = 24
+};
 
 static void put(uint8_t *out, uint64_t value, size_t bytes)
 {
@@ -53,6 +60,8 @@ void peer_frame_write(uint8_t *out, const struct message *message)
 {
     memset(out, 0, PEER_FRAME_SIZE);
     put(out + FRAME_KIND, (uint64_t)message->kind, 4);
+    put(out + FRAME_CLASS, message->class, 4);
+    put(out + FRAME_DATABASE, message->database, 4);
     put(out + FRAME_NAME, message->name_size, 8);
     put(out + FRAME_PAYLOAD, message->payload_size, 8);
 }
@@ -71,12 +80,18 @@ enum peer_parse peer_frame_read(const uint8_t *in, size_t available, uint64_t mo
     *size = PEER_FRAME_SIZE + (size_t)name_size + (size_t)payload_size;
     if (available < *size)
         return PEER_PARSE_MORE;
-    if (take(in + FRAME_KIND, 4) != MESSAGE_CHANNEL)
+    uint64_t kind = take(in + FRAME_KIND, 4);
+    uint64_t class = take(in + FRAME_CLASS, 4), database = take(in + FRAME_DATABASE, 4);
+    if (kind != MESSAGE_CHANNEL && kind != MESSAGE_EVENT)
         return PEER_PARSE_SKIP;
-    if (take(in + FRAME_ZERO, 4) != 0 || take(in + FRAME_ZERO + 4, 8) != 0)
+    if (take(in + FRAME_ZERO, 4) != 0 || (kind == MESSAGE_CHANNEL && (class || database)))
         return PEER_PARSE_BAD;
     const struct resp_arg name = {in + PEER_FRAME_SIZE, (size_t)name_size};
     const struct resp_arg payload = {in + PEER_FRAME_SIZE + name_size, (size_t)payload_size};
-    *message = message_new(MESSAGE_CHANNEL, &name, &payload);
-    return *message ? PEER_PARSE_MESSAGE : PEER_PARSE_NOMEM;
+    *message = message_new((enum message_kind)kind, &name, &payload);
+    if (!*message)
+        return PEER_PARSE_NOMEM;
+    (*message)->class = (unsigned)class;
+    (*message)->database = (unsigned)database;
+    return PEER_PARSE_MESSAGE;
 }

@@ -7,9 +7,11 @@
  *
  * hello, 64 bytes         frame, 32 bytes, then name and payload
  *  0  8  "ANYPEER1"        0  4  kind (enum message_kind); an unknown one is skipped
- *  8 40  run id, hex       4 12  zero
- * 48  8  link number      16  8  size of the name
- * 56  8  zero             24  8  size of the payload
+ *  8 40  run id, hex       4  4  of an event its class (notify.h), else zero
+ * 48  8  link number       8  4  of an event the number of the database, else zero
+ * 56  8  zero             12  4  zero
+ *                         16  8  size of the name
+ *                         24  8  size of the payload
  *
  * The numbers of a server's links to one listener rise: of two links the higher one holds, so that what
  * is left in an older one cannot come behind newer messages. */

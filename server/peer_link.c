@@ -57,15 +57,19 @@ static uint64_t drop_waiting_locked(struct peer_link *link)
     return dropped;
 }
 
-static bool wants_locked(const struct peer_link *link)
+static bool wants_locked(const struct peer_link *link, const struct message *message)
 {
-    return !link->interest || atomic_load(&link->interest->names) > 0;
+    if (!link->interest)
+        return true;
+    if (message->kind == MESSAGE_EVENT && !(atomic_load(&link->interest->events) & message->class))
+        return false;
+    return atomic_load(&link->interest->names) > 0;
 }
 
 bool link_push_locked(struct peer_link *link, struct message *message, uint64_t most_bytes)
 {
     struct peers *peers = link->peers;
-    if (!wants_locked(link))
+    if (!wants_locked(link, message))
         return false;
     size_t cost = cost_of(message);
     /* One message always fits, as with a client: the limit is looked at when more is to come. */

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "log.h"
 #include "message.h"
+#include "notify.h"
 #include "peers_internal.h"
 #include "pubsub.h"
 #include "resp/buffer.h"
@@ -56,9 +57,13 @@ void visitors_free(struct peers *peers)
 
 static void pass_on(struct peers *peers, struct message *message)
 {
-    struct delivery *deliveries = NULL;
-    pubsub_address(peers->server->pubsub, message, &deliveries);
-    pubsub_deliver(deliveries);
+    if (message->kind == MESSAGE_EVENT) {
+        notify_hear(peers->server, message);
+    } else {
+        struct delivery *deliveries = NULL;
+        pubsub_address(peers->server->pubsub, message, &deliveries);
+        pubsub_deliver(deliveries);
+    }
     message_release(message);
     atomic_fetch_add_explicit(&peers->received, 1, memory_order_relaxed);
 }

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "config.h"
 #include "log.h"
+#include "notify.h"
 #include "peers_internal.h"
 #include "pubsub.h"
 #include "server.h"
@@ -49,6 +50,29 @@ void peers_relay(struct peers *peers, struct message *message)
     if (wake)
         wake_locked(peers);
     pthread_mutex_unlock(&peers->mutex);
+}
+
+void peers_show_events(struct peers *peers, unsigned classes)
+{
+    if (peers && peers->interest)
+        atomic_store(&peers->interest->events, classes);
+}
+
+bool peers_wanted_events(struct peers *peers, unsigned *classes)
+{
+    *classes = 0;
+    if (!peers)
+        return false;
+    pthread_mutex_lock(&peers->mutex);
+    place_news(&peers->place, on_found, peers);
+    bool all = peers->place.directory >= 0;
+    for (const struct peer_link *link = peers->links; link; link = link->next) {
+        all = all && link->interest;
+        if (link->interest)
+            *classes |= (unsigned)atomic_load(&link->interest->events);
+    }
+    pthread_mutex_unlock(&peers->mutex);
+    return all;
 }
 
 void peers_figures(struct peers *peers, struct peer_figures *figures)
@@ -195,6 +219,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     if (peers->listen_event)
         event_add(peers->listen_event, NULL);
     look_for_news(peers);
+    notify_tidy(peers->server);
     peers_end_if_done(peers);
 }
 

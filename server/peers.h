@@ -8,6 +8,7 @@
 #ifndef SERVER_PEERS_H
 #define SERVER_PEERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct message;
@@ -26,6 +27,13 @@ void peers_stop(struct peers *peers);
 /* Sends a message to all peers that have subscribers, those included that have just started.  Messages
  * of one thread keep their order.  Any thread; never waits for a peer.  Takes NULL. */
 void peers_relay(struct peers *peers, struct message *message);
+
+/* Shows peers which classes of keyspace events this server wants.  Any thread; takes NULL. */
+void peers_show_events(struct peers *peers, unsigned classes);
+
+/* Which classes any of the others wants.  False if that is not known of all: somebody has just started,
+ * or there is no link.  Any thread; takes NULL. */
+bool peers_wanted_events(struct peers *peers, unsigned *classes);
 
 /* For INFO; counted for each peer. */
 struct peer_figures {

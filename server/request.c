@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "connection.h"
+#include "notify.h"
 #include "server.h"
 
 enum {
@@ -249,17 +250,32 @@ void reply_help(struct request *request, const char *const *lines)
 
 /* ---- The store ---------------------------------------------------------------------------- */
 
-void count_lookup(struct request *request, bool there)
+static void count_one(struct request *request, bool there)
 {
     struct server_stats *stats = &request->server->stats;
     atomic_fetch_add_explicit(there ? &stats->keyspace_hits : &stats->keyspace_misses, 1,
                               memory_order_relaxed);
 }
 
+void count_lookup(struct request *request, const struct resp_arg *key, bool there)
+{
+    count_one(request, there);
+    if (!there)
+        notify_event(request, NOTIFY_KEY_MISS, "keymiss", key);
+}
+
 bool read_key(struct request *request, const struct resp_arg *key, struct anystore_value *value)
 {
     bool there = anystore_get(request->txn, key->data, key->size, value);
-    count_lookup(request, there);
+    count_lookup(request, key, there);
+    return there;
+}
+
+bool read_key_quietly(struct request *request, const struct resp_arg *key,
+                      struct anystore_value *value)
+{
+    bool there = anystore_get(request->txn, key->data, key->size, value);
+    count_one(request, there);
     return there;
 }
 

@@ -55,11 +55,16 @@ void reply_out_of_memory(struct request *request);
 /* What <container> HELP answers; `lines` ends with NULL. */
 void reply_help(struct request *request, const char *const *lines);
 
-/* Counts a lookup of a command that only reads for keyspace_hits and keyspace_misses. */
-void count_lookup(struct request *request, bool there);
+/* Counts a lookup of a command that only reads for keyspace_hits and keyspace_misses, and tells of a
+ * miss. */
+void count_lookup(struct request *request, const struct resp_arg *key, bool there);
 
 /* Looks a key up for a command that only reads, and counts that.  value may be NULL. */
 bool read_key(struct request *request, const struct resp_arg *key, struct anystore_value *value);
+
+/* The same without an event for a miss. */
+bool read_key_quietly(struct request *request, const struct resp_arg *key,
+                      struct anystore_value *value);
 
 /* Replies the error of a change that the store refused (memory, size) and sets store_failed.  True
  * if there was none. */

@@ -3,6 +3,7 @@
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,6 +29,14 @@ struct slowlog;
 struct tally;
 struct worker;
 
+/* See notify.h. */
+struct server_notify {
+    pthread_mutex_t mutex;
+    bool active;                        /* guard: mutex; between notify_start and notify_end */
+    atomic_uint own;                    /* flags of this server; 0 without K and E */
+    _Atomic(_Atomic uint64_t *) wanted; /* the number whose low bits are what all servers want */
+};
+
 /* Counters for INFO. */
 struct server_stats {
     atomic_uint_fast64_t connections_received, connections_rejected, commands_processed, bytes_read,
@@ -52,6 +61,7 @@ struct server {
     struct latency *latency;
     struct histogram commit_times; /* writes, from the worker to the disk and back */
     struct pause pause;
+    struct server_notify notify;
     struct monitors monitors;
     struct worker **workers;
     unsigned worker_count;

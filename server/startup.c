@@ -18,6 +18,7 @@
 #include "config.h"
 #include "databases.h"
 #include "log.h"
+#include "notify.h"
 #include "server.h"
 
 #define KEY_NAME "anystore.key"
@@ -192,7 +193,13 @@ static void on_store_log(enum anystore_log_level level, const char *text, void *
 
 bool startup_open_store(struct server *server, char **cause)
 {
-    struct anystore_options options = {.on_log = on_store_log, .log_arg = server->log};
+    struct databases_options options = {
+        .first = {.on_log = on_store_log, .log_arg = server->log},
+        .on_expired = notify_expired,
+        .wants_expired = notify_wants_expired,
+        .expired_arg = server,
+        .count = (unsigned)config_number(server->config, CONFIG_DATABASES),
+        .log = server->log};
     struct anystore_error error = {0};
     *cause = NULL;
     if (config_flag(server->config, CONFIG_PERSISTENCE)) {
@@ -207,12 +214,11 @@ bool startup_open_store(struct server *server, char **cause)
         if (!server->key)
             return fail(cause, strdup(error.text));
         unsetenv("ANYSTORE_KEY"); /* for what this process might start */
-        options.path = server->data_path;
-        options.key = server->key;
+        options.first.path = server->data_path;
+        options.first.key = server->key;
         if (config_number(server->config, CONFIG_FSYNC) == CONFIG_FSYNC_NO)
-            options.fsync = ANYSTORE_FSYNC_NO;
+            options.first.fsync = ANYSTORE_FSYNC_NO;
     }
-    server->databases = databases_new(
-        &options, (unsigned)config_number(server->config, CONFIG_DATABASES), server->log, &error);
+    server->databases = databases_new(&options, &error);
     return server->databases ? true : fail(cause, strdup(error.text));
 }

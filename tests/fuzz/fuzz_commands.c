@@ -27,6 +27,7 @@
 #include "databases.h"
 #include "latency.h"
 #include "log.h"
+#include "notify.h"
 #include "pubsub.h"
 #include "reply_reader.h"
 #include "request.h"
@@ -60,10 +61,10 @@ static void set(struct server *server, enum config_id id, const char *value)
 
 static void open_server(struct server *server, struct worker *worker)
 {
-    struct anystore_options options = {.path = NULL};
     struct anystore_error error;
     char *cause = NULL;
-    *server = (struct server){.on_shutdown = on_shutdown, .run_id = "0"};
+    *server = (struct server){
+        .on_shutdown = on_shutdown, .run_id = "0", .notify = {.mutex = PTHREAD_MUTEX_INITIALIZER}};
     server->config = config_new();
     server->log = log_open("/dev/null", LOG_WARNING, &cause);
     server->commands = command_table_new();
@@ -71,7 +72,12 @@ static void open_server(struct server *server, struct worker *worker)
     server->pubsub = pubsub_new();
     server->slowlog = slowlog_new();
     server->latency = latency_new();
-    server->databases = databases_new(&options, DATABASES, server->log, &error);
+    const struct databases_options options = {.on_expired = notify_expired,
+                                              .wants_expired = notify_wants_expired,
+                                              .expired_arg = server,
+                                              .count = DATABASES,
+                                              .log = server->log};
+    server->databases = databases_new(&options, &error);
     require(server->config && server->log && server->commands && server->clients &&
                 server->pubsub && server->slowlog && server->latency && server->databases,
             "no server");
@@ -82,6 +88,7 @@ static void open_server(struct server *server, struct worker *worker)
     set(server, CONFIG_ENABLE_DEBUG_COMMAND, "yes");
     set(server, CONFIG_PROTO_MAX_BULK_LEN, "1mb");
     set(server, CONFIG_SLOWLOG_LOG_SLOWER_THAN, "0");
+    notify_start(server);
     *worker = (struct worker){.server = server, .wake_fd = eventfd(0, EFD_CLOEXEC)};
     worker->deliveries_end = &worker->deliveries;
     worker->tally = server->tally ? tally_block_new(server->tally) : NULL;

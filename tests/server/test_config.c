@@ -98,6 +98,7 @@ static void test_defaults(void **state)
         {CONFIG_LATENCY_TRACKING_INFO_PERCENTILES, "latency-tracking-info-percentiles",
          "50 99 99.9"},
         {CONFIG_LATENCY_MONITOR_THRESHOLD, "latency-monitor-threshold", "0"},
+        {CONFIG_NOTIFY_KEYSPACE_EVENTS, "notify-keyspace-events", ""},
         {CONFIG_ENABLE_DEBUG_COMMAND, "enable-debug-command", "no"},
         {CONFIG_SAVE, "save", ""},
         {CONFIG_APPENDONLY, "appendonly", "no"},
@@ -162,7 +163,8 @@ static void test_mutable(void **state)
                                               CONFIG_SLOWLOG_MAX_LEN,
                                               CONFIG_LATENCY_TRACKING,
                                               CONFIG_LATENCY_TRACKING_INFO_PERCENTILES,
-                                              CONFIG_LATENCY_MONITOR_THRESHOLD};
+                                              CONFIG_LATENCY_MONITOR_THRESHOLD,
+                                              CONFIG_NOTIFY_KEYSPACE_EVENTS};
     size_t found = 0;
     for (enum config_id id = 0; id < CONFIG_COUNT; id++) {
         if (!config_row(id)->mutable)

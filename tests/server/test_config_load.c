@@ -277,7 +277,7 @@ static void test_directives_of_redis(void **state)
     (void)state;
     static const char *const names[] = {"maxmemory",   "appendfilename", "tls-port",
                                         "loadmodule",  "rename-command", "maxmemory-policy",
-                                        "RDBchecksum", "sentinel",       "notify-keyspace-events"};
+                                        "RDBchecksum", "sentinel",       "oom-score-adj"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char text[100];
         char cause[200];

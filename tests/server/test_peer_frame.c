@@ -87,6 +87,35 @@ static void test_golden_frame(void **state)
     message_release(message);
 }
 
+static void test_golden_event(void **state)
+{
+    (void)state;
+    static const uint8_t golden[] = "\2\0\0\0"
+                                    "\4\2\0\0"
+                                    "\7\0\0\0"
+                                    "\0\0\0\0"
+                                    "\3\0\0\0\0\0\0\0"
+                                    "\1\0\0\0\0\0\0\0"
+                                    "delk";
+    struct message *message = make("del", 3, "k", 1), *back = NULL;
+    size_t size, found;
+    message->kind = MESSAGE_EVENT;
+    message->class = 0x204;
+    message->database = 7;
+    uint8_t *frame = frame_of(message, &size);
+    assert_int_equal(size, sizeof golden - 1);
+    assert_memory_equal(frame, golden, size);
+    assert_int_equal(peer_frame_read(frame, size, 100, &found, &back), PEER_PARSE_MESSAGE);
+    assert_int_equal(back->kind, MESSAGE_EVENT);
+    assert_int_equal(back->class, 0x204);
+    assert_int_equal(back->database, 7);
+    message_release(back);
+    frame[0] = MESSAGE_CHANNEL; /* which has neither */
+    assert_int_equal(peer_frame_read(frame, size, 100, &found, &back), PEER_PARSE_BAD);
+    free(frame);
+    message_release(message);
+}
+
 /* Every length there and back; each beginning of a frame is incomplete, read from a piece of memory of
  * just that size. */
 static void test_there_and_back(void **state)
@@ -173,7 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hello),          cmocka_unit_test(test_golden_frame),
         cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_noise),          cmocka_unit_test(test_golden_event),
     };
     return cmocka_run_group_tests(tests, seed, NULL);
 }
