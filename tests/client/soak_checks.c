@@ -127,7 +127,8 @@ void soak_check_counters(const struct soak_load *load, const struct server *serv
     redisFree(client);
 }
 
-/* anystore.db or anystore.N.db, alone or with .lock or .spare behind it. */
+/* anystore.db or anystore.N.db, alone or with .lock or .spare behind it; and the directory of the
+ * servers' sockets, where names of killed ones may be left. */
 static bool belongs(const char *name)
 {
     if (strncmp(name, "anystore.", 9) != 0)
@@ -138,7 +139,8 @@ static bool belongs(const char *name)
         if (*name++ != '.')
             return false;
     }
-    return !strcmp(name, "db") || !strcmp(name, "db.lock") || !strcmp(name, "db.spare");
+    return !strcmp(name, "db") || !strcmp(name, "db.lock") || !strcmp(name, "db.spare") ||
+           !strcmp(name, "db.peers");
 }
 
 void soak_check_names(const char *directory)

@@ -180,7 +180,7 @@ static void append_word(struct soak_client *client, const char *word, size_t siz
 static void encode(struct soak_client *client, const char *pattern, struct bytes *out)
 {
     struct bytes words[WORDS] = {0};
-    struct raw_arg args[WORDS];
+    struct raw_arg args[WORDS] = {0};
     size_t count = 0;
     for (const char *word = pattern; *word && count < WORDS; count++) {
         size_t size = strcspn(word, " ");
