@@ -115,8 +115,8 @@ static const struct pattern writes[] = {
 };
 
 /* Sent in other ways here; or they would end or change what the soak is about: servers, their
- * options, the connection.  SWAPDB: servers that lag behind at that moment may take its half-way
- * state for the new one (docs/reliability.md, "Known faults"); to be sent when that is mended. */
+ * options, the connection.  SWAPDB: writes are refused after it, under load (docs/reliability.md,
+ * "Known faults"); to be sent when that is mended. */
 static const char *const others[] = {
     "select",     "multi",       "exec",         "discard",   "watch",    "unwatch", "subscribe",
     "psubscribe", "unsubscribe", "punsubscribe", "debug",     "shutdown", "monitor", "quit",
