@@ -9,11 +9,17 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/crypto.h>
 
 #include "error.h"
 #include "store_internal.h"
+
+/* How often, and after which time, a reader looks again at a file that is ahead of its mark: that ends
+ * when the lock holder is done, or this process's commit thread has had the lock. */
+#define AHEAD_TRIES   100000
+#define AHEAD_WAIT_NS 200000
 
 /* What has been read but not published yet. */
 struct news {
@@ -395,9 +401,22 @@ static enum anystore_status sync_name(struct anystore *store, struct anystore_er
     return ANYSTORE_OK;
 }
 
-enum anystore_status refresh_to_mark(struct anystore *store, struct anystore_error *error)
+/* The file is the truth: the commit thread takes the lock and puts the mark right. */
+static void ask_to_heal(struct anystore *store)
+{
+    pthread_mutex_lock(&store->queue_mutex);
+    store->heal = true;
+    pthread_cond_signal(&store->queue_changed);
+    pthread_mutex_unlock(&store->queue_mutex);
+}
+
+/* One try.  *ahead: the file holds a base beyond the mark, so two stores are being exchanged this moment
+ * (several.c), or the process that did that has died. */
+static enum anystore_status catch_up(struct anystore *store, bool *ahead,
+                                     struct anystore_error *error)
 {
     enum anystore_status status = ANYSTORE_OK;
+    *ahead = false;
     pthread_mutex_lock(&store->refresh_mutex);
     uint64_t mark = store_mark(store);
     /* While this process holds the file lock nobody can be ahead of it. */
@@ -405,25 +424,34 @@ enum anystore_status refresh_to_mark(struct anystore *store, struct anystore_err
         struct news news;
         news_init(&news, store);
         status = read_news(store, &news, false, mark, error);
-        /* A mark that the file does not reach is damaged, and vouches for nothing; nor does it for a base
-         * beyond it, of two files that were exchanged this moment (several.c). */
-        if (status == ANYSTORE_OK && news.fd >= 0 && news.chain.generation != mark)
+        *ahead = status == ANYSTORE_OK && news.fd >= 0 && news.chain.generation > mark;
+        /* A mark that the file does not reach is damaged, and vouches for nothing. */
+        if (status == ANYSTORE_OK && news.fd >= 0 && news.chain.generation < mark)
             status = sync_name(store, error);
-        if (status == ANYSTORE_OK)
+        if (status == ANYSTORE_OK && !*ahead)
             status = publish_news(store, &news, error);
         news_free(&news, store->disk);
     }
-    bool damaged_mark =
-        status == ANYSTORE_OK && mark > store->chain.generation && !store->commit_in_progress;
+    bool behind = mark > store->chain.generation && !store->commit_in_progress;
     pthread_mutex_unlock(&store->refresh_mutex);
-    if (damaged_mark) {
-        /* The file is the truth and it is loaded: the commit thread puts the mark right. */
-        pthread_mutex_lock(&store->queue_mutex);
-        store->heal = true;
-        pthread_cond_signal(&store->queue_changed);
-        pthread_mutex_unlock(&store->queue_mutex);
-    }
+    if (status == ANYSTORE_OK && behind)
+        ask_to_heal(store);
     return status;
+}
+
+enum anystore_status refresh_to_mark(struct anystore *store, struct anystore_error *error)
+{
+    bool ahead = false;
+    enum anystore_status status = ANYSTORE_OK;
+    for (int i = 0; i < AHEAD_TRIES; i++) {
+        status = catch_up(store, &ahead, error);
+        if (status != ANYSTORE_OK || !ahead)
+            return status;
+        static const struct timespec moment = {.tv_nsec = AHEAD_WAIT_NS};
+        nanosleep(&moment, NULL);
+    }
+    return error_set(error, ANYSTORE_REPLACED, "%s is ahead of its lock file, and stays so",
+                     store->path);
 }
 
 /* What the lock holder found in the file becomes durable, if its writer died before it could see to

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -226,6 +227,55 @@ static void test_swap_by_another_process(void **state)
         if (i % 4 == 1)
             support_put(other->stores[i % 2], "more", "than before");
     }
+    process_end(&two);
+    process_end(&one);
+    support_directory_free(directory);
+}
+
+static struct {
+    struct process *process;
+    atomic_bool end;
+} looking;
+
+/* Looks now and then, so that it has something to catch up with at any moment of an exchange. */
+static void *look_now_and_then(void *arg)
+{
+    struct support_random random = support_random_new(5);
+    (void)arg;
+    while (!atomic_load(&looking.end)) {
+        const struct timespec moment = {.tv_nsec = (long)support_random_below(&random, 400) * 1000};
+        support_get_number(looking.process->stores[0], "x");
+        support_get_number(looking.process->stores[1], "x");
+        nanosleep(&moment, NULL);
+    }
+    return NULL;
+}
+
+/* A process that catches up in the middle of an exchange does not stay with what was there before. */
+static void test_looks_during_swaps(void **state)
+{
+    (void)state;
+    char *directory = support_directory_new();
+    struct process one, two;
+    struct anystore_error error;
+    pthread_t thread;
+    process_start(&one, directory, &disk_system);
+    process_start(&two, directory, &disk_system);
+    looking.process = &two;
+    atomic_store(&looking.end, false);
+    assert_int_equal(pthread_create(&thread, NULL, look_now_and_then, NULL), 0);
+    for (int i = 1; i <= (SUPPORT_SLOW ? 100 : 1000); i++) {
+        char a[16], b[16];
+        snprintf(a, sizeof a, "%d", 2 * i);
+        snprintf(b, sizeof b, "%d", 2 * i + 1);
+        support_put(one.stores[0], "x", a);
+        support_put(one.stores[1], "x", b);
+        assert_int_equal(anystore_swap(one.stores[0], one.stores[1], &error), ANYSTORE_OK);
+        support_expect(two.stores[0], "x", b);
+        support_expect(two.stores[1], "x", a);
+    }
+    atomic_store(&looking.end, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
     process_end(&two);
     process_end(&one);
     support_directory_free(directory);
@@ -477,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_a_stranger_is_refused),
         cmocka_unit_test(test_swap),
         cmocka_unit_test(test_swap_by_another_process),
+        cmocka_unit_test(test_looks_during_swaps),
         cmocka_unit_test(test_all_at_once),
         cmocka_unit_test(test_failing_swaps),
         cmocka_unit_test(test_crashes),
