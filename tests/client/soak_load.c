@@ -71,6 +71,7 @@ static const struct pattern reads[] = {
 
 static const struct pattern writes[] = {
     {30, "SET %k %v"},
+    {1, "SWAPDB 0 1"},
     {10, "SET %k %v PX %t"},
     {5, "SET %k %v EX %l"},
     {5, "SET %k %v XX KEEPTTL"},
@@ -115,13 +116,12 @@ static const struct pattern writes[] = {
 };
 
 /* Sent in other ways here; or they would end or change what the soak is about: servers, their
- * options, the connection.  SWAPDB: writes are refused after it, under load (docs/reliability.md,
- * "Known faults"); to be sent when that is mended. */
+ * options, the connection. */
 static const char *const others[] = {
-    "select",     "multi",       "exec",         "discard",   "watch",    "unwatch", "subscribe",
-    "psubscribe", "unsubscribe", "punsubscribe", "debug",     "shutdown", "monitor", "quit",
-    "reset",      "auth",        "failover",     "replicaof", "slaveof",  "sync",    "psync",
-    "replconf",   "flushall",    "swapdb",       "asking",
+    "select",    "multi",      "exec",        "discard",      "watch",    "unwatch",
+    "subscribe", "psubscribe", "unsubscribe", "punsubscribe", "debug",    "shutdown",
+    "monitor",   "quit",       "reset",       "auth",         "failover", "replicaof",
+    "slaveof",   "sync",       "psync",       "replconf",     "flushall", "asking",
 };
 
 static const struct pattern *choose(struct random *random, const struct pattern *patterns,
