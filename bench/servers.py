@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -107,6 +108,12 @@ class Client:
 
 # ---- A process ----------------------------------------------------------------------------------
 
+STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+
+def set_signals(blocked):
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
 
 def free_port():
     with socket.socket() as probe:
@@ -115,9 +122,10 @@ def free_port():
 
 
 class Server:
-    """A running server.  `directory` holds its data and log and may have held data before."""
+    """A running server.  `directory` holds its data and log and may have held data before; `signals` is
+    the mask that it starts with."""
 
-    def __init__(self, programs, variant, directory):
+    def __init__(self, programs, variant, directory, signals):
         self.variant = variant
         self.is_ours = variant in ANYSTORE
         self.directory = directory
@@ -135,7 +143,8 @@ class Server:
         with open(self.log, "wb") as log:
             # A session of its own: Ctrl-C comes to us alone, and we end the servers.
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, start_new_session=True)
+                                            stderr=log, start_new_session=True,
+                                            preexec_fn=lambda: set_signals(signals))
         self.pid = self.process.pid
 
     def log_end(self):
@@ -242,8 +251,13 @@ class Fleet:
 
     def launch(self, variant, directory=None):
         """Starts a server without waiting for it."""
-        server = Server(self.programs, variant, directory or self.new_directory())
-        self.servers.append(server)
+        # Ctrl-C waits until the server is among those that are ended then.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        try:
+            server = Server(self.programs, variant, directory or self.new_directory(), before)
+            self.servers.append(server)
+        finally:
+            set_signals(before)
         return server
 
     def start(self, variant, directory=None):
