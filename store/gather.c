@@ -2,9 +2,9 @@
 /* When a round of group commit waits, and when it has learnt not to. */
 #include "gather.h"
 
-/* A wait lasts at most so many times what the last round took: a batch that is twice as large pays for
- * that. */
-#define PATIENCE 2
+/* A wait lasts at most this part of what the last round took.  Callers that need longer to come back are
+ * better off in two halves: one is served while the other comes. */
+#define PATIENCE(took_us) ((took_us) / 2)
 
 /* And never longer than this: who comes back at all does so soon, however slow the disk was. */
 #define MOST_US 4000
@@ -16,7 +16,7 @@ void gather_note_round(struct gather *gather, size_t ran, size_t waiting, uint64
                        uint64_t now_us)
 {
     gather->expected = ran + waiting;
-    uint64_t wait_us = PATIENCE * took_us;
+    uint64_t wait_us = PATIENCE(took_us);
     gather->until_us = now_us + (wait_us < MOST_US ? wait_us : MOST_US);
 }
 
@@ -32,7 +32,7 @@ bool gather_begin(struct gather *gather, uint64_t now_us)
 
 void gather_end(struct gather *gather, size_t waiting)
 {
-    if (4 * waiting >= 3 * gather->expected) {
+    if (waiting >= gather->expected) {
         gather->in_vain = 0;
         return;
     }

@@ -17,7 +17,7 @@
 struct gather {
     size_t expected;   /* requests that may come at once; 0 or 1: nothing to wait for */
     uint64_t until_us; /* the end of waiting, on the monotonic clock */
-    unsigned in_vain;  /* times in a row that too few came */
+    unsigned in_vain;  /* times in a row that not all came */
     unsigned rest;     /* rounds that are not to wait */
 };
 
