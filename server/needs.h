@@ -11,7 +11,7 @@ struct request;
 
 struct needs {
     unsigned flags; /* enum command_flags; for EXEC also of what is queued */
-    /* Databases that are read or written; with `several`, they have to be there together. */
+    /* Databases that are read or written; if they are several, they have to be there together. */
     database_bits read, write;
     database_bits open; /* have to be open, and are made if they are not there: to be watched, or
                          * looked into */
