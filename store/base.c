@@ -92,6 +92,7 @@ int base_adopt(struct anystore *store, int fd, const struct stat *file, const st
     store->file = *file;
     store->chain = *chain;
     store->base_retry_at = 0;
+    commit_forget_spare(store);
     store_note_file(store);
     pthread_mutex_unlock(&store->refresh_mutex);
     return old_fd;

@@ -31,24 +31,27 @@ static uint64_t monotonic_us(void)
 /* ---- The file ----------------------------------------------------------------------------- */
 
 /* Appends the changes to a copy of the file; *chain is the position behind them. */
-static enum anystore_status write_changes(struct anystore *store, int fd,
+static enum anystore_status write_changes(struct anystore *store, struct copy *copy,
                                           const struct pending *pending, struct chain *chain,
                                           struct anystore_error *error)
 {
     struct segment_writer writer;
-    segment_writer_begin(&writer, store->disk, fd, store->spare_path, &store->chain, FORMAT_DELTA,
-                         error);
+    segment_writer_begin(&writer, store->disk, copy->fd, store->spare_path, &store->chain,
+                         FORMAT_DELTA, error);
+    writer.roomy = format_has_room(&store->chain.header);
     pending_write(pending, &writer);
     enum anystore_status status =
         segment_writer_finish(&writer, store->chain.generation + 1, clock_now_ms());
     *chain = writer.chain;
+    if (status == ANYSTORE_OK)
+        commit_make_room(store, copy, chain->end);
     segment_writer_free(&writer);
     return status;
 }
 
 /* Durable and in place: now everybody may see it. */
 static void publish(struct anystore *store, struct pending *pending, const struct chain *chain,
-                    int fd, const struct stat *file)
+                    const struct copy *copy)
 {
     struct entry *garbage = NULL;
     struct map old;
@@ -61,9 +64,9 @@ static void publish(struct anystore *store, struct pending *pending, const struc
     atomic_store_explicit(&store->loaded, chain->generation, memory_order_release);
     store_note_map(store);
     view_unlock_exclusive(&store->view_lock);
-    store->disk->close(store->disk, store->fd);
-    store->fd = fd;
-    store->file = *file;
+    commit_keep_spare(store, store->fd, &store->file, store->chain.end);
+    store->fd = copy->fd;
+    store->file = copy->file;
     store->chain = *chain;
     store_note_file(store);
     pthread_mutex_unlock(&store->refresh_mutex);
@@ -79,21 +82,19 @@ static enum anystore_status persist(struct anystore *store, struct pending *pend
     /* What can fail for lack of memory comes before the file is touched. */
     if (!map_ready(pending->cleared ? &pending->map : &store->map))
         return error_nomem(error);
-    int fd = commit_begin_file(store, error);
-    if (fd < 0)
-        return error->status;
+    struct copy copy;
+    enum anystore_status status = commit_begin_file(store, &copy, error);
+    if (status != ANYSTORE_OK)
+        return status;
     struct chain chain;
-    struct stat st;
-    enum anystore_status status = write_changes(store, fd, pending, &chain, error);
-    if (status == ANYSTORE_OK && store->disk->fstat(store->disk, fd, &st) != 0)
-        status = error_system(error, "cannot examine %s", store->spare_path);
+    status = write_changes(store, &copy, pending, &chain, error);
     if (status == ANYSTORE_OK)
-        status = commit_install(store, fd, store->spare_path, error);
+        status = commit_install(store, copy.fd, store->spare_path, error);
     if (status == ANYSTORE_OK) {
-        publish(store, pending, &chain, fd, &st);
+        publish(store, pending, &chain, &copy);
     } else {
         /* A file whose write or sync failed is thrown away, never tried again. */
-        commit_drop_file(store, fd, store->spare_path);
+        commit_drop_file(store, copy.fd, store->spare_path);
     }
     chain_wipe(&chain);
     return status;

@@ -8,9 +8,14 @@
  *
  * What makes a spare of the same file id usable: writers only ever append to it, under the lock, first
  * the bytes that the data file has there and then changes of their own.  So whatever a writer that
- * died left behind, it agrees with the data file as far as that goes, and what is beyond is cut off.
- * Only a power cut can leave something else (blocks that were never written); no process outlives that,
- * and who opens a store throws the spare away.  The last bytes are compared all the same. */
+ * died left behind, it agrees with the data file up to some point, and what is beyond is written over or
+ * cut off.  Only a power cut can leave something else (blocks that
+ * were never written); no process outlives that, and who opens a store throws the spare away.  The last block is
+ * compared, or written again, all the same.
+ *
+ * The file that was the data file before the last commit that this process knows of stays open: if it has the
+ * spare's name, it is known how far it agrees, and nothing is compared. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,8 +24,13 @@
 #include "error.h"
 #include "store_internal.h"
 
-/* Compared with the data file at the end of a spare: a block, so a few small commits. */
-#define COMPARE_BYTES 4096
+/* How much is compared with the data file at once, and copied again: a block. */
+#define COMPARE_BYTES FORMAT_BLOCK_BYTES
+
+/* Room is made for about so many commits as the one that needs it, within limits. */
+#define ROOM_COMMITS 32
+#define ROOM_LEAST   ((uint64_t)16 << 10)
+#define ROOM_MOST    ((uint64_t)1 << 20)
 
 /* ---- Making a file ------------------------------------------------------------------------ */
 
@@ -49,76 +59,187 @@ static bool same_bytes(const struct anystore *store, int fd, uint64_t offset, si
            memcmp(own, other, size) == 0;
 }
 
-/* Whether the file is an older state of the chain; *size is how far it agrees with the data file. */
-static bool is_spare(const struct anystore *store, int fd, uint64_t *size)
+/* How far a spare of the same file id agrees with the data file, at least: behind the last block in
+ * which it does. */
+static uint64_t agreement(const struct anystore *store, const struct copy *copy)
 {
-    struct stat st;
-    if (store->disk->fstat(store->disk, fd, &st) != 0 || !S_ISREG(st.st_mode) ||
-        st.st_nlink != 1 || /* somebody keeps it under another name, as a backup */
-        (st.st_dev == store->file.st_dev && st.st_ino == store->file.st_ino) ||
-        st.st_size < FORMAT_HEADER_BYTES || !same_bytes(store, fd, 0, FORMAT_HEADER_BYTES))
-        return false;
-    *size = (uint64_t)st.st_size;
-    if (*size > store->chain.end) {
-        /* Changes of a writer that died before it could exchange the names. */
-        if (store->disk->ftruncate(store->disk, fd, (off_t)store->chain.end) != 0)
-            return false;
-        *size = store->chain.end;
+    uint64_t size = copy->size < store->chain.end ? copy->size : store->chain.end;
+    while (size > FORMAT_HEADER_BYTES) {
+        uint64_t start = (size - 1) / COMPARE_BYTES * COMPARE_BYTES;
+        if (same_bytes(store, copy->fd, start, (size_t)(size - start)))
+            return size;
+        size = start;
     }
-    size_t compared = *size < COMPARE_BYTES ? (size_t)*size : COMPARE_BYTES;
-    return same_bytes(store, fd, *size - compared, compared);
+    return FORMAT_HEADER_BYTES;
 }
 
-/* The spare, brought to the state of the data file; -1 if there is none that can be. */
-static int use_spare(struct anystore *store, uint64_t *copied)
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Whether it is a file that nobody keeps under another name, as a backup. */
+static bool is_own(const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && st->st_nlink == 1;
+}
+
+/* Whether the file is as it was when it was left.  A writer that died has first written what it lacks there. */
+static bool room_begins(const struct anystore *store, const struct copy *copy)
+{
+    static const uint8_t zeros[FORMAT_END_BYTES];
+    uint8_t next[FORMAT_END_BYTES];
+    return copy->size == copy->agreed ||
+           (format_has_room(&store->chain.header) &&
+            disk_read_exact(store->disk, copy->fd, next, sizeof next, (off_t)copy->agreed) &&
+            memcmp(next, zeros, sizeof next) == 0);
+}
+
+/* The spare that is known, if it has that name still. */
+static bool take_known(struct anystore *store, struct copy *copy)
+{
+    struct stat st;
+    *copy = store->spare;
+    store->spare.fd = -1;
+    if (copy->fd < 0)
+        return false;
+    if (store->disk->stat(store->disk, store->spare_path, &st) == 0 && is_own(&st) &&
+        same_file(&st, &copy->file) && (uint64_t)st.st_size >= copy->agreed) {
+        copy->size = (uint64_t)st.st_size;
+        copy->clean = st.st_size == copy->file.st_size && room_begins(store, copy);
+        return true;
+    }
+    store->disk->close(store->disk, copy->fd);
+    return false;
+}
+
+/* Whatever has that name, if it is an older state of the chain. */
+static bool take_found(struct anystore *store, struct copy *copy)
 {
     const struct disk *disk = store->disk;
-    int fd = disk->open(disk, store->spare_path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
-    uint64_t size = 0;
-    if (is_spare(store, fd, &size) &&
-        disk_append(disk, store->fd, fd, (off_t)size, (off_t)store->chain.end)) {
-        *copied = store->chain.end - size;
-        return fd;
+    copy->fd = disk->open(disk, store->spare_path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (copy->fd < 0)
+        return false;
+    if (disk->fstat(disk, copy->fd, &copy->file) == 0 && is_own(&copy->file) &&
+        !same_file(&copy->file, &store->file) && copy->file.st_size >= FORMAT_HEADER_BYTES &&
+        same_bytes(store, copy->fd, 0, FORMAT_HEADER_BYTES)) {
+        copy->size = (uint64_t)copy->file.st_size;
+        copy->agreed = agreement(store, copy);
+        copy->clean = false;
+        return true;
     }
-    disk->close(disk, fd);
-    return -1;
+    disk->close(disk, copy->fd);
+    return false;
+}
+
+/* The spare, brought to the state of the data file.  False if there is none that can be; *copied is how many
+ * bytes it lacked. */
+static bool use_spare(struct anystore *store, struct copy *copy, uint64_t *copied)
+{
+    const struct disk *disk = store->disk;
+    const uint64_t end = store->chain.end;
+    if (!take_known(store, copy) && !take_found(store, copy))
+        return false;
+    *copied = end - copy->agreed;
+    /* From the start of a block: what somebody did to it since it was written heals. */
+    uint64_t from = copy->agreed / COMPARE_BYTES * COMPARE_BYTES;
+    bool cut = copy->size > end && !copy->clean;
+    if (cut && disk->ftruncate(disk, copy->fd, (off_t)end) != 0) {
+        disk->close(disk, copy->fd);
+        return false;
+    }
+    if (cut)
+        copy->size = end;
+    if (disk_append(disk, store->fd, copy->fd, (off_t)from, (off_t)end)) {
+        copy->agreed = end;
+        return true;
+    }
+    disk->close(disk, copy->fd);
+    return false;
 }
 
 void commit_complete_spare(struct anystore *store)
 {
     uint64_t copied = 0;
-    int fd = store->fd >= 0 && store->has_exchange ? use_spare(store, &copied) : -1;
-    if (fd >= 0)
-        store->disk->close(store->disk, fd);
+    struct copy copy;
+    if (store->fd >= 0 && store->has_exchange && use_spare(store, &copy, &copied))
+        store->disk->close(store->disk, copy.fd);
     atomic_fetch_add(&store->counters.bytes_copied, copied);
 }
 
-int commit_begin_file(struct anystore *store, struct anystore_error *error)
+/* A copy that has just been made. */
+static enum anystore_status make_copy(struct anystore *store, struct copy *copy,
+                                      const char **method, struct anystore_error *error)
+{
+    const uint64_t end = store->chain.end;
+    copy->fd = commit_new_file(store, store->spare_path, error);
+    if (copy->fd < 0)
+        return error ? error->status : ANYSTORE_IO;
+    enum anystore_status status = ANYSTORE_OK;
+    if (!disk_copy(store->disk, store->fd, copy->fd, (off_t)end, method))
+        status = error_system(error, "cannot copy %s to %s", store->path, store->spare_path);
+    else if (store->disk->fstat(store->disk, copy->fd, &copy->file) != 0)
+        status = error_system(error, "cannot examine %s", store->spare_path);
+    if (status != ANYSTORE_OK)
+        commit_drop_file(store, copy->fd, store->spare_path);
+    copy->size = copy->agreed = end;
+    return status;
+}
+
+enum anystore_status commit_begin_file(struct anystore *store, struct copy *copy,
+                                       struct anystore_error *error)
 {
     uint64_t copied = store->chain.end;
     const char *method = "swap";
-    int fd = store->has_exchange ? use_spare(store, &copied) : -1;
-    if (fd < 0) {
-        fd = commit_new_file(store, store->spare_path, error);
-        if (fd < 0)
-            return -1;
-        if (!disk_copy(store->disk, store->fd, fd, (off_t)store->chain.end, &method)) {
-            error_system(error, "cannot copy %s to %s", store->path, store->spare_path);
-            commit_drop_file(store, fd, store->spare_path);
-            return -1;
-        }
+    if (!store->has_exchange || !use_spare(store, copy, &copied)) {
+        enum anystore_status status = make_copy(store, copy, &method, error);
+        if (status != ANYSTORE_OK)
+            return status;
     }
     atomic_store(&store->counters.copy_method, method);
     atomic_fetch_add(&store->counters.bytes_copied, copied);
-    return fd;
+    return ANYSTORE_OK;
+}
+
+static uint64_t whole_blocks(uint64_t size)
+{
+    return (size + FORMAT_BLOCK_BYTES - 1) / FORMAT_BLOCK_BYTES * FORMAT_BLOCK_BYTES;
+}
+
+void commit_make_room(struct anystore *store, struct copy *copy, uint64_t end)
+{
+    uint64_t room = whole_blocks((end - copy->agreed) * ROOM_COMMITS);
+    room = room < ROOM_LEAST ? ROOM_LEAST : room > ROOM_MOST ? ROOM_MOST : room;
+    if (format_has_room(&store->chain.header)) {
+        end = whole_blocks(end + FORMAT_END_BYTES); /* zeros were written as far as that */
+        uint8_t *zeros = NULL;
+        if (end > copy->size && store->has_exchange)
+            zeros = calloc(1, (size_t)room);
+        if (zeros && disk_write_exact(store->disk, copy->fd, zeros, (size_t)room, (off_t)end))
+            end += room;
+        free(zeros);
+    }
+    copy->file.st_size = (off_t)(end > copy->size ? end : copy->size);
 }
 
 void commit_drop_file(struct anystore *store, int fd, const char *path)
 {
     store->disk->unlink(store->disk, path);
     store->disk->close(store->disk, fd);
+}
+
+void commit_keep_spare(struct anystore *store, int fd, const struct stat *file, uint64_t agreed)
+{
+    if (store->spare.fd >= 0)
+        store->disk->close(store->disk, store->spare.fd);
+    store->spare = (struct copy){.fd = fd, .file = *file, .agreed = agreed};
+}
+
+void commit_forget_spare(struct anystore *store)
+{
+    if (store->spare.fd >= 0)
+        store->disk->close(store->disk, store->spare.fd);
+    store->spare.fd = -1;
 }
 
 /* ---- Putting it in place ------------------------------------------------------------------ */
@@ -152,7 +273,7 @@ enum anystore_status commit_install(struct anystore *store, int fd, const char *
 {
     const struct disk *disk = store->disk;
     bool sync = store->fsync == ANYSTORE_FSYNC_ALWAYS;
-    if (sync && disk->fsync(disk, fd) != 0) {
+    if (sync && disk->fdatasync(disk, fd) != 0) {
         enum anystore_status status = error_system(error, "cannot sync %s", from);
         disk->ftruncate(disk, fd, 0); /* should it stay there, nobody must take it for a spare */
         return status;

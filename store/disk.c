@@ -44,6 +44,12 @@ static int system_fsync(const struct disk *disk, int fd)
     return fsync(fd);
 }
 
+static int system_fdatasync(const struct disk *disk, int fd)
+{
+    (void)disk;
+    return fdatasync(fd);
+}
+
 static int system_ftruncate(const struct disk *disk, int fd, off_t size)
 {
     (void)disk;
@@ -148,6 +154,7 @@ const struct disk disk_system = {
     .pread = system_pread,
     .pwrite = system_pwrite,
     .fsync = system_fsync,
+    .fdatasync = system_fdatasync,
     .ftruncate = system_ftruncate,
     .fstat = system_fstat,
     .stat = system_stat,

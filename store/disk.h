@@ -19,6 +19,7 @@ struct disk {
     ssize_t (*pread)(const struct disk *disk, int fd, void *data, size_t size, off_t offset);
     ssize_t (*pwrite)(const struct disk *disk, int fd, const void *data, size_t size, off_t offset);
     int (*fsync)(const struct disk *disk, int fd);
+    int (*fdatasync)(const struct disk *disk, int fd);
     int (*ftruncate)(const struct disk *disk, int fd, off_t size);
     int (*fstat)(const struct disk *disk, int fd, struct stat *st);
     int (*stat)(const struct disk *disk, const char *path, struct stat *st);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The file format, version 2: a header in clear, then a chain of sealed segments.
+/* The file format, version 3: a header in clear, then a chain of sealed segments, then room.
  *
- *     header | base: one or more segments | delta: one or more segments | delta | ...
+ *     header | base: one or more segments | delta: one or more segments | delta | ... | room
  *
  * The header, FORMAT_HEADER_BYTES long; numbers are little-endian:
  *
@@ -42,8 +42,13 @@
  * data; where two files were exchanged (several.c) its generation may be higher than that.  It stays below
  * 2^63, so that counting on cannot wrap around.
  *
- * Version 1 differs in two things: a base there holds nothing but keys that are there, and has no origin.
- * In version 2 it may hold any record, and what a later one says of a key holds: so a base can be written
+ * The chain ends with the file, or where the next segment would have the length 0 (less than four bytes, all
+ * zero: too).  What follows there is room, zeros: so that the sync of a commit has only the commit's bytes to write and not the
+ * file's new length, too, a file is made longer than its chain before that is needed.  The zeros that end the
+ * chain are written together with the commit mark before them.
+ *
+ * Version 2 has no room: the chain ends with the file.  Version 1 also differs in two other things: a base there holds nothing but keys that are there, and has no origin.
+ * Since version 2 it may hold any record, and what a later one says of a key holds: so a base can be written
  * while commits go on (base_job.h).  Its origin lets a process that lags behind tell that the commits it
  * lacks are those in the file that it has open (refresh.c).  A file keeps its version; the next base of it
  * is of the newest. */
@@ -57,7 +62,7 @@
 #include "anystore.h"
 #include "xaes.h"
 
-#define FORMAT_VERSION       2 /* of what is written */
+#define FORMAT_VERSION       3 /* of what is written */
 #define FORMAT_OLDEST        1 /* that is read */
 #define FORMAT_ID_BYTES      16
 #define FORMAT_SALT_BYTES    32
@@ -67,6 +72,8 @@
 #define FORMAT_FRAME_BYTES   (FORMAT_PREFIX_BYTES + XAES_TAG_BYTES) /* a segment without plaintext */
 #define FORMAT_SEGMENT_BYTES ((size_t)1 << 20) /* most plaintext of one segment */
 #define FORMAT_MARK_BYTES    (8 + 8 + 1)       /* generation, time, commit mark */
+#define FORMAT_END_BYTES     4                 /* zeros, where room begins */
+#define FORMAT_BLOCK_BYTES   4096              /* files with room end with a whole one of these */
 #define FORMAT_END_MOST      (XAES_TAG_BYTES + FORMAT_MARK_BYTES) /* with an origin */
 #define FORMAT_AAD_BYTES     (4 + 4 + FORMAT_ID_BYTES + 8 + 1 + XAES_TAG_BYTES)
 
@@ -109,6 +116,12 @@ bool format_secrets(const struct format_header *header, const uint8_t master[ANY
 
 void format_aad(uint8_t out[FORMAT_AAD_BYTES], const struct format_header *header, uint32_t size,
                 uint64_t segment, enum format_kind kind, const uint8_t previous[XAES_TAG_BYTES]);
+
+/* Whether there may be room behind the chain. */
+static inline bool format_has_room(const struct format_header *header)
+{
+    return header->version >= 3;
+}
 
 /* How many bytes stand behind the records of a commit. */
 static inline size_t format_end_bytes(const struct format_header *header, enum format_kind kind)

@@ -277,6 +277,16 @@ static enum anystore_status grows_on(struct anystore *store, const struct news *
     return ANYSTORE_OK;
 }
 
+/* To write to as well, since it may become the spare. */
+static int open_data_file(const struct anystore *store)
+{
+    const struct disk *disk = store->disk;
+    int fd = disk->open(disk, store->path, O_RDWR | O_NONBLOCK, 0); /* it may be a pipe */
+    if (fd >= 0 || errno == ENOENT)
+        return fd;
+    return disk->open(disk, store->path, O_RDONLY | O_NONBLOCK, 0);
+}
+
 /* Opens the file that the path names, and notes its size at a moment when the path did: what is added
  * to a copy later, as the spare, is not committed yet. */
 static enum anystore_status open_named(struct anystore *store, struct news *news, bool first,
@@ -285,7 +295,7 @@ static enum anystore_status open_named(struct anystore *store, struct news *news
     const struct disk *disk = store->disk;
     for (;;) {
         struct stat opened;
-        news->fd = disk->open(disk, store->path, O_RDONLY | O_NONBLOCK, 0); /* it may be a pipe */
+        news->fd = open_data_file(store);
         if (news->fd < 0 && errno == ENOENT && !first)
             return replaced(store, error, "vanished");
         if (news->fd < 0)
@@ -299,15 +309,29 @@ static enum anystore_status open_named(struct anystore *store, struct news *news
     }
 }
 
+/* Whether the path names the file that is loaded, and nothing stands behind what is loaded. */
+static bool nothing_new(struct anystore *store)
+{
+    const struct disk *disk = store->disk;
+    static const uint8_t zeros[FORMAT_END_BYTES];
+    uint8_t next[FORMAT_END_BYTES];
+    struct stat st;
+    if (disk->stat(disk, store->path, &st) != 0 || st.st_dev != store->file.st_dev ||
+        st.st_ino != store->file.st_ino)
+        return false;
+    if ((uint64_t)st.st_size == store->chain.end)
+        return true;
+    return format_has_room(&store->chain.header) &&
+           disk_read_exact(disk, store->fd, next, sizeof next, (off_t)store->chain.end) &&
+           memcmp(next, zeros, sizeof next) == 0;
+}
+
 /* Reads all commits up to the generation `target` into news. */
 static enum anystore_status read_news(struct anystore *store, struct news *news, bool first,
                                       uint64_t target, struct anystore_error *error)
 {
-    const struct disk *disk = store->disk;
-    struct stat st;
-    if (!first && disk->stat(disk, store->path, &st) == 0 && st.st_dev == store->file.st_dev &&
-        st.st_ino == store->file.st_ino && (uint64_t)st.st_size == store->chain.end)
-        return ANYSTORE_OK; /* the file that is loaded, and nothing behind */
+    if (!first && nothing_new(store))
+        return ANYSTORE_OK;
     enum anystore_status status = open_named(store, news, first, error);
     if (status != ANYSTORE_OK)
         return status;
@@ -326,7 +350,8 @@ static enum anystore_status read_news(struct anystore *store, struct news *news,
     }
 
     struct segment_reader reader;
-    status = segment_reader_begin(&reader, disk, news->fd, store->path, size, &news->chain, error);
+    status = segment_reader_begin(&reader, store->disk, news->fd, store->path, size, &news->chain,
+                                  error);
     if (status == ANYSTORE_OK && !same)
         status = read_other_file(store, news, first, &reader);
     bool more = status == ANYSTORE_OK;
@@ -339,10 +364,29 @@ static enum anystore_status read_news(struct anystore *store, struct news *news,
         if (status != ANYSTORE_OK)
             more = false;
     }
+    if (status == ANYSTORE_OK && first)
+        status = segment_reader_check_room(&reader);
     news->chain = reader.chain;
     atomic_fetch_add(&store->counters.catch_up_bytes, reader.bytes_read + FORMAT_HEADER_BYTES);
     segment_reader_free(&reader);
     return status;
+}
+
+/* Keeps the file of the news open in the place of what was loaded, which is the spare now, or was thrown away
+ * with its file id. */
+static void take_file(struct anystore *store, struct news *news)
+{
+    bool same_id = store->fd >= 0 && chain_same_file(&store->chain, &news->chain.header);
+    bool other_copy =
+        store->file.st_dev != news->file.st_dev || store->file.st_ino != news->file.st_ino;
+    if (!same_id)
+        commit_forget_spare(store);
+    if (same_id && other_copy)
+        commit_keep_spare(store, store->fd, &store->file, store->chain.end);
+    else if (store->fd >= 0)
+        store->disk->close(store->disk, store->fd);
+    store->fd = news->fd;
+    news->fd = -1;
 }
 
 /* Makes the news the published state.  refresh_mutex is held. */
@@ -383,10 +427,7 @@ static enum anystore_status publish_news(struct anystore *store, struct news *ne
         map_clear(&cleared_map);
         atomic_fetch_add(&store->counters.catch_ups, 1);
     }
-    if (store->fd >= 0)
-        store->disk->close(store->disk, store->fd);
-    store->fd = news->fd;
-    news->fd = -1;
+    take_file(store, news);
     store->file = news->file;
     store->chain = news->chain;
     store_note_file(store);
@@ -410,6 +451,30 @@ static void ask_to_heal(struct anystore *store)
     pthread_mutex_unlock(&store->queue_mutex);
 }
 
+/* Whether the path does not name the file of the news any more.  Then it is the spare, and what was read
+ * beyond the mark may be of a commit that is being written, or a piece of one. */
+static bool has_moved_on(const struct anystore *store, const struct news *news)
+{
+    struct stat st;
+    return news->fd >= 0 && store->disk->stat(store->disk, store->path, &st) == 0 &&
+           (st.st_dev != news->file.st_dev || st.st_ino != news->file.st_ino);
+}
+
+/* Reads up to the mark.  The lock is not held: where the file does not lead there (somebody damaged it, or
+ * the mark) it counts only if it was the data file all the time. */
+static enum anystore_status read_to_mark(struct anystore *store, struct news *news, uint64_t mark,
+                                         struct anystore_error *error)
+{
+    for (;;) {
+        news_init(news, store);
+        enum anystore_status status = read_news(store, news, false, mark, error);
+        bool there = status == ANYSTORE_OK && news->chain.generation >= mark;
+        if (there || !has_moved_on(store, news))
+            return status;
+        news_free(news, store->disk);
+    }
+}
+
 /* One try.  *ahead: the file holds a base beyond the mark, so two stores are being exchanged this moment
  * (several.c), or the process that did that has died. */
 static enum anystore_status catch_up(struct anystore *store, bool *ahead,
@@ -422,8 +487,7 @@ static enum anystore_status catch_up(struct anystore *store, bool *ahead,
     /* While this process holds the file lock nobody can be ahead of it. */
     if (mark > store->chain.generation && !store->commit_in_progress) {
         struct news news;
-        news_init(&news, store);
-        status = read_news(store, &news, false, mark, error);
+        status = read_to_mark(store, &news, mark, error);
         *ahead = status == ANYSTORE_OK && news.fd >= 0 && news.chain.generation > mark;
         /* A mark that the file does not reach is damaged, and vouches for nothing. */
         if (status == ANYSTORE_OK && news.fd >= 0 && news.chain.generation < mark)

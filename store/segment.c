@@ -2,6 +2,7 @@
 /* Sealing a string of records into segments, and opening them again. */
 #include "segment.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +12,12 @@
 #include "bytes.h"
 #include "error.h"
 
-#define SEGMENT_ROOM (FORMAT_FRAME_BYTES + FORMAT_SEGMENT_BYTES)
+/* Pieces of the file are read up to this large: many small commits then cost few reads. */
+#define WINDOW_BYTES ((size_t)2 << 20)
+static_assert(WINDOW_BYTES >= FORMAT_FRAME_BYTES + FORMAT_SEGMENT_BYTES, "a segment fits");
 
-/* Pieces of the file are read at least this large: many small commits then cost few reads. */
-#define WINDOW_BYTES (2 * SEGMENT_ROOM)
+/* The first of them: who catches up reads little, and behind it is only room. */
+#define WINDOW_FIRST_BYTES ((size_t)1 << 10)
 
 /* ---- Writer ------------------------------------------------------------------------------- */
 
@@ -31,13 +34,13 @@ void segment_writer_begin(struct segment_writer *writer, const struct disk *disk
     *writer = (struct segment_writer){
         .disk = disk, .path = path, .fd = fd, .chain = *chain, .kind = kind, .error = error};
     writer->xaes = xaes_new(chain->file_key);
-    writer->segment = malloc(SEGMENT_ROOM);
+    writer->segment = malloc(SEGMENT_BUFFER_BYTES);
     if (!writer->xaes || !writer->segment)
         writer_fail(writer, error_nomem(error));
 }
 
-/* Seals what is in the buffer and writes it behind the chain. */
-static void writer_flush(struct segment_writer *writer)
+/* Seals what is in the buffer and writes it behind the chain, with so many zeros behind it. */
+static void writer_flush(struct segment_writer *writer, size_t room)
 {
     if (writer->status != ANYSTORE_OK)
         return;
@@ -56,7 +59,9 @@ static void writer_flush(struct segment_writer *writer)
         return;
     }
     size_t size = writer->used + FORMAT_FRAME_BYTES;
-    if (!disk_write_exact(writer->disk, writer->fd, writer->segment, size, (off_t)chain->end)) {
+    memset(tag + XAES_TAG_BYTES, 0, room);
+    if (!disk_write_exact(writer->disk, writer->fd, writer->segment, size + room,
+                          (off_t)chain->end)) {
         writer_fail(writer, error_system(writer->error, "cannot write %s", writer->path));
         return;
     }
@@ -79,9 +84,17 @@ void segment_write(struct segment_writer *writer, const void *data, size_t size)
         size -= n;
         if (writer->used == room) {
             text[writer->used++] = 0;
-            writer_flush(writer);
+            writer_flush(writer, 0);
         }
     }
+}
+
+/* How many zeros end a block behind the segment in the buffer, and the chain in any case. */
+static size_t room_behind(const struct segment_writer *writer)
+{
+    uint64_t end = writer->chain.end + writer->used + FORMAT_FRAME_BYTES;
+    size_t room = FORMAT_BLOCK_BYTES - end % FORMAT_BLOCK_BYTES;
+    return room < FORMAT_END_BYTES ? room + FORMAT_BLOCK_BYTES : room;
 }
 
 enum anystore_status segment_writer_finish(struct segment_writer *writer, uint64_t generation,
@@ -105,7 +118,7 @@ enum anystore_status segment_writer_finish(struct segment_writer *writer, uint64
         store_le64(mark, generation);
         store_le64(mark + 8, (uint64_t)time_ms);
         mark[16] = 1;
-        writer_flush(writer);
+        writer_flush(writer, writer->roomy ? room_behind(writer) : 0);
     }
     if (writer->status == ANYSTORE_OK) {
         writer->chain.generation = generation;
@@ -136,6 +149,7 @@ enum anystore_status segment_reader_begin(struct segment_reader *reader, const s
                                       .fd = fd,
                                       .file_size = file_size,
                                       .chain = *chain,
+                                      .window_next = WINDOW_FIRST_BYTES,
                                       .error = error};
     reader->kind = chain->base_end == 0 ? FORMAT_BASE : FORMAT_DELTA;
     reader->marked = true; /* nothing of a commit is open */
@@ -166,8 +180,11 @@ static uint8_t *reader_window(struct segment_reader *reader, uint64_t offset, si
     if (offset < reader->window_offset ||
         offset + size > reader->window_offset + reader->window_size) {
         uint64_t left = reader->file_size - offset;
-        size_t want = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
+        size_t want = reader->window_next > size ? reader->window_next : size;
+        want = left < want ? (size_t)left : want;
         reader->window_size = 0;
+        if (reader->window_next < WINDOW_BYTES)
+            reader->window_next *= 2;
         if (!disk_read_exact(reader->disk, reader->fd, reader->window, want, (off_t)offset)) {
             *status = errno == ENODATA
                           ? reader_damaged(reader, "ends in the middle")
@@ -242,10 +259,44 @@ static enum anystore_status reader_load(struct segment_reader *reader)
     return ANYSTORE_OK;
 }
 
+/* Whether the chain ends here, between two commits: with the file, or with room. */
+static enum anystore_status reader_at_chain_end(struct segment_reader *reader, bool *at_end)
+{
+    static const uint8_t zeros[FORMAT_END_BYTES];
+    const uint64_t left = reader->file_size - reader->chain.end;
+    *at_end = left == 0;
+    if (left == 0 || !format_has_room(&reader->chain.header))
+        return ANYSTORE_OK;
+    enum anystore_status status = ANYSTORE_OK;
+    const size_t size = left < sizeof zeros ? (size_t)left : sizeof zeros;
+    const uint8_t *next = reader_window(reader, reader->chain.end, size, &status);
+    *at_end = next && memcmp(next, zeros, size) == 0;
+    return status;
+}
+
 enum anystore_status segment_reader_next_commit(struct segment_reader *reader, bool *more)
 {
-    *more = reader->chain.end != reader->file_size;
-    return *more ? reader_load(reader) : ANYSTORE_OK;
+    bool at_end = false;
+    enum anystore_status status = reader_at_chain_end(reader, &at_end);
+    *more = status == ANYSTORE_OK && !at_end;
+    return *more ? reader_load(reader) : status;
+}
+
+enum anystore_status segment_reader_check_room(struct segment_reader *reader)
+{
+    static const uint8_t zeros[FORMAT_BLOCK_BYTES];
+    enum anystore_status status = ANYSTORE_OK;
+    for (uint64_t at = reader->chain.end; at < reader->file_size;) {
+        uint64_t left = reader->file_size - at;
+        size_t size = left < sizeof zeros ? (size_t)left : sizeof zeros;
+        const uint8_t *room = reader_window(reader, at, size, &status);
+        if (!room)
+            return status;
+        if (memcmp(room, zeros, size) != 0)
+            return reader_damaged(reader, "is missing, but something stands behind its place");
+        at += size;
+    }
+    return ANYSTORE_OK;
 }
 
 enum anystore_status segment_read(struct segment_reader *reader, void *data, size_t size)

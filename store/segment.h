@@ -9,6 +9,9 @@
 #include "chain.h"
 #include "disk.h"
 
+/* A segment, and room behind it to the end of a block. */
+#define SEGMENT_BUFFER_BYTES (FORMAT_FRAME_BYTES + FORMAT_SEGMENT_BYTES + 2 * FORMAT_BLOCK_BYTES)
+
 struct segment_writer {
     const struct disk *disk;
     const char *path; /* for error texts */
@@ -16,8 +19,9 @@ struct segment_writer {
     struct chain chain; /* where the next segment goes */
     enum format_kind kind;
     struct xaes *xaes;
-    uint8_t *segment; /* prefix, plaintext, tag: FORMAT_FRAME_BYTES + FORMAT_SEGMENT_BYTES */
+    uint8_t *segment; /* prefix, plaintext, tag, room: SEGMENT_BUFFER_BYTES */
     size_t used;      /* bytes of plaintext in it */
+    bool roomy; /* set by the caller: the commit mark is followed by room to the end of a block */
     enum anystore_status status; /* the first failure; writes do nothing after it */
     struct anystore_error *error;
 };
@@ -52,6 +56,7 @@ struct segment_reader {
     uint8_t *window; /* a piece of the file */
     uint64_t window_offset;
     size_t window_size;
+    size_t window_next;  /* how much is read the next time */
     const uint8_t *next; /* unread bytes of the current segment, in the window */
     size_t left;
     bool marked;         /* the current segment has the commit mark */
@@ -64,9 +69,12 @@ enum anystore_status segment_reader_begin(struct segment_reader *reader, const s
                                           int fd, const char *path, uint64_t file_size,
                                           const struct chain *chain, struct anystore_error *error);
 
-/* Goes to the next commit: *more is false at the end of the file.  DAMAGED if what follows does not
+/* Goes to the next commit: *more is false at the end of the chain.  DAMAGED if what follows does not
  * authenticate or the file ends in the middle of a segment. */
 enum anystore_status segment_reader_next_commit(struct segment_reader *reader, bool *more);
+
+/* At the end of the chain: DAMAGED if what follows is not room.  Nobody must be writing to the file. */
+enum anystore_status segment_reader_check_room(struct segment_reader *reader);
 
 /* Reads exactly `size` bytes of the current commit.  DAMAGED if it has fewer. */
 enum anystore_status segment_read(struct segment_reader *reader, void *data, size_t size);

@@ -184,6 +184,7 @@ struct anystore *store_open_on_disk(const struct anystore_options *options, cons
     }
     memset(store, 0, sizeof *store);
     store->fd = -1;
+    store->spare.fd = -1;
     store->lockfile.fd = -1;
     store->disk = disk;
     store->fsync = options->fsync;
@@ -241,6 +242,7 @@ void anystore_close(struct anystore *store)
     base_thread_end(store);
     if (store->fd >= 0)
         store->disk->close(store->disk, store->fd);
+    commit_forget_spare(store);
     if (store->lockfile.disk)
         lockfile_close(&store->lockfile);
     map_clear(&store->map);

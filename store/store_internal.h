@@ -18,6 +18,16 @@
 #include "view_lock.h"
 #include "watch.h"
 
+/* One of the two copies of the data file, open; fd -1: none. */
+struct copy {
+    int fd;
+    struct stat file; /* of fd: st_dev, st_ino and st_size, as it was loaded or written */
+    uint64_t agreed;  /* so far it has the same bytes as the data file */
+    /* While a commit uses it. */
+    uint64_t size; /* its length, with room */
+    bool clean;    /* behind what agreed there was only room */
+};
+
 struct anystore_key {
     uint8_t bytes[ANYSTORE_KEY_BYTES];
 };
@@ -64,7 +74,9 @@ struct anystore {
     pthread_mutex_t refresh_mutex;
     struct chain chain;
     int fd;           /* the file that was loaded, kept open so that its inode is not reused */
-    struct stat file; /* of fd: st_dev and st_ino */
+    struct stat file; /* of fd: st_dev, st_ino and st_size, as it was loaded or written */
+    /* What was fd before, of the same file id: it has the spare's name, if nobody else wrote since. */
+    struct copy spare;
     bool commit_in_progress;
     size_t expire_cursor;
 
@@ -169,9 +181,18 @@ void commit_tell(struct anystore_request *requests, bool ran, const struct anyst
  * the lock holder, or who holds the claim.  -1 and *error on failure. */
 int commit_new_file(struct anystore *store, const char *path, struct anystore_error *error);
 
-/* A copy of the data file at spare_path, to append to: the spare if there is one, else a new copy.
- * -1 and *error on failure. */
-int commit_begin_file(struct anystore *store, struct anystore_error *error);
+/* A copy of the data file at spare_path, to append to: the spare if there is one, else a new copy. */
+enum anystore_status commit_begin_file(struct anystore *store, struct copy *copy,
+                                       struct anystore_error *error);
+
+/* When a commit that ends at `end` has been written to the copy: makes room for the next ones behind it, if there
+ * is none.  If that fails the next commit makes the file longer. */
+void commit_make_room(struct anystore *store, struct copy *copy, uint64_t end);
+
+/* Notes what will be the spare: the file that was the data file, and how far it agrees with what is now.
+ * refresh_mutex is held; so for forget. */
+void commit_keep_spare(struct anystore *store, int fd, const struct stat *file, uint64_t agreed);
+void commit_forget_spare(struct anystore *store);
 
 /* Before another file takes the place of both copies: brings the spare up to the data file, if there is
  * one, for the processes that have it open (refresh.c, bridge). */

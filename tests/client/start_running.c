@@ -128,11 +128,11 @@ void full_disk(struct harness *harness)
         too_much(client, db, value, size);
         client_expect(client, "+OK", "SET key before");
     }
-    /* Not one block is left.  What fits into the last one may still be done, more is refused. */
+    /* Not one block is left.  What fits into the file's room may still be done, more is refused. */
     check(!bytes_write_file(ballast, value, size, 0600) && errno == ENOSPC,
           "the small disk does not get full");
     for (int i = 0; i < 5; i++)
-        too_much(client, db, value, 10000);
+        too_much(client, db, value, 100000);
     free(value);
     check(!unlink(ballast), "unlink: %s", strerror(errno));
     writes_work(client);

@@ -254,11 +254,10 @@ static void small_write_adds_little(struct harness *harness)
         client_expect(client, "+OK", "SET big:%d %b", i, value, size);
     free(value);
     long long before = client_info(client, "anystore", "file_size");
-    check(before == (long long)status_of(harness->db).st_size, "file_size is not the file's size");
+    check(before < (long long)status_of(harness->db).st_size, "there is no room behind the chain");
     for (int i = 0; i < 20; i++)
         client_expect(client, "+OK", "SET small %d", i);
     long long after = client_info(client, "anystore", "file_size");
-    check(after == (long long)status_of(harness->db).st_size, "file_size is not the file's size");
     print_message("20 small SET: %lld bytes more\n", after - before);
     check(after - before < 20 * 4096, "20 small SET added %lld bytes", after - before);
     redisFree(client);

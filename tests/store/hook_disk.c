@@ -71,6 +71,11 @@ static int hook_fsync(const struct disk *disk, int fd)
     return goes_on(disk, HOOK_FSYNC, NULL) ? UNDER(disk)->fsync(UNDER(disk), fd) : -1;
 }
 
+static int hook_fdatasync(const struct disk *disk, int fd)
+{
+    return goes_on(disk, HOOK_FSYNC, NULL) ? UNDER(disk)->fdatasync(UNDER(disk), fd) : -1;
+}
+
 static int hook_ftruncate(const struct disk *disk, int fd, off_t size)
 {
     return goes_on(disk, HOOK_FTRUNCATE, NULL) ? UNDER(disk)->ftruncate(UNDER(disk), fd, size) : -1;
@@ -162,6 +167,7 @@ void hook_disk_init(struct hook_disk *hook, const struct disk *under)
                 .pread = hook_pread,
                 .pwrite = hook_pwrite,
                 .fsync = hook_fsync,
+                .fdatasync = hook_fdatasync,
                 .ftruncate = hook_ftruncate,
                 .fstat = hook_fstat,
                 .stat = hook_stat,

@@ -10,7 +10,7 @@ enum hook_call {
     HOOK_CLOSE,
     HOOK_PREAD,
     HOOK_PWRITE,
-    HOOK_FSYNC,
+    HOOK_FSYNC, /* and fdatasync */
     HOOK_FTRUNCATE,
     HOOK_FSTAT,
     HOOK_STAT,

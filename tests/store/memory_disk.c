@@ -527,6 +527,7 @@ struct memory_disk *memory_disk_new(const struct memory_disk_abilities *abilitie
         .pread = memory_pread,
         .pwrite = memory_pwrite,
         .fsync = memory_fsync,
+        .fdatasync = memory_fsync,
         .ftruncate = memory_ftruncate,
         .fstat = memory_fstat,
         .stat = memory_stat,

@@ -456,7 +456,7 @@ static void test_aborted_in_a_failing_batch(void **state)
     fault_init(&fault, (struct lacks){false, false});
     struct anystore *store = open_on(&fault, &error);
     raise_well(store);
-    fault_arm(&fault, 6, ENOSPC, true);
+    fault_arm(&fault, 7, ENOSPC, true);
     assert_int_equal(anystore_update(store, raise_and_abort, NULL, &error), ANYSTORE_ABORTED);
     fault_disarm(&fault);
     assert_int_equal(support_get_number(store, "n"), 1);

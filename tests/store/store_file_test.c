@@ -63,23 +63,36 @@ static void expect_refused(const void *data, size_t size, enum anystore_status o
     anystore_key_free(key);
 }
 
-/* A small file: a base and two commits; *ends are the offsets behind each. */
-static uint8_t *small_file(size_t *size, size_t ends[3])
+static size_t end_of_chain(struct anystore *store)
+{
+    struct anystore_stats stats;
+    anystore_stats(store, &stats);
+    return stats.file_size;
+}
+
+/* A small file: a base and two commits; *ends are the offsets behind each, *length is that of the file. */
+static uint8_t *small_file_with_room(size_t *length, size_t ends[3])
 {
     struct anystore_error error;
-    struct stat st;
     struct anystore *store = support_open(path);
     support_put(store, "first", "1");
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
-    assert_int_equal(stat(path, &st), 0);
-    ends[0] = (size_t)st.st_size;
+    ends[0] = end_of_chain(store);
     support_put(store, "second", "2");
-    assert_int_equal(stat(path, &st), 0);
-    ends[1] = (size_t)st.st_size;
+    ends[1] = end_of_chain(store);
     support_put(store, "first", "3");
+    ends[2] = end_of_chain(store);
     anystore_close(store);
-    uint8_t *data = support_read(path, size);
-    ends[2] = *size;
+    return support_read(path, length);
+}
+
+/* The same without the room behind it. */
+static uint8_t *small_file(size_t *size, size_t ends[3])
+{
+    size_t length;
+    uint8_t *data = small_file_with_room(&length, ends);
+    *size = ends[2];
+    assert_true(*size < length);
     return data;
 }
 
@@ -97,7 +110,8 @@ static void test_every_byte_flipped(void **state)
             if (i < 8 || (i >= 12 && i < 16))
                 expect_refused(data, size, ANYSTORE_FOREIGN, ANYSTORE_FOREIGN);
             else if (i < 12)
-                expect_refused(data, size, ANYSTORE_VERSION, ANYSTORE_FOREIGN);
+                expect_refused(data, size, ANYSTORE_VERSION,
+                               i == 8 ? ANYSTORE_WRONG_KEY : ANYSTORE_FOREIGN);
             else if (i < FORMAT_HEADER_BYTES)
                 expect_refused(data, size, ANYSTORE_WRONG_KEY, ANYSTORE_WRONG_KEY);
             else
@@ -142,11 +156,42 @@ static void test_garbage_behind(void **state)
     (void)state;
     uint8_t *data = small_file(&size, ends);
     data = realloc(data, size + 3000);
-    for (unsigned fill = 0; fill < 3; fill++)
+    for (unsigned fill = 0; fill < 2; fill++)
         for (size_t more = 1; more < 3000; more = more * 3 + 1) {
-            memset(data + size, fill == 0 ? 0 : fill == 1 ? 0xff : 0x20, more);
+            memset(data + size, fill == 0 ? 0xff : 0x20, more);
             expect_refused(data, size + more, ANYSTORE_DAMAGED, ANYSTORE_DAMAGED);
         }
+    free(data);
+}
+
+/* Room may be cut or longer, but nothing may stand in it. */
+static void test_room(void **state)
+{
+    static const size_t most = 100000;
+    size_t length, ends[3];
+
+    (void)state;
+    uint8_t *data = small_file_with_room(&length, ends);
+    assert_true(length > ends[2] && length % FORMAT_BLOCK_BYTES == 0);
+    data = realloc(data, most);
+    memset(data + length, 0, most - length);
+    for (size_t size = ends[2]; size < most; size += size < ends[2] + 10 ? 1 : size / 7) {
+        support_write(path, data, size);
+        struct anystore *store = support_open(path);
+        support_expect(store, "first", "3");
+        support_put(store, "third", "4");
+        support_put(store, "third", "5");
+        anystore_close(store);
+        store = support_open(path);
+        support_expect(store, "third", "5");
+        anystore_close(store);
+    }
+    for (size_t at = ends[2]; at < most; at += at < ends[2] + 40 ? 1 : at / 7) {
+        data[at] = 1;
+        expect_refused(data, most, ANYSTORE_DAMAGED, ANYSTORE_DAMAGED);
+        expect_refused(data, at + 1, ANYSTORE_DAMAGED, ANYSTORE_DAMAGED);
+        data[at] = 0;
+    }
     free(data);
 }
 
@@ -225,8 +270,7 @@ static void test_segments_of_another_file(void **state)
 {
     const char *other = support_path(directory, "other");
     struct anystore_error error;
-    size_t size, other_size, ends[3];
-    struct stat st;
+    size_t size, ends[3];
 
     (void)state;
     uint8_t *data = small_file(&size, ends);
@@ -239,11 +283,11 @@ static void test_segments_of_another_file(void **state)
         if (!same_store)
             support_put(store, "first", "1");
         assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
-        assert_int_equal(stat(other, &st), 0);
-        size_t base = (size_t)st.st_size;
+        size_t base = end_of_chain(store);
         support_put(store, "second", "2");
+        size_t length, other_size = end_of_chain(store);
         anystore_close(store);
-        uint8_t *theirs = support_read(other, &other_size);
+        uint8_t *theirs = support_read(other, &length);
         uint8_t *made = malloc(size + other_size);
         /* Its commit behind our base, and its all behind our header. */
         memcpy(made, data, ends[0]);
@@ -264,7 +308,7 @@ static void test_wrong_key(void **state)
     size_t size, ends[3];
 
     (void)state;
-    uint8_t *data = small_file(&size, ends);
+    uint8_t *data = small_file_with_room(&size, ends);
     support_open_fails(path, 2, ANYSTORE_WRONG_KEY);
     size_t left_size;
     uint8_t *left = support_read(path, &left_size);
@@ -581,6 +625,28 @@ static void test_made_by_the_description(void **state)
     free(records);
 }
 
+/* Files of version 2 have none, and get none. */
+static void test_no_room_in_an_old_file(void **state)
+{
+    struct seal seal;
+
+    (void)state;
+    seal_begin_version(&seal, 2, 1, NULL);
+    seal_commit(&seal, FORMAT_BASE, BYTES(PUT), 5);
+    support_write(path, seal.data, seal.size);
+    struct anystore *store = support_open(path);
+    for (unsigned i = 0; i < 5; i++) {
+        struct stat st;
+        support_put(store, "k", i % 2 ? "one" : "two");
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_size, end_of_chain(store));
+    }
+    anystore_close(store);
+    seal_segment(&seal, FORMAT_DELTA, "", 0);
+    expect_refused(seal.data, seal.size, ANYSTORE_DAMAGED, ANYSTORE_DAMAGED);
+    seal_free(&seal);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -589,6 +655,8 @@ int main(void)
         TEST(test_every_byte_flipped),
         TEST(test_cut_at_every_length),
         TEST(test_garbage_behind),
+        TEST(test_room),
+        TEST(test_no_room_in_an_old_file),
         TEST(test_segments_moved),
         TEST(test_segments_of_a_large_base),
         TEST(test_segments_of_another_file),

@@ -65,8 +65,8 @@ static void update(struct anystore *store, anystore_fn *fn)
 static int make(const char *directory)
 {
     struct anystore_error error;
-    const char *key_path = support_path(directory, "v2.key");
-    const char *path = support_path(directory, "v2.data");
+    const char *key_path = support_path(directory, "v3.key");
+    const char *path = support_path(directory, "v3.data");
     struct anystore_key *key = anystore_key_create(key_path, &error);
     struct anystore_options options = {.path = path, .key = key};
     struct anystore *store = key ? anystore_open(&options, &error) : NULL;
@@ -152,11 +152,18 @@ static void test_version_2(void **state)
     open_version(GOLDEN "/v2.key", GOLDEN "/v2.data");
 }
 
+static void test_version_3(void **state)
+{
+    (void)state;
+    open_version(GOLDEN "/v3.key", GOLDEN "/v3.data");
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_version_1),
         cmocka_unit_test(test_version_2),
+        cmocka_unit_test(test_version_3),
     };
     if (argc == 3 && strcmp(argv[1], "make") == 0)
         return make(argv[2]);

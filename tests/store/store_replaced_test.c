@@ -148,7 +148,7 @@ static void test_something_else_in_its_place(void **state)
     expect_refused(ANYSTORE_FOREIGN);
     support_write(path, "REDIS0009...", 12);
     expect_refused(ANYSTORE_FOREIGN);
-    support_write(path, "AnyStore\3\0\0\0", 12);
+    support_write(path, "AnyStore\4\0\0\0", 12);
     expect_refused(ANYSTORE_VERSION);
     put_back();
 }
@@ -277,8 +277,10 @@ static void test_cut_in_place(void **state)
     size_t size;
 
     (void)state;
+    struct anystore_stats stats;
+    anystore_stats(store, &stats);
     uint8_t *data = support_read(path, &size);
-    for (size_t left = 0; left < size; left += left % 50 + 7) {
+    for (size_t left = 0; left < stats.file_size; left += left % 50 + 7) {
         support_write(path, data, left);
         struct anystore_error error;
         enum anystore_status status = support_try_put(store, "a", "3", &error);
@@ -299,10 +301,12 @@ static void test_garbage_behind(void **state)
 
     (void)state;
     uint8_t *data = support_read(path, &size);
-    data = realloc(data, size + 100);
-    memset(data + size, 0, 100);
-    support_write(path, data, size + 100);
+    struct anystore_stats stats;
+    anystore_stats(store, &stats);
+    memset(data + stats.file_size, 0x55, 100);
+    support_write(path, data, size);
     expect_refused(ANYSTORE_DAMAGED);
+    memset(data + stats.file_size, 0, 100);
     support_write(path, data, size);
     expect_well();
     free(data);

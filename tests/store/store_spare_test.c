@@ -110,6 +110,18 @@ static void damage(const char *name, long offset, const void *bytes, size_t size
     assert_int_equal(fclose(file), 0);
 }
 
+/* That the data file opens, by a copy of it: nothing of the spare got into it, and only room is behind it. */
+static void expect_copy(const char *a)
+{
+    char *copy = strdup(support_path(directory, "copy"));
+    support_copy(path, copy);
+    struct anystore *store = support_open(copy);
+    support_expect(store, "a", a);
+    support_expect(store, "b", "kept");
+    anystore_close(store);
+    free(copy);
+}
+
 /* What stands in the spare's place does not matter. */
 static void test_any_spare_is_healed(void **state)
 {
@@ -117,26 +129,48 @@ static void test_any_spare_is_healed(void **state)
     struct anystore *store = support_open(path), *other = support_open(path);
     support_put(store, "a", "0");
     support_put(store, "b", "kept");
-    for (unsigned round = 0; round < 12; round++) {
+    static uint8_t garbage[100000];
+    memset(garbage, 0x5a, sizeof garbage);
+    for (unsigned round = 0; round < 19; round++) {
         char text[16];
         struct stat st;
         snprintf(text, sizeof text, "%u", round);
+        long agreed = (long)stats_of(store).file_size;
+        support_put(store, "a", "before");
         assert_int_equal(stat(spare, &st), 0);
         switch (round) {
         case 0: /* somebody removed it */
             assert_int_equal(unlink(spare), 0);
             break;
         case 1: /* torn: cut in the middle of a segment */
-            assert_int_equal(truncate(spare, st.st_size - 5), 0);
+            assert_int_equal(truncate(spare, agreed - 5), 0);
             break;
         case 2: /* longer: a writer died before the exchange */
             damage(spare, st.st_size, "0123456789012345678901234567890123456789", 40);
+            break;
+        case 12: /* it died behind the first byte; */
+            damage(spare, agreed, garbage, 1);
+            break;
+        case 13: /* behind the first block; */
+            damage(spare, agreed, garbage, FORMAT_BLOCK_BYTES);
+            break;
+        case 14: /* when it had written much more than what comes now */
+            damage(spare, agreed, garbage, sizeof garbage);
+            break;
+        case 15: /* cut where it agreed, and in its room */
+            assert_int_equal(truncate(spare, agreed), 0);
+            break;
+        case 16:
+            assert_int_equal(truncate(spare, agreed + 3), 0);
+            break;
+        case 17:
+            assert_int_equal(truncate(spare, agreed + 5), 0);
             break;
         case 3: /* much longer than the data file */
             assert_int_equal(truncate(spare, 1 << 20), 0);
             break;
         case 4: /* the last bytes are not the chain's */
-            damage(spare, -10, "x", 1);
+            damage(spare, agreed - 10, "x", 1);
             break;
         case 5: /* another header */
             damage(spare, 40, "x", 1);
@@ -158,7 +192,13 @@ static void test_any_spare_is_healed(void **state)
             assert_int_equal(unlink(spare), 0);
             assert_int_equal(symlink("/dev/null", spare), 0);
             break;
-        default: { /* of the file before the last base */
+        case 18: { /* a writer died in the first commit behind a base, whose spare nobody knows yet */
+            struct anystore_error error;
+            assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
+            damage(spare, (long)stats_of(store).file_size, garbage, sizeof garbage);
+            break;
+        }
+        case 11: { /* of the file before the last base */
             char *old = strdup(support_path(directory, "old"));
             assert_int_equal(link(spare, old), 0);
             struct anystore_error error;
@@ -171,13 +211,15 @@ static void test_any_spare_is_healed(void **state)
         support_put(round % 2 ? store : other, "a", text);
         support_expect(store, "a", text);
         support_expect(other, "a", text);
+        expect_copy(text);
         support_put(round % 2 ? other : store, "a", text);
+        expect_copy(text);
         assert_int_equal(lstat(spare, &st), 0);
         assert_true(S_ISREG(st.st_mode));
     }
     anystore_close(other);
     anystore_close(store);
-    expect_file("11", "kept");
+    expect_file("18", "kept");
 }
 
 static int cannot_exchange(struct hook_disk *hook, enum hook_call call)

@@ -102,7 +102,7 @@ static void test_open_and_reopen(void **state)
     assert_int_equal(stats.keys, 2);
     assert_true(stats.last_commit_ms > now_ms() - 600000 && stats.last_commit_ms <= now_ms());
     assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(stats.file_size, st.st_size);
+    assert_true(stats.file_size < (uint64_t)st.st_size); /* there is room behind the chain */
     assert_true(stats.base_size > 0 && stats.base_size < stats.file_size);
     anystore_close(store);
     anystore_close(NULL);
