@@ -27,10 +27,12 @@
 /* How much is compared with the data file at once, and copied again: a block. */
 #define COMPARE_BYTES FORMAT_BLOCK_BYTES
 
-/* Room is made for about so many commits as the one that needs it, within limits. */
-#define ROOM_COMMITS 32
-#define ROOM_LEAST   ((uint64_t)16 << 10)
-#define ROOM_MOST    ((uint64_t)1 << 20)
+/* Room is made for about so many commits as the one that needs it, but for no more than this part of the file, as
+ * disks are finite; within limits. */
+#define ROOM_COMMITS   32
+#define ROOM_PART(end) ((end) / 8)
+#define ROOM_LEAST     ((uint64_t)16 << 10)
+#define ROOM_MOST      ((uint64_t)1 << 20)
 
 /* ---- Making a file ------------------------------------------------------------------------ */
 
@@ -208,8 +210,9 @@ static uint64_t whole_blocks(uint64_t size)
 
 void commit_make_room(struct anystore *store, struct copy *copy, uint64_t end)
 {
-    uint64_t room = whole_blocks((end - copy->agreed) * ROOM_COMMITS);
-    room = room < ROOM_LEAST ? ROOM_LEAST : room > ROOM_MOST ? ROOM_MOST : room;
+    uint64_t room = (end - copy->agreed) * ROOM_COMMITS;
+    room = room > ROOM_PART(end) ? ROOM_PART(end) : room;
+    room = room < ROOM_LEAST ? ROOM_LEAST : room > ROOM_MOST ? ROOM_MOST : whole_blocks(room);
     if (format_has_room(&store->chain.header)) {
         end = whole_blocks(end + FORMAT_END_BYTES); /* zeros were written as far as that */
         uint8_t *zeros = NULL;

@@ -671,13 +671,12 @@ static void *view_number(void *arg)
 
 /* A reader that has opened the file is slow; meanwhile that copy has become the spare, and a commit is
  * being added to it that is not durable yet.  A damaged mark tells the reader to read all there is. */
-static void test_slow_reader_and_damaged_mark(void **state)
+static void slow_reader_and_damaged_mark(enum hook_call slow)
 {
     struct gate reading = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     struct gate writing = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     struct hook_disk reader_disk, writer_disk;
 
-    (void)state;
     hook_disk_init(&reader_disk, &disk_system);
     reader_disk.arg = &reading;
     reader_disk.on_call = stop_at_gate;
@@ -695,7 +694,7 @@ static void test_slow_reader_and_damaged_mark(void **state)
     atomic_uint_fast64_t *mark = map_mark();
     atomic_fetch_add(mark, 1000);
     reading.only = &nobody;
-    gate_arm(&reading, HOOK_FSTAT);
+    gate_arm(&reading, slow);
     assert_int_equal(pthread_create(&viewer.thread, NULL, view_number, &viewer), 0);
     gate_wait(&reading);
     support_put(store, "a", "3");
@@ -711,6 +710,14 @@ static void test_slow_reader_and_damaged_mark(void **state)
     munmap((void *)mark, LOCKFILE_BYTES);
     anystore_close(reader);
     anystore_close(store);
+}
+
+/* Before it looks whether the path still names the file, and when it is about to read it. */
+static void test_slow_reader_and_damaged_mark(void **state)
+{
+    (void)state;
+    slow_reader_and_damaged_mark(HOOK_FSTAT);
+    slow_reader_and_damaged_mark(HOOK_PREAD);
 }
 
 /* The number of commits is nobody's business. */
