@@ -23,13 +23,43 @@ static void set_phase(struct anystore *store, enum base_phase phase)
 
 /* ---- The base thread ---------------------------------------------------------------------- */
 
+void base_close_file(struct anystore *store, int fd)
+{
+    if (fd < 0)
+        return;
+    pthread_mutex_lock(&store->queue_mutex);
+    bool later = store->base_thread_started &&
+                 store->unused_count < sizeof store->unused_fds / sizeof *store->unused_fds;
+    if (later) {
+        store->unused_fds[store->unused_count++] = fd;
+        pthread_cond_signal(&store->base_changed);
+    }
+    pthread_mutex_unlock(&store->queue_mutex);
+    if (!later)
+        store->disk->close(store->disk, fd);
+}
+
+/* queue_mutex is held, but not while a file is closed. */
+static void close_unused(struct anystore *store)
+{
+    while (store->unused_count > 0) {
+        int fd = store->unused_fds[--store->unused_count];
+        pthread_mutex_unlock(&store->queue_mutex);
+        store->disk->close(store->disk, fd);
+        pthread_mutex_lock(&store->queue_mutex);
+    }
+}
+
 /* Waits for its turn; BASE_IDLE: there will be none. */
 static enum base_phase wait_for_turn(struct anystore *store)
 {
     struct base_job *job = &store->base;
     pthread_mutex_lock(&store->queue_mutex);
-    while (job->phase != BASE_WRITING && job->phase != BASE_CLEANUP && !atomic_load(&job->stop))
+    close_unused(store);
+    while (job->phase != BASE_WRITING && job->phase != BASE_CLEANUP && !atomic_load(&job->stop)) {
         pthread_cond_wait(&store->base_changed, &store->queue_mutex);
+        close_unused(store);
+    }
     enum base_phase phase = atomic_load(&job->stop) ? BASE_IDLE : job->phase;
     pthread_mutex_unlock(&store->queue_mutex);
     return phase;
@@ -59,8 +89,11 @@ static void *base_thread(void *arg)
 
 bool base_thread_start(struct anystore *store)
 {
-    store->base_thread_started = pthread_create(&store->base_thread, NULL, base_thread, store) == 0;
-    return store->base_thread_started;
+    pthread_mutex_lock(&store->queue_mutex);
+    bool started = pthread_create(&store->base_thread, NULL, base_thread, store) == 0;
+    store->base_thread_started = started;
+    pthread_mutex_unlock(&store->queue_mutex);
+    return started;
 }
 
 void base_thread_end(struct anystore *store)

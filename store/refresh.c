@@ -379,12 +379,16 @@ static void take_file(struct anystore *store, struct news *news)
     bool same_id = store->fd >= 0 && chain_same_file(&store->chain, &news->chain.header);
     bool other_copy =
         store->file.st_dev != news->file.st_dev || store->file.st_ino != news->file.st_ino;
-    if (!same_id)
-        commit_forget_spare(store);
-    if (same_id && other_copy)
+    if (!same_id) {
+        /* They have no name any more, if what took their place is a new base. */
+        base_close_file(store, store->fd);
+        base_close_file(store, store->spare.fd);
+        store->spare.fd = -1;
+    } else if (other_copy) {
         commit_keep_spare(store, store->fd, &store->file, store->chain.end);
-    else if (store->fd >= 0)
+    } else {
         store->disk->close(store->disk, store->fd);
+    }
     store->fd = news->fd;
     news->fd = -1;
 }

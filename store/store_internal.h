@@ -97,8 +97,10 @@ struct anystore {
     bool heal;        /* guard: queue_mutex; see refresh.c */
 
     pthread_t base_thread;
-    bool base_thread_started;
+    bool base_thread_started;    /* guard: queue_mutex */
     pthread_cond_t base_changed; /* with queue_mutex */
+    int unused_fds[4];           /* for the base thread to close; guard: queue_mutex */
+    size_t unused_count;         /* guard: queue_mutex */
     struct base_job base;
     struct anystore_request *rewrites; /* commit thread: who waits for a base that has not begun */
 
@@ -241,6 +243,10 @@ bool base_thread_start(struct anystore *store);
 
 /* When the commit thread has ended: gives up a base that is being written. */
 void base_thread_end(struct anystore *store);
+
+/* Lets the base thread close a file (-1: none) that nobody else may have open any more: the file system gives its space
+ * back then, which takes long if it is large.  Any thread. */
+void base_close_file(struct anystore *store, int fd);
 
 /* Asks for a base on behalf of requests; they are told when it is in place.  Commit thread. */
 void base_ask(struct anystore *store, struct anystore_request *requests);

@@ -300,14 +300,14 @@ static void run_scenario(const struct scenario *scenario, struct lacks lacks)
             for (; hit; fails_at++) {
                 assert_true(fails_at < 1000);
                 run_once(&scene, scenario, fails_at, numbers[i], for_good, &hit);
-                assert_int_equal(support_count_descriptors(), open_now);
+                support_expect_descriptors(open_now);
             }
             assert_true(fails_at > 3);
         }
     anystore_check(scene.store);
     anystore_close(scene.store);
     anystore_close(scene.other);
-    assert_int_equal(support_count_descriptors(), descriptors);
+    support_expect_descriptors(descriptors);
 }
 
 static void run_scenarios(struct lacks lacks)
@@ -361,7 +361,7 @@ static void open_with_faults(bool exists, struct lacks lacks)
                 if (!store) {
                     assert_true(hit);
                     support_check_text(&error, path);
-                    assert_int_equal(support_count_descriptors(), descriptors);
+                    support_expect_descriptors(descriptors);
                     store = open_on(&fault, &error);
                 }
                 assert_non_null(store);
@@ -369,7 +369,7 @@ static void open_with_faults(bool exists, struct lacks lacks)
                 support_put(store, "other", "1");
                 anystore_close(store);
                 assert_false(support_exists(support_path(directory, "data.tmp")));
-                assert_int_equal(support_count_descriptors(), descriptors);
+                support_expect_descriptors(descriptors);
             }
         }
 }

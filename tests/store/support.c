@@ -120,6 +120,14 @@ size_t support_count_descriptors(void)
     return support_count_names("/proc/self/fd") - 1; /* but the one that lists them */
 }
 
+void support_expect_descriptors(size_t count)
+{
+    static const struct timespec moment = {.tv_nsec = 1000000};
+    for (unsigned i = 0; i < 20000 && support_count_descriptors() != count; i++)
+        nanosleep(&moment, NULL);
+    assert_int_equal(support_count_descriptors(), count);
+}
+
 /* ---- Random numbers ----------------------------------------------------------------------- */
 
 static uint64_t chosen_seed;

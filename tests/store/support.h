@@ -53,6 +53,9 @@ size_t support_count_names(const char *directory);
 /* Descriptors that this process has open. */
 size_t support_count_descriptors(void);
 
+/* That there are so many; waits for stores that close some on a thread of theirs. */
+void support_expect_descriptors(size_t count);
+
 /* ---- Random numbers ----------------------------------------------------------------------- */
 
 /* The seed of this run: $ANYSTORE_TEST_SEED, or the time.  Printed by the first call. */
