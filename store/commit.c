@@ -64,7 +64,7 @@ static void publish(struct anystore *store, struct pending *pending, const struc
     atomic_store_explicit(&store->loaded, chain->generation, memory_order_release);
     store_note_map(store);
     view_unlock_exclusive(&store->view_lock);
-    commit_keep_spare(store, store->fd, &store->file, store->chain.end);
+    commit_keep_spare(store);
     store->fd = copy->fd;
     store->file = copy->file;
     store->chain = *chain;

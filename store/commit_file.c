@@ -9,13 +9,11 @@
  * What makes a spare of the same file id usable: writers only ever append to it, under the lock, first
  * the bytes that the data file has there and then changes of their own.  So whatever a writer that
  * died left behind, it agrees with the data file up to some point, and what is beyond is written over or
- * cut off.  Only a power cut can leave something else (blocks that
- * were never written); no process outlives that, and who opens a store throws the spare away.  The last block is
- * compared, or written again, all the same.
+ * cut off.  Only a power cut can leave something else (blocks that were never written); no process
+ * outlives that, and who opens a store throws the spare away.  Blocks are compared all the same.
  *
- * The file that was the data file before the last commit that this process knows of stays open: if it has the
- * spare's name, it is known how far it agrees, and nothing is compared. */
-#include <assert.h>
+ * The file that was the data file before the last commit that this process knows of stays open.  If it has
+ * the spare's name, and its last segment by the tag, it is known how far it agrees. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -86,15 +84,21 @@ static bool is_own(const struct stat *st)
     return S_ISREG(st->st_mode) && st->st_nlink == 1;
 }
 
-/* Whether the file is as it was when it was left.  A writer that died has first written what it lacks there. */
-static bool room_begins(const struct anystore *store, const struct copy *copy)
+/* Whether the copy has the segment there up to which it agreed, by its tag; and whether there is only room
+ * behind it: a writer that died has first written there what it lacked. */
+static bool is_as_left(const struct anystore *store, struct copy *copy)
 {
     static const uint8_t zeros[FORMAT_END_BYTES];
-    uint8_t next[FORMAT_END_BYTES];
-    return copy->size == copy->agreed ||
-           (format_has_room(&store->chain.header) &&
-            disk_read_exact(store->disk, copy->fd, next, sizeof next, (off_t)copy->agreed) &&
-            memcmp(next, zeros, sizeof next) == 0);
+    uint8_t there[XAES_TAG_BYTES + FORMAT_END_BYTES] = {0};
+    bool has_room = format_has_room(&store->chain.header) && copy->size > copy->agreed;
+    size_t size = has_room ? sizeof there : XAES_TAG_BYTES;
+    if (!disk_read_exact(store->disk, copy->fd, there, size,
+                         (off_t)(copy->agreed - XAES_TAG_BYTES)) ||
+        memcmp(there, copy->tag, XAES_TAG_BYTES) != 0)
+        return false;
+    copy->clean = (has_room || copy->size == copy->agreed) &&
+                  memcmp(there + XAES_TAG_BYTES, zeros, sizeof zeros) == 0;
+    return true;
 }
 
 /* The spare that is known, if it has that name still. */
@@ -106,10 +110,10 @@ static bool take_known(struct anystore *store, struct copy *copy)
     if (copy->fd < 0)
         return false;
     if (store->disk->stat(store->disk, store->spare_path, &st) == 0 && is_own(&st) &&
-        same_file(&st, &copy->file) && (uint64_t)st.st_size >= copy->agreed) {
+        same_file(&st, &copy->file) && st.st_size == copy->file.st_size) {
         copy->size = (uint64_t)st.st_size;
-        copy->clean = st.st_size == copy->file.st_size && room_begins(store, copy);
-        return true;
+        if (is_as_left(store, copy))
+            return true;
     }
     store->disk->close(store->disk, copy->fd);
     return false;
@@ -231,11 +235,11 @@ void commit_drop_file(struct anystore *store, int fd, const char *path)
     store->disk->close(store->disk, fd);
 }
 
-void commit_keep_spare(struct anystore *store, int fd, const struct stat *file, uint64_t agreed)
+void commit_keep_spare(struct anystore *store)
 {
-    if (store->spare.fd >= 0)
-        store->disk->close(store->disk, store->spare.fd);
-    store->spare = (struct copy){.fd = fd, .file = *file, .agreed = agreed};
+    commit_forget_spare(store);
+    store->spare = (struct copy){.fd = store->fd, .file = store->file, .agreed = store->chain.end};
+    memcpy(store->spare.tag, store->chain.tag, sizeof store->spare.tag);
 }
 
 void commit_forget_spare(struct anystore *store)

@@ -385,7 +385,7 @@ static void take_file(struct anystore *store, struct news *news)
         base_close_file(store, store->spare.fd);
         store->spare.fd = -1;
     } else if (other_copy) {
-        commit_keep_spare(store, store->fd, &store->file, store->chain.end);
+        commit_keep_spare(store);
     } else {
         store->disk->close(store->disk, store->fd);
     }

@@ -23,6 +23,7 @@ struct copy {
     int fd;
     struct stat file; /* of fd: st_dev, st_ino and st_size, as it was loaded or written */
     uint64_t agreed;  /* so far it has the same bytes as the data file */
+    uint8_t tag[XAES_TAG_BYTES]; /* of a spare: of the segment that ends there */
     /* While a commit uses it. */
     uint64_t size; /* its length, with room */
     bool clean;    /* behind what agreed there was only room */
@@ -191,9 +192,9 @@ enum anystore_status commit_begin_file(struct anystore *store, struct copy *copy
  * is none.  If that fails the next commit makes the file longer. */
 void commit_make_room(struct anystore *store, struct copy *copy, uint64_t end);
 
-/* Notes what will be the spare: the file that was the data file, and how far it agrees with what is now.
- * refresh_mutex is held; so for forget. */
-void commit_keep_spare(struct anystore *store, int fd, const struct stat *file, uint64_t agreed);
+/* Before another copy is loaded: the one that is will be the spare.  refresh_mutex is held; for forget, which
+ * closes it, too. */
+void commit_keep_spare(struct anystore *store);
 void commit_forget_spare(struct anystore *store);
 
 /* Before another file takes the place of both copies: brings the spare up to the data file, if there is
