@@ -23,7 +23,7 @@ enum config_id {
     CONFIG_MAXCLIENTS,
     CONFIG_PROTECTED_MODE,
     CONFIG_REQUIREPASS, /* text; empty: none */
-    CONFIG_IO_THREADS,  /* worker threads; 0: one per core, at most 8 */
+    CONFIG_IO_THREADS,  /* worker threads; 0: one for two cores, at most 8 */
     CONFIG_DIR,         /* text; empty: the default place, see README */
     CONFIG_DBFILENAME,
     CONFIG_ENCRYPTION_KEY_FILE, /* text; empty: the default place */

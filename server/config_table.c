@@ -147,7 +147,7 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                                    .max = 128,
                                    .default_text = "0",
                                    .argument = "<count>",
-                                   .help = "worker threads; 0: one per core, at most 8"}},
+                                   .help = "worker threads; 0: one for two cores, at most 8"}},
     [CONFIG_DIR] = {.row = {.name = "dir",
                             .type = CONFIG_TEXT,
                             .default_text = "",

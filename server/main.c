@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* anystore-server: puts the parts together, waits for the end, and takes them apart in order. */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,13 +156,24 @@ static bool start_peers(struct server *server)
     return server->peers || say_and_free(cause);
 }
 
+/* One for two cores that this process may run on: the kernel's part of the network, the commit thread and
+ * clients on the same host want the rest.  More than that and each has so little to do at a time that it
+ * sleeps and wakes for nearly every request, which costs more than the request. */
+static int64_t default_thread_count(void)
+{
+    cpu_set_t cores;
+    int64_t count = sched_getaffinity(0, sizeof cores, &cores) == 0
+                        ? CPU_COUNT(&cores)
+                        : sysconf(_SC_NPROCESSORS_ONLN); /* more than a set has room for */
+    count = (count + 1) / 2;
+    return count < 1 ? 1 : count > MOST_DEFAULT_THREADS ? MOST_DEFAULT_THREADS : count;
+}
+
 static bool start_workers(struct server *server)
 {
     int64_t count = config_number(server->config, CONFIG_IO_THREADS);
-    if (count == 0) {
-        count = sysconf(_SC_NPROCESSORS_ONLN);
-        count = count < 1 ? 1 : count > MOST_DEFAULT_THREADS ? MOST_DEFAULT_THREADS : count;
-    }
+    if (count == 0)
+        count = default_thread_count();
     server->workers = calloc((size_t)count, sizeof *server->workers);
     if (!server->workers)
         return say_and_free(NULL);
@@ -208,8 +220,9 @@ static void log_ready(struct main_loop *loop)
     struct server *server = loop->server;
     struct anystore_stats stats;
     anystore_stats(databases_store(server->databases, 0), &stats);
-    log_write(server->log, LOG_NOTICE, "AnyStore %s, speaking as Redis %s, with %u worker threads",
-              ANYSTORE_VERSION_TEXT, SERVER_REDIS_VERSION, server->worker_count);
+    log_write(server->log, LOG_NOTICE, "AnyStore %s, speaking as Redis %s, with %u worker thread%s",
+              ANYSTORE_VERSION_TEXT, SERVER_REDIS_VERSION, server->worker_count,
+              server->worker_count == 1 ? "" : "s");
     if (server->data_path) {
         log_write(server->log, LOG_NOTICE, "Data file: %s (%llu keys, %llu bytes, generation %llu)",
                   server->data_path, (unsigned long long)stats.keys,

@@ -71,10 +71,13 @@ static struct server *make(struct harness *harness, const struct server_options 
         const char *common[] = {"--unixsocket", server->socket, "--port", "0"};
         const char *of_data[] = {"--dir", data, "--dbfilename", "anystore.db"};
         const char *of_key[] = {"--encryption-key-file", harness->key_file};
+        const char *of_threads[] = {"--io-threads", "2"}; /* however many cores there are */
         const char *of_redis[] = {"--dir", server->home, "--save", "", "--appendonly", "no"};
         count = add(args, count, common, sizeof common / sizeof *common);
         if (!ours)
             count = add(args, count, of_redis, sizeof of_redis / sizeof *of_redis);
+        if (ours && !server->options.config)
+            count = add(args, count, of_threads, sizeof of_threads / sizeof *of_threads);
         if (ours && !server->options.no_data)
             count = add(args, count, of_data, sizeof of_data / sizeof *of_data);
         if (ours && !server->options.no_key_file)
