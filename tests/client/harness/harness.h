@@ -27,6 +27,7 @@ struct harness {
     char *db;               /* data/anystore.db: the data file */
     struct server *servers; /* all that were started, latest first */
     unsigned server_count;
+    unsigned tracer_count;
     char *mounted; /* a file system to be unmounted at the end; NULL if none */
     bool passed;
     const char *stage; /* what a failure happened in, printed then; may be NULL */
