@@ -319,7 +319,8 @@ static bool mark_is_behind(struct anystore *store)
     return store_mark(store) < loaded;
 }
 
-/* Sets a mark right that somebody damaged, and finds a lock file that was replaced. */
+/* Sets a mark right that somebody damaged, finds a lock file that was replaced, releases what could not be
+ * released. */
 static void heal_round(struct anystore *store)
 {
     struct anystore_error error;
@@ -393,7 +394,8 @@ void *commit_thread(void *arg)
         case WORK_TICK:
             if (store->rewrites)
                 base_round(store, false);
-            if (store->path && (lockfile_replaced(&store->lockfile) || mark_is_behind(store)))
+            if (store->path && (lockfile_replaced(&store->lockfile) ||
+                                lockfile_stuck(&store->lockfile) || mark_is_behind(store)))
                 heal_round(store);
             break;
         }

@@ -13,6 +13,8 @@
 
 #include "error.h"
 
+#define RELEASE_TRIES 3
+
 static enum anystore_status open_path(struct lockfile *lockfile, struct anystore_error *error)
 {
     const struct disk *disk = lockfile->disk;
@@ -65,15 +67,22 @@ void lockfile_close(struct lockfile *lockfile)
     *lockfile = (struct lockfile){.fd = -1};
 }
 
-bool lockfile_replaced(const struct lockfile *lockfile)
+/* Whether the path names the file that the descriptor has open: 1 or 0; -1 with errno if that cannot be
+ * told. */
+static int is_named(const struct lockfile *lockfile, int fd)
 {
     const struct disk *disk = lockfile->disk;
     struct stat open_st, path_st;
-    if (disk->fstat(disk, lockfile->fd, &open_st) != 0)
-        return false;
+    if (disk->fstat(disk, fd, &open_st) != 0)
+        return -1;
     if (disk->stat(disk, lockfile->path, &path_st) != 0)
-        return errno == ENOENT;
-    return open_st.st_dev != path_st.st_dev || open_st.st_ino != path_st.st_ino;
+        return errno == ENOENT ? 0 : -1;
+    return open_st.st_dev == path_st.st_dev && open_st.st_ino == path_st.st_ino;
+}
+
+bool lockfile_replaced(const struct lockfile *lockfile)
+{
+    return is_named(lockfile, lockfile->fd) == 0;
 }
 
 /* Opens what the path names now.  The old mapping stays, as other threads may be reading it. */
@@ -111,24 +120,33 @@ static int wait_for_byte(const struct disk *disk, int fd, enum lockfile_byte byt
     return result;
 }
 
-enum anystore_status lockfile_acquire(struct lockfile *lockfile, struct anystore_error *error)
+static enum anystore_status wait_in_turn(struct lockfile *lockfile, struct anystore_error *error)
 {
     const struct disk *disk = lockfile->disk;
+    enum anystore_status status = ANYSTORE_OK;
+    /* Where there is no queue (some network file systems), the lock alone must do. */
+    lockfile->in_queue = wait_for_byte(disk, lockfile->fd, LOCKFILE_QUEUE) == 0;
+    if (wait_for_lock(disk, lockfile->fd) != 0)
+        status = error_system(error, "cannot lock %s", lockfile->path);
+    else
+        lockfile->locked = true;
+    if (lockfile->in_queue && disk->leave(disk, lockfile->fd, LOCKFILE_QUEUE) == 0)
+        lockfile->in_queue = false;
+    return status;
+}
+
+enum anystore_status lockfile_acquire(struct lockfile *lockfile, struct anystore_error *error)
+{
     for (;;) {
-        /* Where there is no queue (some network file systems), the lock alone must do. */
-        bool queued = wait_for_byte(disk, lockfile->fd, LOCKFILE_QUEUE) == 0;
-        int result = wait_for_lock(disk, lockfile->fd);
-        int number = errno;
-        if (queued)
-            disk->leave(disk, lockfile->fd, LOCKFILE_QUEUE);
-        if (result != 0) {
-            errno = number;
-            return error_system(error, "cannot lock %s", lockfile->path);
-        }
-        if (!lockfile_replaced(lockfile))
+        enum anystore_status status = wait_in_turn(lockfile, error);
+        int named = status == ANYSTORE_OK ? is_named(lockfile, lockfile->fd) : 0;
+        if (named > 0)
             return ANYSTORE_OK;
-        disk->unlock(disk, lockfile->fd);
-        enum anystore_status status = reopen(lockfile, error);
+        if (named < 0)
+            status = error_system(error, "cannot examine the lock file %s", lockfile->path);
+        lockfile_release(lockfile);
+        if (status == ANYSTORE_OK)
+            status = reopen(lockfile, error);
         if (status != ANYSTORE_OK)
             return status;
     }
@@ -136,17 +154,13 @@ enum anystore_status lockfile_acquire(struct lockfile *lockfile, struct anystore
 
 void lockfile_release(struct lockfile *lockfile)
 {
-    lockfile->disk->unlock(lockfile->disk, lockfile->fd);
-}
-
-/* Whether the path names the file that the descriptor has open. */
-static bool is_named(const struct lockfile *lockfile, int fd)
-{
     const struct disk *disk = lockfile->disk;
-    struct stat open_st, path_st;
-    return disk->fstat(disk, fd, &open_st) == 0 &&
-           disk->stat(disk, lockfile->path, &path_st) == 0 && open_st.st_dev == path_st.st_dev &&
-           open_st.st_ino == path_st.st_ino;
+    for (int tries = 0; lockfile_stuck(lockfile) && tries < RELEASE_TRIES; tries++) {
+        if (lockfile->locked && disk->unlock(disk, lockfile->fd) == 0)
+            lockfile->locked = false;
+        if (lockfile->in_queue && disk->leave(disk, lockfile->fd, LOCKFILE_QUEUE) == 0)
+            lockfile->in_queue = false;
+    }
 }
 
 int lockfile_take_byte(const struct lockfile *lockfile, enum lockfile_byte byte,
@@ -164,9 +178,15 @@ int lockfile_take_byte(const struct lockfile *lockfile, enum lockfile_byte byte,
             disk->close(disk, fd);
             return -1;
         }
-        if (is_named(lockfile, fd))
+        int named = is_named(lockfile, fd);
+        if (named > 0)
             return fd;
-        disk->close(disk, fd); /* somebody replaced the lock file meanwhile */
+        if (named < 0)
+            error_system(error, "cannot examine the lock file %s", lockfile->path);
+        disk->close(disk, fd);
+        if (named < 0)
+            return -1;
+        /* Somebody replaced the lock file meanwhile. */
     }
 }
 

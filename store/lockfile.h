@@ -26,7 +26,9 @@ enum lockfile_byte {
 struct lockfile {
     const struct disk *disk;
     const char *path;
-    int fd;               /* guarded by the caller: one thread acquires */
+    int fd;        /* guarded by the caller: one thread acquires */
+    bool in_queue; /* these two are held; guarded as fd */
+    bool locked;
     _Atomic(void *) page; /* the mapping in use; any thread */
     void **stale;         /* mappings of lock files that were replaced; unmapped at close */
     size_t stale_count;
@@ -41,6 +43,13 @@ void lockfile_close(struct lockfile *lockfile);
  * replaced the lock file), that one is opened and locked instead. */
 enum anystore_status lockfile_acquire(struct lockfile *lockfile, struct anystore_error *error);
 void lockfile_release(struct lockfile *lockfile);
+
+/* Whether something could not be released (network file systems may fail there), so that others wait for
+ * a process that does not need it: the next lockfile_acquire and lockfile_release try it again. */
+static inline bool lockfile_stuck(const struct lockfile *lockfile)
+{
+    return lockfile->in_queue || lockfile->locked;
+}
 
 /* Waits for the lock of one byte through a descriptor of its own and takes it.  Any thread.  The
  * descriptor, which lockfile_give_byte closes; -1 and *error on failure. */
