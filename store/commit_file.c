@@ -288,8 +288,11 @@ enum anystore_status commit_install(struct anystore *store, int fd, const char *
     /* The last look before the rename: who restores a backup takes no lock, and who removes the lock
      * file breaks it. */
     struct stat st;
-    if (store->fd >= 0 && (disk->stat(disk, store->path, &st) != 0 ||
-                           st.st_dev != store->file.st_dev || st.st_ino != store->file.st_ino))
+    bool named = store->fd < 0 || disk->stat(disk, store->path, &st) == 0;
+    if (!named && errno != ENOENT)
+        return error_system(error, "cannot examine %s", store->path);
+    if (!named ||
+        (store->fd >= 0 && (st.st_dev != store->file.st_dev || st.st_ino != store->file.st_ino)))
         return error_set(error, ANYSTORE_REPLACED, "%s was replaced during a commit", store->path);
     bool exchanged = false;
     enum anystore_status status = take_name(store, from, &exchanged, error);
