@@ -23,6 +23,7 @@
 
 #define MOST_SOCKETS     17 /* as Redis: 16 addresses, and a UNIX socket */
 #define ACCEPTS_PER_CALL 1000
+#define PAUSE_US         100000 /* when there are no descriptors left */
 
 struct socket_entry {
     struct listener *listener;
@@ -39,6 +40,8 @@ struct listener {
     char *unix_path; /* made by us; NULL: none */
     char text[1024];
     unsigned next_worker;
+    struct event *resume; /* ends a pause */
+    bool short_of_files;  /* and the log says so; until all who waited were accepted */
 };
 
 /* ---- Opening ------------------------------------------------------------------------------ */
@@ -211,6 +214,8 @@ void listener_close(struct listener *listener)
             event_free(listener->sockets[i].event);
         close(listener->sockets[i].fd);
     }
+    if (listener->resume)
+        event_free(listener->resume);
     if (listener->unix_path)
         unlink(listener->unix_path);
     free(listener->unix_path);
@@ -276,6 +281,32 @@ static void tune(struct server *server, int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
 }
 
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct listener *listener = arg;
+    for (size_t i = 0; i < listener->count; i++)
+        if (listener->sockets[i].event)
+            event_add(listener->sockets[i].event, NULL);
+}
+
+/* A connection could not be accepted.  Where descriptors or memory are missing it is still there: it
+ * waits for a moment, or the loop would turn in circles and fill the log. */
+static void on_accept_error(struct socket_entry *entry, int number)
+{
+    struct listener *listener = entry->listener;
+    static const struct timeval moment = {.tv_usec = PAUSE_US};
+    bool missing = number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM;
+    if (!missing || !listener->short_of_files)
+        log_write(listener->server->log, LOG_WARNING, "Accepting client connection: %s",
+                  strerror(number));
+    if (missing && listener->resume && event_add(listener->resume, &moment) == 0) {
+        listener->short_of_files = true;
+        event_del(entry->event);
+    }
+}
+
 static void on_accept(evutil_socket_t listening, short what, void *arg)
 {
     (void)what;
@@ -290,9 +321,10 @@ static void on_accept(evutil_socket_t listening, short what, void *arg)
         if (fd < 0) {
             if (errno == EINTR || errno == ECONNABORTED)
                 continue;
-            if (errno != EAGAIN && errno != EWOULDBLOCK)
-                log_write(server->log, LOG_WARNING, "Accepting client connection: %s",
-                          strerror(errno));
+            if (errno == EAGAIN || errno == EWOULDBLOCK)
+                listener->short_of_files = false;
+            else
+                on_accept_error(entry, errno);
             return;
         }
         const char *error = refusal(server, entry->is_unix, &address);
@@ -314,6 +346,7 @@ static void on_accept(evutil_socket_t listening, short what, void *arg)
 
 void listener_start(struct listener *listener)
 {
+    listener->resume = evtimer_new(listener->base, on_resume, listener);
     for (size_t i = 0; i < listener->count; i++) {
         struct socket_entry *entry = &listener->sockets[i];
         entry->event = event_new(listener->base, entry->fd, EV_READ | EV_PERSIST, on_accept, entry);

@@ -352,6 +352,7 @@ int main(int argc, char *argv[])
         return 0;
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of that write, no more */
     struct server server = {.started_ms = now_ms(),
                             .on_shutdown = on_shutdown,
                             .notify = {.mutex = PTHREAD_MUTEX_INITIALIZER}};
