@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of test_faults share. */
+#ifndef CLIENT_FAULTS_H
+#define CLIENT_FAULTS_H
+
+#include "commits.h"
+
+/* A write is refused: the reply says that nothing was changed, or could not even begin, and names a file
+ * of the data and the cause. */
+void faults_refused(redisContext *client, const char *command, const char *cause);
+
+/* The disk is well again: the server, which was never restarted, catches up and writes, and all agree. */
+void faults_well_again(struct commits *commits);
+
+/* System calls that fail for a while (faults_lasting.c). */
+void calls_fail_for_a_while(struct harness *harness);
+void interrupted_calls_go_on(struct harness *harness);
+void peers_after_a_fault(struct harness *harness);
+
+/* Limits of the system, without strace (faults_limits.c). */
+void file_size_limit(struct harness *harness);
+void too_many_open_files(struct harness *harness);
+void disk_full_for_all(struct harness *harness);
+
+#endif
