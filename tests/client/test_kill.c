@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A storm of kill -9: several servers on one file under load are killed at random moments, one or
+/* A storm of kill -9: two to eight servers on one file under load are killed at random moments, one or
  * all at once, also while they start.  Every acknowledged write is there through every other server
  * and after a restart; a write without a reply was done wholly or not at all; nothing else changes;
  * the data file always opens.
  *
- * ANYSTORE_SEED repeats the choices (not the moments), ANYSTORE_KILLS sets the number of kills. */
+ * ANYSTORE_SEED repeats the choices (not the moments), ANYSTORE_KILLS sets the number of kills of
+ * each storm. */
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -19,11 +20,10 @@
 #include "server.h"
 #include "workers.h"
 
-#define SERVERS    3
-#define WRITERS    6
-#define KEYS       8 /* of each writer */
-#define VALUE_SIZE 64
-#define KILLS      300
+#define SERVERS_MAX 8
+#define WRITERS     6
+#define KEYS        8 /* of each writer */
+#define VALUE_SIZE  64
 
 /* What a writer knows of one of its keys: only it writes them. */
 struct cell {
@@ -47,7 +47,8 @@ struct writer {
 
 /* Static, as workers may outlive the test's function. */
 static struct {
-    struct server *servers[SERVERS];
+    struct server *servers[SERVERS_MAX];
+    unsigned server_count;
     struct writer writers[WRITERS];
     atomic_bool stop;
     atomic_uint acknowledged; /* writes */
@@ -55,7 +56,20 @@ static struct {
     atomic_uint checked; /* reads through another server */
     atomic_llong counter_acknowledged;
     atomic_llong counter_unanswered;
+    atomic_llong last_ms,
+        longest_ms; /* between one acknowledged write, by whomever, and the next */
 } storm;
+
+static void note_acknowledged(void)
+{
+    long long now_ms = clock_ms();
+    long long waited_ms = now_ms - atomic_exchange(&storm.last_ms, now_ms);
+    long long longest_ms = atomic_load(&storm.longest_ms);
+    while (waited_ms > longest_ms &&
+           !atomic_compare_exchange_weak(&storm.longest_ms, &longest_ms, waited_ms))
+        ;
+    atomic_fetch_add(&storm.acknowledged, 1);
+}
 
 static void key_name(const struct worker *worker, size_t key, char *name)
 {
@@ -67,7 +81,8 @@ static struct raw *connect_any(struct writer *writer)
 {
     struct patience patience = {0};
     do {
-        struct raw *raw = raw_connect(storm.servers[random_below(&writer->random, SERVERS)]);
+        struct raw *raw =
+            raw_connect(storm.servers[random_below(&writer->random, storm.server_count)]);
         if (raw)
             return raw;
     } while (!workers_failed() && patience_left(&patience));
@@ -223,7 +238,7 @@ static void write_some(struct worker *worker)
                 worker_fail(worker, "a write was refused: %s", reply_string(reply));
             reply_free(reply);
             apply(writer, &changes[answered]);
-            atomic_fetch_add(&storm.acknowledged, 1);
+            note_acknowledged();
         }
     }
     bytes_free(&out);
@@ -255,7 +270,7 @@ static void count_up(struct worker *worker)
                     floor);
     reply_free(reply);
     atomic_fetch_add(&storm.counter_acknowledged, 1);
-    atomic_fetch_add(&storm.acknowledged, 1);
+    note_acknowledged();
 }
 
 static void write_in_storm(struct worker *worker)
@@ -293,12 +308,12 @@ static void let_work(unsigned writes)
 static void kill_some(struct random *random)
 {
     uint64_t dice = random_below(random, 10);
-    unsigned count = dice < 6 ? 1 : dice < 8 ? 2 : SERVERS;
-    unsigned first = (unsigned)random_below(random, SERVERS);
+    unsigned count = dice < 6 ? 1 : dice < 8 ? 2 : storm.server_count;
+    unsigned first = (unsigned)random_below(random, storm.server_count);
     for (unsigned i = 0; i < count; i++)
-        process_signal(&storm.servers[(first + i) % SERVERS]->process, SIGKILL);
+        process_signal(&storm.servers[(first + i) % storm.server_count]->process, SIGKILL);
     for (unsigned i = 0; i < count; i++) {
-        struct server *server = storm.servers[(first + i) % SERVERS];
+        struct server *server = storm.servers[(first + i) % storm.server_count];
         server_kill(server);
         if (random_chance(random, 25)) { /* one more while it starts */
             server_restart_pending(server);
@@ -308,7 +323,7 @@ static void kill_some(struct random *random)
         server_restart_pending(server);
     }
     for (unsigned i = 0; i < count; i++)
-        server_wait_ready(storm.servers[(first + i) % SERVERS]);
+        server_wait_ready(storm.servers[(first + i) % storm.server_count]);
 }
 
 static void check_all(const struct server *server)
@@ -332,17 +347,19 @@ static void check_all(const struct server *server)
     redisFree(client);
 }
 
-static void kill_storm(struct harness *harness)
+static void run_storm(struct harness *harness, unsigned servers, unsigned kills)
 {
     uint64_t seed = random_run_seed("kill storm");
-    unsigned kills = harness_number("ANYSTORE_KILLS", harness_scaled(KILLS));
+    kills = harness_number("ANYSTORE_KILLS", harness_scaled(kills));
     struct random random;
     random_start(&random, seed, 1000);
     memset(&storm, 0, sizeof storm);
-    for (unsigned i = 0; i < SERVERS; i++)
+    storm.server_count = servers;
+    for (unsigned i = 0; i < storm.server_count; i++)
         storm.servers[i] = server_start(harness, NULL);
     for (unsigned i = 0; i < WRITERS; i++)
         random_start(&storm.writers[i].random, seed, i);
+    atomic_store(&storm.last_ms, clock_ms());
     workers_start(WRITERS, write_in_storm, NULL);
     for (unsigned i = 0; i < kills && !workers_failed(); i++) {
         let_work(5 + (unsigned)random_below(&random, 150));
@@ -351,12 +368,12 @@ static void kill_storm(struct harness *harness)
     let_work(50);
     atomic_store(&storm.stop, true);
     workers_join();
-    for (unsigned i = 0; i < SERVERS; i++)
+    for (unsigned i = 0; i < storm.server_count; i++)
         check_all(storm.servers[i]);
 
-    for (unsigned i = 0; i < SERVERS; i++)
+    for (unsigned i = 0; i < storm.server_count; i++)
         server_kill(storm.servers[i]);
-    for (unsigned i = 0; i < SERVERS; i++) {
+    for (unsigned i = 0; i < storm.server_count; i++) {
         server_restart(storm.servers[i]);
         check_all(storm.servers[i]);
     }
@@ -365,7 +382,7 @@ static void kill_storm(struct harness *harness)
     redisContext *client = client_connect(storm.servers[0]);
     client_expect(client, "+OK", "SET last 1");
     redisFree(client);
-    for (unsigned i = 0; i < SERVERS; i++)
+    for (unsigned i = 0; i < storm.server_count; i++)
         check(server_stop(storm.servers[i]) == 0, "a server does not stop cleanly");
     char *names = directory_names(harness->data);
     static const char *const fine[] = {"", " anystore.db.spare", " anystore.db.peers",
@@ -377,9 +394,26 @@ static void kill_storm(struct harness *harness)
                         !strcmp(names + strlen(always), fine[i]));
     check(good, "left in the data directory: %s", names);
     free(names);
-    print_message("%u kills: %u writes acknowledged, %u unanswered, %u reads compared\n", kills,
-                  atomic_load(&storm.acknowledged), atomic_load(&storm.unanswered),
-                  atomic_load(&storm.checked));
+    print_message(
+        "%u kills of %u servers: %u writes acknowledged, %u unanswered, %u reads compared; "
+        "longest time without a write: %lld ms\n",
+        kills, servers, atomic_load(&storm.acknowledged), atomic_load(&storm.unanswered),
+        atomic_load(&storm.checked), atomic_load(&storm.longest_ms));
+}
+
+static void kill_storm_of_two(struct harness *harness)
+{
+    run_storm(harness, 2, 60);
+}
+
+static void kill_storm(struct harness *harness)
+{
+    run_storm(harness, 3, 180);
+}
+
+static void kill_storm_of_eight(struct harness *harness)
+{
+    run_storm(harness, SERVERS_MAX, 60);
 }
 
 /* Killed while it makes key and data for the first time: the next start works, and whatever an
@@ -422,7 +456,9 @@ static void killed_at_first_start(struct harness *harness)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        HARNESS_TEST(kill_storm_of_two),
         HARNESS_TEST(kill_storm),
+        HARNESS_TEST(kill_storm_of_eight),
         HARNESS_TEST(killed_at_first_start),
     };
     return harness_main("test_kill", tests, sizeof tests / sizeof *tests);
