@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Protects the order of what waits in an outbox, and what a request that was taken back leaves of it. */
+#include "outbox.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* For other servers only: it needs no receivers here. */
+static struct message *add(struct outbox *outbox, const char *name)
+{
+    const struct resp_arg text = {.data = (const uint8_t *)name, .size = strlen(name)};
+    struct message *message = message_new(MESSAGE_CHANNEL, &text, &text);
+    assert_non_null(message);
+    outbox_add_there(outbox, message);
+    return message;
+}
+
+static void assert_names(const struct outbox *outbox, const char *expected)
+{
+    char names[64] = "";
+    const struct message *last = NULL;
+    for (const struct message *message = outbox->first; message; message = message->next) {
+        assert_true(strlen(names) + message->name_size < sizeof names);
+        strncat(names, (const char *)message->bytes, message->name_size);
+        last = message;
+    }
+    assert_string_equal(names, expected);
+    assert_ptr_equal(outbox->last, last);
+}
+
+static void test_rollback(void **state)
+{
+    (void)state;
+    struct outbox outbox = {0};
+    outbox_rollback(&outbox, NULL); /* nothing to forget */
+    assert_names(&outbox, "");
+    add(&outbox, "a");
+    struct message *kept = add(&outbox, "b");
+    outbox_settle(&outbox, true);
+    assert_null(outbox.unsettled);
+    add(&outbox, "c");
+    add(&outbox, "d");
+    assert_names(&outbox, "abcd");
+    outbox_rollback(&outbox, kept); /* the request that published c and d */
+    assert_names(&outbox, "ab");
+    assert_null(outbox.unsettled);
+    outbox_rollback(&outbox, kept);
+    assert_names(&outbox, "ab");
+    add(&outbox, "e");
+    assert_names(&outbox, "abe");
+    outbox_rollback(&outbox, NULL);
+    assert_names(&outbox, "");
+    add(&outbox, "f");
+    assert_names(&outbox, "f");
+    outbox_rollback(&outbox, NULL);
+}
+
+/* Each request settles what it published itself. */
+static void test_settle(void **state)
+{
+    (void)state;
+    struct outbox outbox = {0};
+    struct message *one = add(&outbox, "a"), *two = add(&outbox, "b");
+    outbox_settle(&outbox, true);
+    struct message *three = add(&outbox, "c");
+    assert_ptr_equal(outbox.unsettled, three);
+    outbox_settle(&outbox, false);
+    outbox_settle(&outbox, true); /* a request that published nothing */
+    assert_true(one->depends && two->depends);
+    assert_false(three->depends);
+    /* Part of a request is taken back. */
+    struct message *four = add(&outbox, "d");
+    add(&outbox, "e");
+    outbox_rollback(&outbox, four);
+    assert_ptr_equal(outbox.unsettled, four);
+    outbox_settle(&outbox, true);
+    assert_true(four->depends);
+    assert_names(&outbox, "abcd");
+    outbox_rollback(&outbox, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rollback),
+        cmocka_unit_test(test_settle),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
