@@ -238,6 +238,38 @@ static void own_answers(struct harness *harness)
     redisFree(client);
 }
 
+/* What MEMORY says of this server: of little data, of some, of the most of it that went. */
+static void memory_reports(struct harness *harness)
+{
+    static const char small[] = "$There is so little data";
+    struct server *server = server_start(harness, NULL);
+    redisContext *client = client_connect(server);
+    client_expect_start(client, small, "MEMORY DOCTOR");
+    size_t size = 1u << 20;
+    char *value = malloc(size);
+    check(value, "out of memory");
+    memset(value, 'v', size);
+    for (int i = 0; i < 12; i++)
+        client_expect(client, "+OK", "SET large:%d %b", i, value, size);
+    client_expect(client, "+OK", "SELECT 3");
+    client_expect(client, "+OK", "SET k v");
+    char *text = client_text(client, "MEMORY DOCTOR");
+    check(strncmp(text, small, strlen(small)) != 0, "12 MB are little: %s", text);
+    free(text);
+    text = client_text(client, "MEMORY STATS");
+    check(strstr(text, "$db.0 [") && strstr(text, "$db.3 [") && !strstr(text, "$db.1 ["), "%s",
+          text);
+    check(strstr(text, "$keys.count :13 "), "%s", text);
+    free(text);
+    check(client_integer(client, "MEMORY USAGE k SAMPLES 5") < 200, "MEMORY USAGE");
+    client_expect_start(client, "$<malloc", "MEMORY MALLOC-STATS");
+    client_expect(client, "+OK", "FLUSHALL");
+    client_expect(client, "+OK", "MEMORY PURGE");
+    client_expect_start(client, small, "MEMORY DOCTOR");
+    redisFree(client);
+    free(value);
+}
+
 /* ---- CLIENT KILL -------------------------------------------------------------------------- */
 
 static long long id_of(struct raw *raw)
@@ -650,11 +682,17 @@ static void configuration_is_rewritten(struct harness *harness)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        HARNESS_TEST(answers_are_redis_s),        HARNESS_TEST(own_answers),
-        HARNESS_TEST(clients_are_killed),         HARNESS_TEST(clients_are_killed_by_address),
-        HARNESS_TEST(clients_are_paused),         HARNESS_TEST(replies_are_left_out),
-        HARNESS_TEST(clients_write_while_killed), HARNESS_TEST(calls_are_counted),
-        HARNESS_TEST(slow_commands_are_noted),    HARNESS_TEST(latency_is_noted),
+        HARNESS_TEST(answers_are_redis_s),
+        HARNESS_TEST(own_answers),
+        HARNESS_TEST(memory_reports),
+        HARNESS_TEST(clients_are_killed),
+        HARNESS_TEST(clients_are_killed_by_address),
+        HARNESS_TEST(clients_are_paused),
+        HARNESS_TEST(replies_are_left_out),
+        HARNESS_TEST(clients_write_while_killed),
+        HARNESS_TEST(calls_are_counted),
+        HARNESS_TEST(slow_commands_are_noted),
+        HARNESS_TEST(latency_is_noted),
         HARNESS_TEST(configuration_is_rewritten),
     };
     return harness_main("test_admin", tests, sizeof tests / sizeof *tests);

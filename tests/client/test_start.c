@@ -238,6 +238,41 @@ static void port_in_use(struct harness *harness)
     free(port);
 }
 
+/* Addresses that are not there are an error, but for those that may be missing ("-" before them). */
+static void addresses_not_there(struct harness *harness)
+{
+    static const char *const wrong[][2] = {
+        {"192.0.2.1", "192.0.2.1"},
+        {"127.0.0.1 192.0.2.1", "192.0.2.1"},
+        {"256.1.1.1", "256.1.1.1"},
+        {"-192.0.2.1 -256.1.1.1", "any address of bind"},
+    };
+    char *port = text_format("%d", free_port());
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct server_options options = {
+            .args = (const char *const[]){"--port", port, "--bind", wrong[i][0], NULL}};
+        start_fails(harness, &options, (const char *const[]){"cannot listen", wrong[i][1], NULL});
+    }
+    free(port);
+    struct server_options options = {
+        .tcp = true,
+        .args = (const char *const[]){"--bind", "-192.0.2.1 127.0.0.1 -256.1.1.1",
+                                      "--tcp-keepalive", "0", NULL}};
+    struct server *server = server_start(harness, &options);
+    struct raw *tcp = raw_connect_tcp("127.0.0.1", server->port);
+    check(tcp, "cannot connect to port %d", server->port);
+    raw_expect(tcp, "+PONG", "PING");
+    raw_close(tcp);
+    check(server_stop(server) == 0, "the server does not stop cleanly");
+
+    options = (struct server_options){.args = (const char *const[]){"--unixsocket", "", NULL}};
+    start_fails(harness, &options, (const char *const[]){"port is 0", NULL});
+    char path[200] = "/";
+    memset(path + 1, 'x', sizeof path - 2);
+    options.args = (const char *const[]){"--unixsocket", path, NULL};
+    start_fails(harness, &options, (const char *const[]){"--unixsocket", "shorter than", NULL});
+}
+
 /* A socket that a server still listens on is not taken from it; a stale one is replaced (each
  * restart after a kill -9 shows that). */
 static void unix_socket_in_use(struct harness *harness)
@@ -409,6 +444,7 @@ int main(void)
         HARNESS_TEST(default_places),
         HARNESS_TEST(key_in_environment),
         HARNESS_TEST(port_in_use),
+        HARNESS_TEST(addresses_not_there),
         HARNESS_TEST(unix_socket_in_use),
         HARNESS_TEST(unix_socket_and_tcp),
         HARNESS_TEST(configuration_file),

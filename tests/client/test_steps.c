@@ -107,6 +107,8 @@ static void kill_at(struct harness *harness, struct commits *commits,
         tally->missed++;
     else
         note_wait(tally, died_us);
+    if (!acknowledged)
+        process_kill(&tracer.process); /* there is nothing to detach from */
     tracer_free(&tracer);
     start_again(commits, kind, acknowledged, tally);
 }

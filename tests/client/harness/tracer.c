@@ -11,8 +11,9 @@
 #include "harness.h"
 #include "server.h"
 
-#define ARGS_MAX    32
-#define THREADS_MAX 64
+#define ARGS_MAX     32
+#define THREADS_MAX  64
+#define DETACH_LOOKS 500
 
 struct arguments {
     char *texts[ARGS_MAX];
@@ -93,10 +94,16 @@ void tracer_attach(struct harness *harness, struct tracer *tracer, const struct 
     wait_attached(harness, tracer);
 }
 
+/* strace may wait for ever for threads of a server that was killed: then it is ended, which detaches, too. */
 void tracer_detach(struct tracer *tracer)
 {
+    struct patience patience = {0};
     process_signal(&tracer->process, SIGTERM);
-    (void)process_wait(&tracer->process);
+    for (int looks = 0; looks < DETACH_LOOKS && patience_left(&patience); looks++) {
+        if (process_ended(&tracer->process))
+            return;
+    }
+    process_kill(&tracer->process);
 }
 
 void tracer_free(struct tracer *tracer)
