@@ -150,13 +150,28 @@ static bool parent_exists(const char *path)
     return exists;
 }
 
+/* Whether something is at the path; false and *error if that cannot be told. */
+static bool look(const char *path, bool *there, struct anystore_error *error)
+{
+    struct stat st;
+    *there = lstat(path, &st) == 0;
+    if (*there || errno == ENOENT)
+        return true;
+    char reason[128];
+    error->status = ANYSTORE_IO;
+    error->sys_errno = errno;
+    snprintf(error->text, sizeof error->text, "cannot examine %s: %s", path,
+             strerror_r(errno, reason, sizeof reason));
+    return false;
+}
+
 /* Loads the key at key_path, or makes it if there are neither key nor data. */
 static struct anystore_key *key_of_file(struct server *server, struct anystore_error *error)
 {
     const char *path = server->key_path;
-    struct stat st;
-    bool data = lstat(server->data_path, &st) == 0;
-    bool key = lstat(path, &st) == 0 || errno != ENOENT;
+    bool data, key;
+    if (!look(server->data_path, &data, error) || !look(path, &key, error))
+        return NULL;
     if (!key && data) {
         error->status = ANYSTORE_KEY;
         snprintf(error->text, sizeof error->text,
