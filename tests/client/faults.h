@@ -17,6 +17,9 @@ void calls_fail_for_a_while(struct harness *harness);
 void interrupted_calls_go_on(struct harness *harness);
 void peers_after_a_fault(struct harness *harness);
 
+/* The same while a server starts (faults_start.c). */
+void calls_of_a_start_fail(struct harness *harness);
+
 /* Limits of the system, without strace (faults_limits.c). */
 void file_size_limit(struct harness *harness);
 void too_many_open_files(struct harness *harness);

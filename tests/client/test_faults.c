@@ -284,17 +284,12 @@ static void what_a_file_system_lacks(struct harness *harness)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        HARNESS_TEST(each_call_fails_once),
-        HARNESS_TEST(calls_fail_for_a_while),
-        HARNESS_TEST(interrupted_calls_go_on),
-        HARNESS_TEST(unsynced_copy_is_thrown_away),
-        HARNESS_TEST(directory_cannot_be_synced),
-        HARNESS_TEST(exchange_cannot_be_taken_back),
-        HARNESS_TEST(what_a_file_system_lacks),
-        HARNESS_TEST(peers_after_a_fault),
-        HARNESS_TEST(file_size_limit),
-        HARNESS_TEST(too_many_open_files),
-        HARNESS_TEST(disk_full_for_all),
+        HARNESS_TEST(each_call_fails_once),       HARNESS_TEST(calls_fail_for_a_while),
+        HARNESS_TEST(interrupted_calls_go_on),    HARNESS_TEST(unsynced_copy_is_thrown_away),
+        HARNESS_TEST(directory_cannot_be_synced), HARNESS_TEST(exchange_cannot_be_taken_back),
+        HARNESS_TEST(what_a_file_system_lacks),   HARNESS_TEST(peers_after_a_fault),
+        HARNESS_TEST(calls_of_a_start_fail),      HARNESS_TEST(file_size_limit),
+        HARNESS_TEST(too_many_open_files),        HARNESS_TEST(disk_full_for_all),
     };
     return harness_main("test_faults", tests, sizeof tests / sizeof *tests);
 }

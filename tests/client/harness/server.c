@@ -144,18 +144,25 @@ static void launch(struct server *server)
 #endif
     char port[16];
     snprintf(port, sizeof port, "%d", server->port);
-    const char *args[ARGS_MAX + 4];
+    const char *program =
+        server->options.kind == SERVER_ANYSTORE ? server_program() : HARNESS_REDIS_SERVER;
+    const char *args[2 * ARGS_MAX + 4];
     size_t count = 0;
-    for (; server->options.args[count]; count++)
-        args[count] = server->options.args[count];
+    if (server->options.wrapper) {
+        for (size_t i = 1; i < ARGS_MAX && server->options.wrapper[i]; i++)
+            args[count++] = server->options.wrapper[i];
+        args[count++] = program;
+        program = server->options.wrapper[0];
+    }
+    for (size_t i = 0; server->options.args[i]; i++)
+        args[count++] = server->options.args[i];
     if (server->options.tcp) {
         args[count++] = "--port";
         args[count++] = port;
     }
     args[count] = NULL;
     struct process_options options = {
-        .program =
-            server->options.kind == SERVER_ANYSTORE ? server_program() : HARNESS_REDIS_SERVER,
+        .program = program,
         .args = args,
         .env = env,
         .output = server->output,

@@ -21,11 +21,14 @@ struct server_options {
     const char *data;        /* data directory; NULL: the harness's */
     const char *const *args; /* further arguments, NULL ends */
     const char *const *env;  /* as struct process_options */
-    bool no_key_file;        /* do not pass the harness's key file */
-    bool no_data;            /* do not pass a data directory and file name */
-    bool bare;               /* pass only config and args: no socket, data, key */
-    bool tcp;                /* listen on a free loopback port too */
-    bool pending;            /* do not wait until it answers */
+    /* A program that runs the server as the same process, and its arguments, NULL ends; they must live as
+     * long as the server. */
+    const char *const *wrapper;
+    bool no_key_file; /* do not pass the harness's key file */
+    bool no_data;     /* do not pass a data directory and file name */
+    bool bare;        /* pass only config and args: no socket, data, key */
+    bool tcp;         /* listen on a free loopback port too */
+    bool pending;     /* do not wait until it answers */
     uid_t user;
     bool set_umask;
     mode_t umask;

@@ -15,6 +15,11 @@
 #define THREADS_MAX  64
 #define DETACH_LOOKS 500
 
+const char *tracer_program(void)
+{
+    return HARNESS_STRACE;
+}
+
 struct arguments {
     char *texts[ARGS_MAX];
     size_t count;
@@ -84,7 +89,7 @@ void tracer_attach(struct harness *harness, struct tracer *tracer, const struct 
     for (size_t i = 0; i < arguments.count; i++)
         args[i] = arguments.texts[i];
     bool started = process_start(&tracer->process, &(struct process_options){
-                                                       .program = HARNESS_STRACE,
+                                                       .program = tracer_program(),
                                                        .args = args,
                                                        .output = tracer->errors,
                                                    });

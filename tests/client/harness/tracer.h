@@ -34,6 +34,9 @@ struct tracer {
     char *errors; /* file with what strace says itself */
 };
 
+/* Its path. */
+const char *tracer_program(void);
+
 /* Attaches strace to all threads of a server.  Where that is not allowed the test is skipped. */
 void tracer_attach(struct harness *harness, struct tracer *tracer, const struct server *server,
                    const struct tracer_options *options);
