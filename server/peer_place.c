@@ -164,11 +164,17 @@ bool place_is_whole(const struct peer_place *place)
 {
     struct stat here, there, own;
     struct name name = name_of(place->run_id, LISTENING);
-    return place->directory >= 0 && stat(place->path, &there) == 0 &&
-           fstat(place->directory, &here) == 0 && here.st_dev == there.st_dev &&
-           here.st_ino == there.st_ino &&
-           fstatat(place->directory, name.text, &own, AT_SYMLINK_NOFOLLOW) == 0 &&
-           S_ISSOCK(own.st_mode);
+    if (place->directory < 0)
+        return false;
+    if (stat(place->path, &there) != 0)
+        return errno != ENOENT && errno != ENOTDIR;
+    if (fstat(place->directory, &here) != 0)
+        return true;
+    if (here.st_dev != there.st_dev || here.st_ino != there.st_ino)
+        return false;
+    if (fstatat(place->directory, name.text, &own, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno != ENOENT;
+    return S_ISSOCK(own.st_mode);
 }
 
 static void found(const struct peer_place *place, const char *name, place_found_fn *fn, void *arg)

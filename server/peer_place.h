@@ -25,7 +25,8 @@ bool place_open(struct peer_place *place, const char *data_path, const char *run
 /* Takes one's own socket away, and the directory if it was the last one. */
 void place_close(struct peer_place *place);
 
-/* Whether the others can find one's own socket: false if somebody removed it, or the directory. */
+/* Whether the others can find one's own socket: false if somebody removed it, or the directory.  True if
+ * that cannot be told: a socket that works is not given up for a call that fails. */
 bool place_is_whole(const struct peer_place *place);
 
 typedef void place_found_fn(const char *run_id, void *arg);
