@@ -171,9 +171,11 @@ void interrupted_calls_go_on(struct harness *harness)
 /* What the servers use to tell each other of messages lives through a fault, or is made again. */
 void peers_after_a_fault(struct harness *harness)
 {
-    static const char *const injects[] = {"openat,?newfstatat,?fstat:error=EIO",
-                                          "openat,socket,?newfstatat:error=EMFILE",
-                                          "connect:error=EAGAIN"};
+    static const struct {
+        const char *inject, *seen; /* what the log has when it has met the fault */
+    } peer_rows[] = {{"openat,?newfstatat,?fstat:error=EIO", ".peers\", "},
+                     {"openat,socket,?newfstatat:error=EMFILE", ".peers\", "},
+                     {"connect:error=EAGAIN", "INJECTED"}};
     struct commits commits;
     struct tracer tracer;
     commits_begin(harness, &commits);
@@ -181,15 +183,16 @@ void peers_after_a_fault(struct harness *harness)
     struct raw *listener = raw_connect(commits.server);
     check(listener, "cannot connect");
     raw_expect(listener, "[$subscribe $news :1]", "SUBSCRIBE news");
-    for (size_t i = 0; i < sizeof injects / sizeof *injects; i++) {
-        harness->stage = injects[i];
-        char *calls = text_format("%.*s", (int)strcspn(injects[i], ":"), injects[i]);
+    for (size_t i = 0; i < sizeof peer_rows / sizeof *peer_rows; i++) {
+        const char *inject = peer_rows[i].inject;
+        harness->stage = inject;
+        char *calls = text_format("%.*s", (int)strcspn(inject, ":"), inject);
         tracer_attach(harness, &tracer, commits.server,
-                      &(struct tracer_options){.calls = calls, .inject = {injects[i]}});
+                      &(struct tracer_options){.calls = calls, .inject = {inject}});
         /* A server that is new while the others cannot look for it; and one that goes. */
         struct server *newcomer = server_start(harness, NULL);
         struct patience patience = {0};
-        while (!tracer_saw(&tracer, "INJECTED") && patience_left(&patience))
+        while (!tracer_saw(&tracer, peer_rows[i].seen) && patience_left(&patience))
             ;
         tracer_free(&tracer);
         redisContext *client = client_connect(newcomer);
