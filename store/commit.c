@@ -88,6 +88,11 @@ static enum anystore_status persist(struct anystore *store, struct pending *pend
         return status;
     struct chain chain;
     status = write_changes(store, &copy, pending, &chain, error);
+    if (status == ANYSTORE_NO_SPACE) {
+        commit_cut_back(store, &copy);
+        chain_wipe(&chain);
+        return status;
+    }
     if (status == ANYSTORE_OK)
         status = commit_install(store, copy.fd, store->spare_path, error);
     if (status == ANYSTORE_OK) {
@@ -397,6 +402,7 @@ void *commit_thread(void *arg)
             if (store->path && (lockfile_replaced(&store->lockfile) ||
                                 lockfile_stuck(&store->lockfile) || mark_is_behind(store)))
                 heal_round(store);
+            commit_look_at_spare(store);
             break;
         }
         if (monotonic_us() - expired_us >= TICK_EXPIRING_MS * 1000) {

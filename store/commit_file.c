@@ -138,38 +138,63 @@ static bool take_found(struct anystore *store, struct copy *copy)
     return false;
 }
 
-/* The spare, brought to the state of the data file.  False if there is none that can be; *copied is how many
- * bytes it lacked. */
-static bool use_spare(struct anystore *store, struct copy *copy, uint64_t *copied)
+void commit_cut_back(struct anystore *store, struct copy *copy)
+{
+    const struct disk *disk = store->disk;
+    off_t agreed = (off_t)copy->agreed;
+    if (!store->has_exchange || disk->ftruncate(disk, copy->fd, agreed) != 0 ||
+        !disk_read_exact(disk, store->fd, copy->tag, sizeof copy->tag,
+                         agreed - (off_t)sizeof copy->tag)) {
+        commit_drop_file(store, copy->fd, store->spare_path);
+        return;
+    }
+    copy->file.st_size = agreed;
+    store->spare = *copy;
+}
+
+/* Brings the spare to the state of the data file.  *used is false if there is none that can be; *copied is how
+ * many bytes it lacked. */
+static enum anystore_status use_spare(struct anystore *store, struct copy *copy, bool *used,
+                                      uint64_t *copied, struct anystore_error *error)
 {
     const struct disk *disk = store->disk;
     const uint64_t end = store->chain.end;
-    if (!take_known(store, copy) && !take_found(store, copy))
-        return false;
+    enum anystore_status status = ANYSTORE_OK;
+    *used = take_known(store, copy) || take_found(store, copy);
+    if (!*used)
+        return status;
     *copied = end - copy->agreed;
     /* From the start of a block: what somebody did to it since it was written heals. */
     uint64_t from = copy->agreed / COMPARE_BYTES * COMPARE_BYTES;
-    bool cut = copy->size > end && !copy->clean;
-    if (cut && disk->ftruncate(disk, copy->fd, (off_t)end) != 0) {
-        disk->close(disk, copy->fd);
-        return false;
-    }
-    if (cut)
+    if (copy->size > end && !copy->clean) {
+        *used = disk->ftruncate(disk, copy->fd, (off_t)end) == 0;
         copy->size = end;
-    if (disk_append(disk, store->fd, copy->fd, (off_t)from, (off_t)end)) {
+    }
+    if (*used && disk_append(disk, store->fd, copy->fd, (off_t)from, (off_t)end)) {
         copy->agreed = end;
-        return true;
+        return status;
+    }
+    if (*used)
+        status = error_system(error, "cannot write %s", store->spare_path);
+    *used = false;
+    if (status == ANYSTORE_NO_SPACE) {
+        commit_cut_back(store, copy); /* a new copy would need more */
+        return status;
     }
     disk->close(disk, copy->fd);
-    return false;
+    return error_ok(error);
 }
 
 void commit_complete_spare(struct anystore *store)
 {
     uint64_t copied = 0;
+    bool used = false;
     struct copy copy;
-    if (store->fd >= 0 && store->has_exchange && use_spare(store, &copy, &copied))
-        store->disk->close(store->disk, copy.fd);
+    if (store->fd >= 0 && store->has_exchange)
+        use_spare(store, &copy, &used, &copied, NULL);
+    if (!used)
+        return;
+    store->disk->close(store->disk, copy.fd);
     atomic_fetch_add(&store->counters.bytes_copied, copied);
 }
 
@@ -197,11 +222,16 @@ enum anystore_status commit_begin_file(struct anystore *store, struct copy *copy
 {
     uint64_t copied = store->chain.end;
     const char *method = "swap";
-    if (!store->has_exchange || !use_spare(store, copy, &copied)) {
-        enum anystore_status status = make_copy(store, copy, &method, error);
-        if (status != ANYSTORE_OK)
-            return status;
+    bool used = false;
+    enum anystore_status status = ANYSTORE_OK;
+    if (store->has_exchange)
+        status = use_spare(store, copy, &used, &copied, error);
+    if (status == ANYSTORE_OK && !used) {
+        copied = store->chain.end;
+        status = make_copy(store, copy, &method, error);
     }
+    if (status != ANYSTORE_OK)
+        return status;
     atomic_store(&store->counters.copy_method, method);
     atomic_fetch_add(&store->counters.bytes_copied, copied);
     return ANYSTORE_OK;
@@ -240,6 +270,18 @@ void commit_keep_spare(struct anystore *store)
     commit_forget_spare(store);
     store->spare = (struct copy){.fd = store->fd, .file = store->file, .agreed = store->chain.end};
     memcpy(store->spare.tag, store->chain.tag, sizeof store->spare.tag);
+}
+
+void commit_look_at_spare(struct anystore *store)
+{
+    struct stat st;
+    pthread_mutex_lock(&store->refresh_mutex);
+    if (store->spare.fd >= 0 && store->disk->fstat(store->disk, store->spare.fd, &st) == 0 &&
+        st.st_nlink == 0) {
+        base_close_file(store, store->spare.fd);
+        store->spare.fd = -1;
+    }
+    pthread_mutex_unlock(&store->refresh_mutex);
 }
 
 void commit_forget_spare(struct anystore *store)

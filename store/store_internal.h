@@ -188,6 +188,11 @@ int commit_new_file(struct anystore *store, const char *path, struct anystore_er
 enum anystore_status commit_begin_file(struct anystore *store, struct copy *copy,
                                        struct anystore_error *error);
 
+/* Makes the spare again of a copy that a commit could not be written to as there is no space: what it has beyond
+ * the data file's state is cut off.  Throwing it away would not do: other processes may have it open, so that its
+ * space stays taken. */
+void commit_cut_back(struct anystore *store, struct copy *copy);
+
 /* When a commit that ends at `end` has been written to the copy: makes room for the next ones behind it, if there
  * is none.  If that fails the next commit makes the file longer. */
 void commit_make_room(struct anystore *store, struct copy *copy, uint64_t end);
@@ -196,6 +201,9 @@ void commit_make_room(struct anystore *store, struct copy *copy, uint64_t end);
  * closes it, too. */
 void commit_keep_spare(struct anystore *store);
 void commit_forget_spare(struct anystore *store);
+
+/* Closes the file that was to be the spare if somebody threw it away: its space is free only then. */
+void commit_look_at_spare(struct anystore *store);
 
 /* Before another file takes the place of both copies: brings the spare up to the data file, if there is
  * one, for the processes that have it open (refresh.c, bridge). */

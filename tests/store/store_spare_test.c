@@ -261,15 +261,90 @@ static void test_without_exchange(void **state)
     expect_file("19", "kept");
 }
 
+struct full_disk {
+    int writes; /* the one that fails */
+    bool full;
+};
+
+static int fill_disk(struct hook_disk *hook, enum hook_call call)
+{
+    struct full_disk *disk = hook->arg;
+    return disk->full && call == HOOK_PWRITE && disk->writes-- == 0 ? ENOSPC : 0;
+}
+
+/* A commit for which there is no space leaves the spare as it was: not a copy of the whole file is needed to go
+ * on, for which there may be no space either. */
+static void test_no_space_for_a_commit(void **state)
+{
+    static char large[100001];
+    struct full_disk full = {0};
+    struct hook_disk hook;
+    struct anystore_error error;
+    struct anystore_key *key = support_key(1);
+    struct anystore_options options = {.path = path, .key = key};
+
+    (void)state;
+    memset(large, 'x', sizeof large - 1);
+    hook_disk_init(&hook, &disk_system);
+    hook.arg = &full;
+    hook.on_call = fill_disk;
+    struct anystore *store = store_open_on_disk(&options, &hook.table, &error);
+    assert_non_null(store);
+    struct anystore *other = support_open(path);
+    support_put(store, "b", "kept");
+    support_put(store, "a", "0");
+    for (int fails = 0; fails < 3; fails++) { /* what it lacks, the commit; room may be missing */
+        support_put(store, "large", large);
+        support_put(other, "a", "1");
+        support_put(store, "a", "2");
+        struct stat before, after;
+        uint64_t copied = stats_of(store).bytes_copied;
+        assert_int_equal(stat(spare, &before), 0);
+        full = (struct full_disk){.full = true, .writes = fails};
+        assert_int_equal(support_try_put(store, "a", large, &error),
+                         fails < 2 ? ANYSTORE_NO_SPACE : ANYSTORE_OK);
+        full.full = false;
+        if (fails < 2) {
+            assert_int_equal(stat(spare, &after), 0);
+            assert_int_equal(after.st_ino, before.st_ino);
+            support_expect(other, "a", "2");
+        }
+        support_put(store, "a", "3");
+        assert_true(fails == 2 || stats_of(store).bytes_copied - copied < sizeof large);
+        expect_copy("3");
+        support_put(other, "a", "4");
+        expect_copy("4");
+    }
+    anystore_close(other);
+    anystore_close(store);
+    anystore_key_free(key);
+    expect_file("4", "kept");
+}
+
+/* A spare that somebody throws away takes no space: nobody keeps it open. */
+static void test_removed_spare_is_closed(void **state)
+{
+    (void)state;
+    struct anystore *store = support_open(path);
+    support_put(store, "a", "1");
+    support_put(store, "a", "2");
+    size_t descriptors = support_count_descriptors();
+    assert_int_equal(unlink(spare), 0);
+    support_expect_descriptors(descriptors - 1);
+    support_put(store, "a", "3");
+    support_put(store, "b", "kept");
+    anystore_close(store);
+    expect_file("3", "kept");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_only_changes_are_written),
-        TEST(test_taking_turns),
-        TEST(test_any_spare_is_healed),
-        TEST(test_without_exchange),
+        TEST(test_only_changes_are_written), TEST(test_taking_turns),
+        TEST(test_any_spare_is_healed),      TEST(test_without_exchange),
+        TEST(test_no_space_for_a_commit),    TEST(test_removed_spare_is_closed),
     };
     return cmocka_run_group_tests_name("store_spare", tests, NULL, NULL);
 }
