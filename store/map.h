@@ -85,6 +85,15 @@ void map_clear(struct map *map);
 
 uint32_t map_hash(const struct map *map, const void *key, size_t key_size);
 
+/* Bytes that the map takes in memory: an entry costs the allocator a size in front of it and, half the
+ * time, rounding up. */
+#define MAP_ENTRY_MEMORY (sizeof(struct entry) + 16)
+static inline uint64_t map_memory(const struct map *map)
+{
+    return map->bytes + map->count * MAP_ENTRY_MEMORY +
+           (map->table[0].size + map->table[1].size) * sizeof(struct entry *);
+}
+
 /* NULL if there is none. */
 struct entry *map_find(const struct map *map, uint32_t hash, const void *key, size_t key_size);
 

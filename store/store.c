@@ -393,6 +393,11 @@ void anystore_stats(struct anystore *store, struct anystore_stats *stats)
     };
 }
 
+uint64_t anystore_memory(struct anystore *store)
+{
+    return atomic_load_explicit(&store->counters.memory, memory_order_relaxed);
+}
+
 void anystore_check(struct anystore *store)
 {
     pthread_mutex_lock(&store->refresh_mutex);

@@ -39,7 +39,7 @@ struct store_counters {
         reloads, bases_written, bytes_written, bytes_copied, last_commit_us, last_batch,
         largest_batch, expired;
     /* What the published map and the file are now; written where those change. */
-    atomic_uint_fast64_t keys, expiring, data_bytes, file_size, base_size;
+    atomic_uint_fast64_t keys, expiring, data_bytes, memory, file_size, base_size;
     atomic_int_fast64_t last_commit_ms;
     _Atomic(const char *) copy_method;
 };
@@ -131,6 +131,7 @@ static inline void store_note_map(struct anystore *store)
     atomic_store_explicit(&counters->keys, store->map.count, memory_order_relaxed);
     atomic_store_explicit(&counters->expiring, store->map.expiring, memory_order_relaxed);
     atomic_store_explicit(&counters->data_bytes, store->map.bytes, memory_order_relaxed);
+    atomic_store_explicit(&counters->memory, map_memory(&store->map), memory_order_relaxed);
 }
 
 static inline void store_note_file(struct anystore *store)

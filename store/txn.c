@@ -19,6 +19,8 @@ void txn_begin(struct anystore_txn *txn, enum txn_mode mode, struct map *map,
 {
     *txn = (struct anystore_txn){
         .mode = mode, .map = map, .pending = pending, .now_ms = clock_now_ms()};
+    if (mode == TXN_DIRECT)
+        txn->began_memory = map_memory(map);
 }
 
 /* ---- The journal -------------------------------------------------------------------------- */
@@ -112,6 +114,21 @@ void txn_end(struct anystore_txn *txn)
         }
     }
     txn->undo_count = 0;
+}
+
+void anystore_settle(struct anystore_txn *txn)
+{
+    txn_end(txn);
+}
+
+uint64_t anystore_update_memory(const struct anystore_txn *txn)
+{
+    if (txn->mode == TXN_VIEW)
+        return 0;
+    if (txn->mode == TXN_PENDING)
+        return map_memory(&txn->pending->map);
+    uint64_t now = map_memory(txn->map);
+    return now > txn->began_memory ? now - txn->began_memory : 0;
 }
 
 void txn_free(struct anystore_txn *txn)

@@ -31,6 +31,7 @@ struct anystore_txn {
     int64_t now_ms;
     struct txn_undo *undo;
     size_t undo_count, undo_capacity;
+    uint64_t began_memory; /* TXN_DIRECT: of the map at the start */
     struct entry *late; /* TXN_DIRECT, after txn_end: what was replaced though its time had come */
 };
 

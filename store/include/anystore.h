@@ -209,6 +209,15 @@ enum anystore_status anystore_set_expiry(struct anystore_txn *txn, const void *k
 size_t anystore_savepoint(const struct anystore_txn *txn);
 void anystore_rollback(struct anystore_txn *txn, size_t savepoint);
 
+/* What was done in this call of the update function will not be undone: savepoints taken so far are void,
+ * and it must not return false any more.  Frees the values that are kept only to be put back: a
+ * function that makes many changes of the same large values calls it now and then. */
+void anystore_settle(struct anystore_txn *txn);
+
+/* Bytes of memory that the changes of an update take, those of the updates that share its commit
+ * included; anystore_memory counts them as soon as they are published. */
+uint64_t anystore_update_memory(const struct anystore_txn *txn);
+
 /* Removes all keys. */
 enum anystore_status anystore_clear(struct anystore_txn *txn);
 
@@ -285,6 +294,10 @@ struct anystore_stats {
 
 /* Takes no lock: also from inside a transaction.  The numbers need not be of one instant. */
 void anystore_stats(struct anystore *store, struct anystore_stats *stats);
+
+/* Bytes of memory that the published map takes, with what the allocator needs for it, about.  Takes no
+ * lock: also from inside a transaction. */
+uint64_t anystore_memory(struct anystore *store);
 
 /* A number in memory that all processes with the same file share, for whatever they want to tell each
  * other; without a file this process's own.  The store does not use it.  It stands in the lock file: 0 in
