@@ -16,6 +16,7 @@
 #include "request.h"
 #include "server.h"
 #include "clock.h"
+#include "turn.h"
 
 /* Replies that wait to be sent, beyond which no further request of the same client is run: a client
  * that does not read its replies costs no more memory than this and one reply. */
@@ -178,6 +179,11 @@ static void run_write(struct request *request)
         struct anystore_txn *txn = request_txn(request, database_first(bits));
         if (txn)
             anystore_rollback(txn, savepoints[database_first(bits)]);
+    }
+    for (database_bits bits = all; bits != 0; bits &= bits - 1) {
+        struct anystore_txn *txn = request_txn(request, database_first(bits));
+        if (txn)
+            anystore_settle(txn);
     }
 }
 
@@ -432,6 +438,7 @@ enum run_result connection_run(struct connection *connection, const struct scope
     struct run run = {.scope = scope};
     const bool empty = !scope->txn && !scope->txns && !scope->refusal;
     const size_t pause = connection_output_pause(connection);
+    struct turn turn = {0};
     enum run_result result = RUN_MORE_INPUT;
     uint64_t commands = 0;
     measure_prepare(connection);
@@ -479,10 +486,16 @@ enum run_result connection_run(struct connection *connection, const struct scope
         session->silence.skip_next = false;
         commands++;
         run.alone |= empty;
-        resp_buffer_consume(&connection->input, connection->parsed_size);
+        const size_t request_size = connection->parsed_size;
+        resp_buffer_consume(&connection->input, request_size);
         connection->parsed = false;
         if (connection->busy && !note_reply(connection, &request, run.touched_store)) {
             result = RUN_CLOSE;
+            break;
+        }
+        if (turn_is_over(&turn, connection, request_size) &&
+            resp_buffer_size(&connection->input) > 0 && !connection->session.close_after_reply) {
+            result = RUN_TURN_OVER;
             break;
         }
     }

@@ -62,6 +62,7 @@ enum run_result {
     RUN_NEEDS_NO_MAP,    /* the next one takes its time: an empty scope, and it alone */
     RUN_PAUSED,          /* the next one has to wait for the end of a CLIENT PAUSE */
     RUN_OUTPUT_FULL,     /* stopped until replies have been taken */
+    RUN_TURN_OVER,       /* stopped as it was enough for once, see turn.h */
     RUN_CLOSE            /* close when the replies are out */
 };
 
@@ -83,7 +84,9 @@ struct connection {
     int fd;
     struct event *read_event, *write_event;
     bool read_enabled, write_enabled;
-    struct connection *previous, *next; /* in the worker's list */
+    struct connection *previous, *next;           /* in the worker's list */
+    struct connection *previous_turn, *next_turn; /* in its list of those that wait for a turn */
+    bool waits_for_turn;
 
     /* The session side; see above. */
     struct resp_buffer input;

@@ -169,6 +169,13 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
         look(worker);
 }
 
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    worker_run_turns(arg);
+}
+
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
@@ -265,6 +272,8 @@ void worker_free(struct worker *worker)
         event_free(worker->tick_event);
     if (worker->resume_event)
         event_free(worker->resume_event);
+    if (worker->turn_event)
+        event_free(worker->turn_event);
     if (worker->base)
         event_base_free(worker->base);
     if (worker->wake_fd >= 0)
@@ -299,8 +308,9 @@ struct worker *worker_start(struct server *server, unsigned index, char **cause)
             event_new(worker->base, worker->wake_fd, EV_READ | EV_PERSIST, on_wake, worker);
         worker->tick_event = event_new(worker->base, -1, EV_PERSIST, on_tick, worker);
         worker->resume_event = evtimer_new(worker->base, on_resume, worker);
+        worker->turn_event = evtimer_new(worker->base, on_turn, worker);
         if (worker->wake_event && worker->tick_event && worker->resume_event &&
-            event_add(worker->wake_event, NULL) == 0 &&
+            worker->turn_event && event_add(worker->wake_event, NULL) == 0 &&
             event_add(worker->tick_event, &second) == 0 &&
             pthread_create(&worker->thread, NULL, worker_run, worker) == 0)
             return worker;

@@ -16,7 +16,8 @@
 #include "worker.h"
 
 /* Larger buffers are freed as soon as they are empty. */
-#define WORKER_KEEP_BYTES ((size_t)64 << 10)
+#define WORKER_KEEP_BYTES   ((size_t)64 << 10)
+#define WORKER_KEEP_REPLIES ((size_t)1 << 10) /* struct reply_end */
 
 struct arrival {
     int fd;
@@ -29,9 +30,10 @@ struct worker {
     pthread_t thread;
     struct event_base *base;
     int wake_fd;
-    struct event *wake_event, *tick_event, *resume_event;
+    struct event *wake_event, *tick_event, *resume_event, *turn_event;
     struct tally_block *tally;
     struct connection *connections;
+    struct connection *turns, *last_turn; /* those with more to run, in order; see worker_run.c */
     bool stopping;
     int64_t stop_by_ms;
 
@@ -82,6 +84,10 @@ enum run_result worker_run_input(struct connection *connection);
 /* Goes on with a connection that is the worker's: runs, sends, hands over.  The connection may be
  * closed afterwards. */
 void worker_go_on(struct connection *connection);
+
+/* The loop has come round: a turn for each of those that wait for one. */
+void worker_run_turns(struct worker *worker);
+void worker_leave_turns(struct connection *connection);
 
 /* Makes the connection busy with an update; gives it back to its worker from the thread that ran it. */
 void worker_begin_update(struct connection *connection, enum update_kind kind);

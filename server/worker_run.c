@@ -3,6 +3,7 @@
 #include "worker_internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client.h"
@@ -191,8 +192,49 @@ static void set_paused(struct connection *connection, bool paused)
     event_add(worker->resume_event, &left);
 }
 
+/* ---- Turns -------------------------------------------------------------------------------- */
+
+/* The connection goes on when the loop has looked at all others.  It is not read from until then. */
+static void wait_for_turn(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    const struct timeval at_once = {0};
+    connection->waits_for_turn = true;
+    connection->previous_turn = worker->last_turn;
+    connection->next_turn = NULL;
+    *(worker->last_turn ? &worker->last_turn->next_turn : &worker->turns) = connection;
+    worker->last_turn = connection;
+    event_add(worker->turn_event, &at_once);
+}
+
+void worker_leave_turns(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    if (!connection->waits_for_turn)
+        return;
+    connection->waits_for_turn = false;
+    *(connection->previous_turn ? &connection->previous_turn->next_turn : &worker->turns) =
+        connection->next_turn;
+    *(connection->next_turn ? &connection->next_turn->previous_turn : &worker->last_turn) =
+        connection->previous_turn;
+}
+
+void worker_run_turns(struct worker *worker)
+{
+    /* Up to the one that is the last now: whoever is not done stands behind it again. */
+    const struct connection *last = worker->last_turn;
+    bool more = last != NULL;
+    while (more && worker->turns) {
+        struct connection *connection = worker->turns;
+        more = connection != last;
+        worker_leave_turns(connection);
+        worker_go_on(connection);
+    }
+}
+
 void worker_go_on(struct connection *connection)
 {
+    worker_leave_turns(connection);
     for (;;) {
         bool input = resp_buffer_size(&connection->input) > 0;
         enum run_result result = input ? worker_run_input(connection) : RUN_MORE_INPUT;
@@ -214,9 +256,12 @@ void worker_go_on(struct connection *connection)
         if (connection->half_closing || connection->busy)
             return;
         bool full = worker_output_full(connection);
+        bool wait = result == RUN_TURN_OVER && !full;
+        if (wait)
+            wait_for_turn(connection);
         if (result != RUN_OUTPUT_FULL || full) {
             /* A client that does not take its replies is not read from. */
-            worker_enable_read(connection, !full && !connection->paused &&
+            worker_enable_read(connection, !full && !wait && !connection->paused &&
                                                !connection->end_of_input &&
                                                !connection->worker->stopping);
             break;
@@ -229,8 +274,10 @@ void worker_go_on(struct connection *connection)
                           memory_order_relaxed);
     atomic_store_explicit(&client->output_size, resp_buffer_size(&connection->output),
                           memory_order_relaxed);
-    if (resp_buffer_size(&connection->input) == 0)
+    if (resp_buffer_size(&connection->input) == 0) {
         resp_buffer_trim(&connection->input, WORKER_KEEP_BYTES);
+        resp_parser_reset(connection->parser);
+    }
 }
 
 static void append_error(struct connection *connection, struct resp_writer *writer, bool of_exec,
@@ -333,6 +380,11 @@ void worker_take_update(struct connection *connection)
     connection->output.failed |= replies->failed;
     resp_buffer_truncate(replies, 0);
     resp_buffer_trim(replies, WORKER_KEEP_BYTES);
+    if (connection->reply_end_capacity > WORKER_KEEP_REPLIES) {
+        free(connection->reply_ends);
+        connection->reply_ends = NULL;
+        connection->reply_end_count = connection->reply_end_capacity = 0;
+    }
 }
 
 void worker_finish_update(struct connection *connection)

@@ -57,6 +57,7 @@ void worker_close(struct connection *connection)
         worker->connections = connection->next;
     if (connection->next)
         connection->next->previous = connection->previous;
+    worker_leave_turns(connection);
     pubsub_forget(connection->held);
     connection_free(connection);
     atomic_fetch_sub(&worker->server->stats.clients, 1);
@@ -219,16 +220,26 @@ void worker_pass_on(struct delivery *delivery, bool more)
 
 /* ---- Reading ------------------------------------------------------------------------------ */
 
+/* For a large argument more, but room is only made for as much again as has come of it: what a client
+ * announces costs nothing. */
+static size_t bytes_to_read(const struct connection *connection)
+{
+    size_t size = connection->parsed ? 0 : resp_parser_wanted(connection->parser);
+    size_t come = resp_buffer_size(&connection->input);
+    if (size > come)
+        size = come;
+    if (size > INPUT_BYTES)
+        size = INPUT_BYTES;
+    return size < READ_BYTES ? READ_BYTES : size;
+}
+
 /* Reads until the socket is empty or enough has come for one run. */
 static void read_input(struct connection *connection)
 {
     struct resp_buffer *input = &connection->input;
     size_t total = 0;
     while (total < INPUT_BYTES) {
-        size_t wanted = connection->parsed ? 0 : resp_parser_wanted(connection->parser);
-        size_t size = wanted < READ_BYTES    ? READ_BYTES
-                      : wanted < INPUT_BYTES ? wanted
-                                             : INPUT_BYTES;
+        size_t size = bytes_to_read(connection);
         uint8_t *place = resp_buffer_reserve(input, size);
         if (!place) {
             connection->broken = true;
