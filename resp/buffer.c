@@ -46,10 +46,17 @@ uint8_t *resp_buffer_grow(struct resp_buffer *buffer, size_t size)
         return buffer->data + used;
     }
 
+    if (buffer->most > 0 && (size > buffer->most || used > buffer->most - size)) {
+        buffer->overrun = true;
+        return grow_failed(buffer);
+    }
     if (size > SIZE_MAX / 2 - used || buffer->capacity > SIZE_MAX / 4) {
         return grow_failed(buffer);
     }
     capacity = buffer->capacity > 0 ? 2 * buffer->capacity : SMALLEST_CAPACITY;
+    if (buffer->most > 0 && capacity > buffer->most) {
+        capacity = buffer->most;
+    }
     if (capacity < used + size) {
         capacity = used + size;
     }

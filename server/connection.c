@@ -81,6 +81,18 @@ size_t connection_output_pause(const struct connection *connection)
     return most ? (size_t)most + 1 : OUTPUT_PAUSE;
 }
 
+/* How many bytes of replies there may be at most while they are made: what may wait, and one more of the
+ * size that may wait; 0: no limit.  Whoever asks for more would be closed for it when it is made. */
+static size_t output_most(const struct connection *connection)
+{
+    bool subscribed = subscriber_total(connection->subscriber) > 0;
+    struct config_output_limit limit = config_output_limit(
+        connection->server->config, subscribed ? CONFIG_CLASS_PUBSUB : CONFIG_CLASS_NORMAL);
+    return limit.hard_bytes
+               ? connection_output_pause(connection) + OUTPUT_PAUSE + (size_t)limit.hard_bytes
+               : 0;
+}
+
 static enum run_result protocol_error(struct connection *connection, struct resp_writer *writer)
 {
     const char *text = resp_parser_error(connection->parser);
@@ -442,6 +454,7 @@ enum run_result connection_run(struct connection *connection, const struct scope
     enum run_result result = RUN_MORE_INPUT;
     uint64_t commands = 0;
     measure_prepare(connection);
+    replies->most = output_most(connection);
     while (!run.alone) {
         struct resp_writer writer = {replies, connection->session.resp_version};
         if (connection->session.close_after_reply || replies->failed ||
@@ -501,6 +514,7 @@ enum run_result connection_run(struct connection *connection, const struct scope
     }
     if (run.alone && connection->session.close_after_reply)
         result = RUN_CLOSE;
+    replies->most = 0;
     show_session(connection);
     atomic_fetch_add_explicit(&server->stats.commands_processed, commands, memory_order_relaxed);
     return result;

@@ -378,6 +378,7 @@ void worker_take_update(struct connection *connection)
                            resp_buffer_size(replies));
     }
     connection->output.failed |= replies->failed;
+    connection->output.overrun |= replies->overrun;
     resp_buffer_truncate(replies, 0);
     resp_buffer_trim(replies, WORKER_KEEP_BYTES);
     if (connection->reply_end_capacity > WORKER_KEEP_REPLIES) {

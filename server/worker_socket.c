@@ -130,6 +130,8 @@ bool worker_flush(struct connection *connection)
     if (empty)
         resp_buffer_trim(output, WORKER_KEEP_BYTES);
     bool finished = connection->half_closing && empty;
+    if (output->overrun && !connection->broken)
+        note_output_overrun(connection, resp_buffer_size(output));
     if (connection->broken || output->failed || finished ||
         !worker_output_within_limits(connection)) {
         worker_close(connection);

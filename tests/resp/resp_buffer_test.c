@@ -250,6 +250,36 @@ static void test_want_of_memory(void **state)
     }
 }
 
+/* Nobody gets more than the limit, nor memory for more; what fits is not touched by it. */
+static void test_limit(void **state)
+{
+    (void)state;
+    struct resp_buffer buffer = {.most = 1000};
+
+    for (int i = 0; i < 100; i++) {
+        resp_buffer_append(&buffer, "0123456789", 10);
+        check_invariants(&buffer);
+        assert_true(buffer.capacity <= 1000);
+    }
+    assert_false(buffer.failed);
+    assert_int_equal(resp_buffer_size(&buffer), 1000);
+    /* Consumed room counts as room. */
+    resp_buffer_consume(&buffer, 600);
+    resp_buffer_append(&buffer, "0123456789", 10);
+    assert_false(buffer.failed);
+    assert_int_equal(resp_buffer_size(&buffer), 410);
+    assert_null(resp_buffer_reserve(&buffer, 1000));
+    assert_true(buffer.failed && buffer.overrun);
+    assert_int_equal(resp_buffer_size(&buffer), 410);
+    resp_buffer_free(&buffer);
+    assert_false(buffer.failed || buffer.overrun);
+
+    buffer.most = 1000;
+    assert_null(resp_buffer_reserve(&buffer, SIZE_MAX));
+    assert_true(buffer.failed && buffer.overrun && buffer.capacity == 0);
+    resp_buffer_free(&buffer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_capacity_doubles),
         cmocka_unit_test(test_trim),
         cmocka_unit_test(test_want_of_memory),
+        cmocka_unit_test(test_limit),
     };
     const char *given = getenv("ANYSTORE_TEST_SEED");
 

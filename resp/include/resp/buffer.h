@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A byte queue in one contiguous piece: appended at the end, consumed at the front.
  *
- * Not thread-safe; one owner at a time.  Growth that fails for lack of memory sets
- * `failed`, which stays set until resp_buffer_free: later appends do nothing, so that a writer
+ * Not thread-safe; one owner at a time.  Growth that fails, for lack of memory or because of the
+ * owner's limit, sets `failed`, which stays set until resp_buffer_free: later appends do nothing, so that a writer
  * may check once at the end instead of at every append. */
 #ifndef RESP_BUFFER_H
 #define RESP_BUFFER_H
@@ -20,7 +20,9 @@ struct resp_buffer {
     size_t start;    /* first byte not consumed yet */
     size_t end;      /* one past the last byte */
     size_t capacity; /* bytes allocated at data */
-    bool failed;     /* an allocation failed; the contents are not complete */
+    size_t most;     /* it must not hold more bytes than this, as the owner says; 0: no limit */
+    bool failed;     /* growing failed; the contents are not complete */
+    bool overrun;    /* that was for the limit */
 };
 
 /* All bytes zero is an empty buffer too. */
@@ -33,8 +35,8 @@ void resp_buffer_free(struct resp_buffer *buffer);
 uint8_t *resp_buffer_grow(struct resp_buffer *buffer, size_t size);
 
 /* Makes room for at least `size` more bytes after the end and returns where they go (valid until
- * the next call on the buffer), or NULL if memory is short, with `failed` set, or if it was set
- * before.  The space of consumed bytes is used again before memory is allocated, if it is at
+ * the next call on the buffer), or NULL if memory is short or the limit is passed, with `failed` set,
+ * or if it was set before.  The limit is looked at when memory is to be allocated.  The space of consumed bytes is used again before memory is allocated, if it is at
  * least as large as what would have to move; the capacity at least doubles when it grows.  So
  * a byte costs constant time, however it comes and goes. */
 static inline uint8_t *resp_buffer_reserve(struct resp_buffer *buffer, size_t size)
