@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "glob.h"
 #include "log.h"
 #include "notify.h"
+#include "open_files.h"
 #include "server.h"
 #include "tally.h"
 
@@ -191,6 +193,28 @@ static bool apply_changes_or_reply(struct request *request, struct config *confi
     return true;
 }
 
+/* As in Redis, so many clients as the system lets be connected. */
+static bool fits_system_or_reply(struct request *request, const struct config *trial,
+                                 const struct config_change *changes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].id != CONFIG_MAXCLIENTS)
+            continue;
+        int64_t wanted = config_number(trial, CONFIG_MAXCLIENTS);
+        int64_t most = open_files_for(wanted);
+        if (most == wanted)
+            continue;
+        char text[128];
+        snprintf(text, sizeof text,
+                 "The operating system is not able to handle the specified number of clients, try "
+                 "with %lld",
+                 (long long)most);
+        reply_set_failed(request, "maxclients", strlen("maxclients"), text);
+        return false;
+    }
+    return true;
+}
+
 /* Tries the values where nobody sees them first: so other threads see none of them unless all are
  * good, and only a lack of memory can make it necessary to take one back. */
 static bool change_config(struct request *request, const struct config_change *changes,
@@ -201,7 +225,8 @@ static bool change_config(struct request *request, const struct config_change *c
         reply_out_of_memory(request);
         return false;
     }
-    bool good = apply_changes_or_reply(request, trial, changes, count);
+    bool good = apply_changes_or_reply(request, trial, changes, count) &&
+                fits_system_or_reply(request, trial, changes, count);
     config_free(trial);
     return good && apply_changes_or_reply(request, request->server->config, changes, count);
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -23,6 +22,7 @@
 #include "listener.h"
 #include "log.h"
 #include "notify.h"
+#include "open_files.h"
 #include "peers.h"
 #include "pubsub.h"
 #include "server.h"
@@ -105,27 +105,16 @@ static bool make_run_id(struct server *server)
 /* Redis's way: as many descriptors as maxclients needs, or fewer clients. */
 static void adjust_open_files(struct server *server)
 {
-    const rlim_t own = 64; /* listening sockets, the store's files, the loops */
-    rlim_t wanted = (rlim_t)config_number(server->config, CONFIG_MAXCLIENTS) + own;
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
-        return;
-    struct rlimit raised = limit;
-    raised.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
-        limit = raised;
-    if (limit.rlim_cur >= wanted)
+    int64_t wanted = config_number(server->config, CONFIG_MAXCLIENTS);
+    int64_t most = open_files_for(wanted);
+    if (most == wanted)
         return;
     char text[32];
-    long long most = limit.rlim_cur > own ? (long long)(limit.rlim_cur - own) : 1;
-    snprintf(text, sizeof text, "%lld", most);
-    char *cause = NULL;
-    config_set(server->config, CONFIG_MAXCLIENTS, text, &cause);
-    free(cause);
-    log_write(
-        server->log, LOG_WARNING,
-        "The limit of open files (%llu) allows %lld clients only: maxclients is reduced to that",
-        (unsigned long long)limit.rlim_cur, most);
+    snprintf(text, sizeof text, "%lld", (long long)most);
+    config_set(server->config, CONFIG_MAXCLIENTS, text, NULL);
+    log_write(server->log, LOG_WARNING,
+              "The limit of open files allows %lld clients only: maxclients is reduced to that",
+              (long long)most);
 }
 
 static bool write_pid_file(struct main_loop *loop)
