@@ -263,8 +263,8 @@ static void describe_locked(const struct client *client, int64_t now_ms, struct 
         atomic_load_explicit(&client->channels, memory_order_relaxed),
         atomic_load_explicit(&client->patterns, memory_order_relaxed), queued, input,
         capacity - (input < capacity ? input : capacity), queued_bytes, output,
-        sizeof *client + capacity + output, output ? "rw" : "r", command_name,
-        atomic_load_explicit(&client->resp_version, memory_order_relaxed),
+        atomic_load_explicit(&client->memory, memory_order_relaxed), output ? "rw" : "r",
+        command_name, atomic_load_explicit(&client->resp_version, memory_order_relaxed),
         text_or_empty(client, CLIENT_LIBRARY_NAME), text_or_empty(client, CLIENT_LIBRARY_VERSION));
     if (size > 0)
         resp_buffer_append(out, line, (size_t)size < sizeof line ? (size_t)size : sizeof line - 1);

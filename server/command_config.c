@@ -238,6 +238,19 @@ static void free_secret(char *text)
     free(text);
 }
 
+/* As Redis warns of it. */
+static void warn_of_maxmemory(struct server *server, uint64_t before)
+{
+    uint64_t most = (uint64_t)config_number(server->config, CONFIG_MAXMEMORY);
+    uint64_t used = memory_used(server);
+    if (most != before && most != 0 && most < used)
+        log_write(
+            server->log, LOG_WARNING,
+            "maxmemory was set to %llu, which is less than the memory in use (%llu): commands "
+            "that take more are refused",
+            (unsigned long long)most, (unsigned long long)used);
+}
+
 static void run_config_set(struct request *request)
 {
     struct server *server = request->server;
@@ -248,9 +261,11 @@ static void run_config_set(struct request *request)
         return;
     }
     command_config_lock(server->commands);
+    uint64_t maxmemory = (uint64_t)config_number(server->config, CONFIG_MAXMEMORY);
     if (find_changes_or_reply(request, changes, &count) && change_config(request, changes, count)) {
         log_set_level(server->log, (enum log_level)config_number(server->config, CONFIG_LOGLEVEL));
         notify_change(server);
+        warn_of_maxmemory(server, maxmemory);
         reply_ok(request);
     }
     command_config_unlock(server->commands);

@@ -81,13 +81,12 @@ static void reply_database(struct request *request, unsigned number)
 static void run_memory_stats(struct request *request)
 {
     struct resp_writer *reply = request->reply;
-    struct memory_figures memory = memory_figures();
+    struct memory_figures memory = memory_figures(request->server);
     struct anystore_stats store;
     databases_stats(request->server->databases, &store);
-    uint64_t data = store.data_bytes < memory.used ? store.data_bytes : memory.used;
-    uint64_t overhead = memory.used - data;
+    uint64_t overhead = memory.startup + memory.clients;
     database_bits filled = filled_databases(request);
-    int64_t loose = (int64_t)memory.heap - (int64_t)memory.used;
+    int64_t loose = (int64_t)memory.heap - (int64_t)memory.allocated;
     int64_t rss_more = (int64_t)memory.resident - (int64_t)memory.heap;
     const struct {
         const char *name;
@@ -95,10 +94,10 @@ static void run_memory_stats(struct request *request)
     } before[] = {
         {"peak.allocated", (int64_t)memory.peak},
         {"total.allocated", (int64_t)memory.used},
-        {"startup.allocated", 0},
+        {"startup.allocated", (int64_t)memory.startup},
         {"replication.backlog", 0},
         {"clients.slaves", 0},
-        {"clients.normal", 0},
+        {"clients.normal", (int64_t)memory.clients},
         {"cluster.links", 0},
         {"aof.buffer", 0},
         {"lua.caches", 0},
@@ -112,14 +111,14 @@ static void run_memory_stats(struct request *request)
     } after[] = {
         {"overhead.total", false, (int64_t)overhead, 0},
         {"keys.count", false, (int64_t)store.keys, 0},
-        {"keys.bytes-per-key", false, (int64_t)(store.keys ? memory.used / store.keys : 0), 0},
-        {"dataset.bytes", false, (int64_t)data, 0},
-        {"dataset.percentage", true, 0, 100 * ratio(data, memory.used)},
+        {"keys.bytes-per-key", false, (int64_t)(store.keys ? memory.dataset / store.keys : 0), 0},
+        {"dataset.bytes", false, (int64_t)memory.dataset, 0},
+        {"dataset.percentage", true, 0, 100 * ratio(memory.dataset, memory.used - memory.startup)},
         {"peak.percentage", true, 0, 100 * ratio(memory.used, memory.peak)},
-        {"allocator.allocated", false, (int64_t)memory.used, 0},
+        {"allocator.allocated", false, (int64_t)memory.allocated, 0},
         {"allocator.active", false, (int64_t)memory.heap, 0},
         {"allocator.resident", false, (int64_t)memory.heap, 0},
-        {"allocator-fragmentation.ratio", true, 0, ratio(memory.heap, memory.used)},
+        {"allocator-fragmentation.ratio", true, 0, ratio(memory.heap, memory.allocated)},
         {"allocator-fragmentation.bytes", false, loose, 0},
         {"allocator-rss.ratio", true, 0, 1},
         {"allocator-rss.bytes", false, 0, 0},
@@ -154,11 +153,12 @@ static void run_memory_doctor(struct request *request)
         "uses that again; MEMORY PURGE gives back to the system what can be given back.\n";
     static const char fine[] = "No memory issue was found.\n";
     const uint64_t mib = 1 << 20;
-    struct memory_figures memory = memory_figures();
+    struct memory_figures memory = memory_figures(request->server);
     const char *text = fine;
-    if (memory.used < 5 * mib)
+    if (memory.allocated < 5 * mib)
         text = small;
-    else if (memory.resident > memory.used + 10 * mib && ratio(memory.resident, memory.used) > 1.4)
+    else if (memory.resident > memory.allocated + 10 * mib &&
+             ratio(memory.resident, memory.allocated) > 1.4)
         text = loose;
     resp_write_verbatim(request->reply, "txt", text, strlen(text));
 }

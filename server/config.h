@@ -30,9 +30,11 @@ enum config_id {
     CONFIG_PERSISTENCE,
     CONFIG_FSYNC, /* enum config_fsync */
     CONFIG_DATABASES,
-    CONFIG_LOGLEVEL, /* enum log_level */
-    CONFIG_LOGFILE,  /* text; empty: standard output */
-    CONFIG_PIDFILE,  /* text; empty: none */
+    CONFIG_LOGLEVEL,         /* enum log_level */
+    CONFIG_LOGFILE,          /* text; empty: standard output */
+    CONFIG_PIDFILE,          /* text; empty: none */
+    CONFIG_MAXMEMORY,        /* bytes; 0: no limit */
+    CONFIG_MAXMEMORY_POLICY, /* noeviction */
     CONFIG_PROTO_MAX_BULK_LEN,
     CONFIG_CLIENT_QUERY_BUFFER_LIMIT,
     CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT, /* text: "normal <hard> <soft> <seconds> ..." as in Redis */

@@ -16,6 +16,9 @@
 
 static const char *const fsync_values[] = {"always", "no", NULL};
 static const char *const protected_values[] = {"no", "yes", "local", NULL};
+static const char *const eviction_values[] = {"volatile-lru",   "volatile-lfu", "volatile-random",
+                                              "volatile-ttl",   "allkeys-lru",  "allkeys-lfu",
+                                              "allkeys-random", "noeviction",   NULL};
 static const char *const loglevel_values[] = {"debug", "verbose", "notice", "warning", NULL};
 
 /* Redis takes as many; the listener has room for these. */
@@ -69,6 +72,15 @@ static const char *check_appendonly(const char *value)
     if (strcasecmp(value, "no") != 0)
         return "argument must be 'no': there is no second file to append to, every write is "
                "already durable in the one file";
+    return NULL;
+}
+
+/* The others would take away what was acknowledged, for all servers of the file. */
+static const char *check_maxmemory_policy(const char *value)
+{
+    if (strcasecmp(value, "noeviction") != 0)
+        return "argument must be 'noeviction': what was acknowledged stays, and the data are those "
+               "of all servers of the file";
     return NULL;
 }
 
@@ -200,6 +212,21 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                                 .default_text = "",
                                 .argument = "<path>",
                                 .help = "file for the process id; \"\": none"}},
+    [CONFIG_MAXMEMORY] = {.row = {.name = "maxmemory",
+                                  .type = CONFIG_MEMORY,
+                                  .mutable = true,
+                                  .max = INT64_MAX,
+                                  .default_text = "0",
+                                  .argument = "<bytes>",
+                                  .help = "no writes while more memory is used; 0: no limit"}},
+    [CONFIG_MAXMEMORY_POLICY] = {.row = {.name = "maxmemory-policy",
+                                         .type = CONFIG_ENUM,
+                                         .mutable = true,
+                                         .default_text = "noeviction",
+                                         .values = eviction_values,
+                                         .argument = "<noeviction>",
+                                         .help = "only noeviction: what was acknowledged stays"},
+                                 .check = check_maxmemory_policy},
     [CONFIG_PROTO_MAX_BULK_LEN] = {.row = {.name = "proto-max-bulk-len",
                                            .type = CONFIG_MEMORY,
                                            .mutable = true,

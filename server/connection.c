@@ -9,7 +9,9 @@
 
 #include <event2/event.h>
 
+#include "admit.h"
 #include "client.h"
+#include "client_memory.h"
 #include "config.h"
 #include "log.h"
 #include "pubsub.h"
@@ -55,6 +57,8 @@ void connection_free(struct connection *connection)
         event_free(connection->read_event);
     if (connection->write_event)
         event_free(connection->write_event);
+    if (connection->client && connection->subscriber)
+        client_memory_forget(connection);
     if (connection->client)
         client_free(connection->server->clients, connection->client);
     close(connection->fd);
@@ -248,16 +252,6 @@ static bool is_covered(const struct request *request, const struct needs *needs)
            (needs->open & ~databases_opened(request->server->databases)) == 0;
 }
 
-/* An EXEC that is refused, whatever the reason, ends the transaction and the watching. */
-static void abort_transaction(struct request *request, const char *reason)
-{
-    resp_write_errorf(request->reply, CONNECTION_EXEC_ABORTED "%s", reason);
-    transaction_free(&request->connection->session.transaction);
-    /* As in Redis those who monitor see the end of what they saw begin. */
-    if (monitor_wanted(&request->server->monitors))
-        monitor_show(request);
-}
-
 static void refuse(struct request *request, const char *refusal)
 {
     if (!(request->command->flags & COMMAND_RUNS_QUEUE)) {
@@ -266,35 +260,7 @@ static void refuse(struct request *request, const char *refusal)
     }
     char reason[sizeof "MISCONF " + 1000];
     snprintf(reason, sizeof reason, "MISCONF %s", refusal);
-    abort_transaction(request, reason);
-}
-
-/* A client of RESP2 that is subscribed cannot tell replies from messages: only few commands. */
-static bool fits_subscription_or_reply(struct request *request)
-{
-    struct connection *connection = request->connection;
-    if ((request->command->flags & COMMAND_WHILE_SUBSCRIBED) ||
-        connection->session.resp_version != 2 || subscriber_total(connection->subscriber) == 0)
-        return true;
-    resp_write_errorf(
-        request->reply,
-        "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
-        "/ RESET are allowed in this context",
-        command_full_name(request->command));
-    connection->session.transaction.failed |= connection->session.transaction.open;
-    return false;
-}
-
-/* To Redis a client that monitors is a kind of replica. */
-static bool fits_monitor_or_reply(struct request *request, unsigned flags)
-{
-    struct connection *connection = request->connection;
-    if (!subscriber_monitors(connection->subscriber) ||
-        !(flags & (COMMAND_READONLY | COMMAND_WRITE | COMMAND_MAY_REPLICATE)))
-        return true;
-    resp_write_error(request->reply, "ERR Replica can't interact with the keyspace");
-    connection->session.transaction.failed |= connection->session.transaction.open;
-    return false;
+    admit_abort_exec(request, reason);
 }
 
 /* After MULTI: everything but what ends the transaction waits for EXEC. */
@@ -359,7 +325,7 @@ static bool run_checked(struct request *request, struct run *run, enum run_resul
     struct session *session = &request->connection->session;
     const struct scope *scope = run->scope;
     struct needs needs = needs_of(request);
-    if (!fits_subscription_or_reply(request) || !fits_monitor_or_reply(request, needs.flags))
+    if (!admit_or_reply(request, needs.flags))
         return true;
     if (is_paused(request, needs.flags)) {
         *result = RUN_PAUSED;
@@ -370,8 +336,8 @@ static bool run_checked(struct request *request, struct run *run, enum run_resul
         return true;
     }
     if (needs_too_many(request, &needs)) {
-        abort_transaction(request, "it writes in several databases, each of which has a commit of "
-                                   "its own");
+        admit_abort_exec(request, "it writes in several databases, each of which has a commit of "
+                                  "its own");
         return true;
     }
     if (!fits_run(request, &needs, run, result))
@@ -399,7 +365,7 @@ static void rejected_exec(struct request *request, size_t start, struct resp_buf
     char reason[200];
     snprintf(reason, sizeof reason, "%.*s", (int)(size - skip), error + skip);
     resp_buffer_truncate(replies, start);
-    abort_transaction(request, reason);
+    admit_abort_exec(request, reason);
 }
 
 /* The checks said no: the error is replied already. */

@@ -104,25 +104,44 @@ static void human(char *out, size_t size, uint64_t bytes)
     snprintf(out, size, unit ? "%.2f%c" : "%.0f%c", value, units[unit]);
 }
 
+/* A field, and the same for a person. */
+static void bytes_line(struct resp_buffer *out, const char *name, uint64_t bytes)
+{
+    char text[32];
+    human(text, sizeof text, bytes);
+    line(out, "%s:%llu", name, (unsigned long long)bytes);
+    line(out, "%s_human:%s", name, text);
+}
+
+static double percent(uint64_t part, uint64_t whole)
+{
+    return whole ? 100.0 * (double)part / (double)whole : 0.0;
+}
+
 static void write_memory(struct server *server, struct resp_buffer *out)
 {
-    (void)server;
-    struct memory_figures memory = memory_figures();
-    uint64_t used = memory.used, rss = memory.resident, peak = memory.peak;
-    char text[32];
-    human(text, sizeof text, used);
-    line(out, "used_memory:%llu", (unsigned long long)used);
-    line(out, "used_memory_human:%s", text);
-    human(text, sizeof text, rss);
-    line(out, "used_memory_rss:%llu", (unsigned long long)rss);
-    line(out, "used_memory_rss_human:%s", text);
-    human(text, sizeof text, peak);
-    line(out, "used_memory_peak:%llu", (unsigned long long)peak);
-    line(out, "used_memory_peak_human:%s", text);
-    line(out, "maxmemory:0");
-    line(out, "maxmemory_human:0B");
+    struct memory_figures memory = memory_figures(server);
+    uint64_t used = memory.used, rss = memory.resident;
+    uint64_t overhead = memory.startup + memory.clients;
+    bytes_line(out, "used_memory", used);
+    bytes_line(out, "used_memory_rss", rss);
+    bytes_line(out, "used_memory_peak", memory.peak);
+    line(out, "used_memory_peak_perc:%.2f%%", percent(used, memory.peak));
+    line(out, "used_memory_overhead:%llu", (unsigned long long)overhead);
+    line(out, "used_memory_startup:%llu", (unsigned long long)memory.startup);
+    line(out, "used_memory_dataset:%llu", (unsigned long long)memory.dataset);
+    line(out, "used_memory_dataset_perc:%.2f%%", percent(memory.dataset, used - memory.startup));
+    line(out, "allocator_allocated:%llu", (unsigned long long)memory.allocated);
+    line(out, "allocator_active:%llu", (unsigned long long)memory.heap);
+    line(out, "allocator_resident:%llu", (unsigned long long)memory.heap);
+    bytes_line(out, "total_system_memory",
+               (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
+    bytes_line(out, "maxmemory", (uint64_t)config_number(server->config, CONFIG_MAXMEMORY));
     line(out, "maxmemory_policy:noeviction");
     line(out, "mem_fragmentation_ratio:%.2f", used ? (double)rss / (double)used : 0.0);
+    line(out, "mem_not_counted_for_evict:0");
+    line(out, "mem_clients_slaves:0");
+    line(out, "mem_clients_normal:%llu", (unsigned long long)memory.clients);
     line(out, "mem_allocator:libc");
 }
 

@@ -44,7 +44,7 @@ static void add_queue(const struct request *request, struct needs *needs)
         queued.in_exec = true;
         follow_select(&queued, &selected);
         struct needs one = needs_of_command(&queued, selected);
-        needs->flags |= one.flags & (NEEDS_MAP | COMMAND_MAY_REPLICATE);
+        needs->flags |= one.flags & (NEEDS_MAP | COMMAND_MAY_REPLICATE | COMMAND_DENYOOM);
         needs->read |= one.read;
         needs->write |= one.write;
         needs->open |= one.open;

@@ -11,6 +11,7 @@
 
 #include "anystore.h"
 #include "histogram.h"
+#include "memory.h"
 #include "monitor.h"
 #include "pause.h"
 
@@ -73,6 +74,7 @@ struct server {
     int64_t started_ms; /* Unix time */
     uint16_t tcp_port;  /* in use; 0: none */
     struct server_stats stats;
+    struct memory_account memory;
     /* Asks the main thread to end the server; any thread. */
     void (*on_shutdown)(struct server *server);
     void *main_loop; /* main.c's own */

@@ -46,6 +46,13 @@ bool transaction_queue(struct transaction *transaction, const struct command *co
     return true;
 }
 
+size_t transaction_memory(const struct transaction *transaction)
+{
+    return transaction->bytes + transaction->capacity * sizeof *transaction->queue +
+           transaction->watched.bytes +
+           transaction->watched.bucket_count * sizeof *transaction->watched.buckets;
+}
+
 void transaction_end(struct transaction *transaction)
 {
     for (size_t i = 0; i < transaction->count; i++)
@@ -121,6 +128,7 @@ bool transaction_watch(struct transaction *transaction, unsigned database, struc
     watched->next = keys->list;
     keys->list = watched;
     keys->count++;
+    keys->bytes += sizeof *watched + key->size;
     keys->databases |= database_bit(database);
     return true;
 }

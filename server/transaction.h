@@ -31,6 +31,7 @@ struct watched_keys {
     struct watched_key **buckets;
     size_t bucket_count; /* a power of two, or 0 */
     size_t count;
+    size_t bytes;            /* memory of the list */
     database_bits databases; /* of the keys */
 };
 
@@ -46,6 +47,9 @@ struct transaction {
 /* Copies a command into the queue.  False if memory is short. */
 bool transaction_queue(struct transaction *transaction, const struct command *command,
                        const struct resp_arg *argv, size_t argc);
+
+/* Bytes that the queue and the watched keys take in memory. */
+size_t transaction_memory(const struct transaction *transaction);
 
 /* Ends the transaction: forgets the queue, not the watched keys. */
 void transaction_end(struct transaction *transaction);

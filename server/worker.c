@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "client_memory.h"
 #include "clock.h"
 #include "config.h"
 #include "pubsub.h"
@@ -118,6 +119,7 @@ static void adopt(struct worker *worker, const struct arrival *arrival)
     if (worker->connections)
         worker->connections->previous = connection;
     worker->connections = connection;
+    client_memory_count(connection);
     worker_enable_read(connection, true);
 }
 
@@ -250,6 +252,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
             resp_buffer_trim(&c->output, 0);
             resp_buffer_trim(&c->update_replies, 0);
         }
+        client_memory_count(c);
     }
     if (worker->stopping)
         end_if_done(worker);

@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "client.h"
+#include "client_memory.h"
 #include "clock.h"
 #include "config.h"
 #include "latency.h"
+#include "memory.h"
 #include "server.h"
 #include "tally.h"
 
@@ -56,6 +58,9 @@ void worker_end_update(struct connection *connection, bool ran, const struct any
     struct worker *worker = connection->worker;
     connection->update_ran = ran;
     connection->update_error = *error;
+    memory_end_update(connection->server, connection->update_kind == UPDATE_COMMIT
+                                              ? database_bit(connection->run_database)
+                                              : needs_databases(&connection->needs));
     outbox_send(&connection->outbox, connection->server, ran && error->status == ANYSTORE_OK);
     pthread_mutex_lock(&worker->mutex);
     connection->next_done = worker->finished;
@@ -161,6 +166,7 @@ enum run_result worker_run_input(struct connection *connection)
             return needs_open(connection);
         if (result == RUN_NEEDS_UPDATE && !server->data_path) {
             anystore_update(store, run_update_here, connection, NULL);
+            memory_end_update(server, database_bit(connection->run_database));
             result = connection->run_result;
         }
         if (result == RUN_NEEDS_NO_MAP) {
@@ -243,6 +249,9 @@ void worker_go_on(struct connection *connection)
             worker_close(connection);
             return;
         }
+        if (result == RUN_NEEDS_UPDATE || result == RUN_NEEDS_ALONE ||
+            result == RUN_NEEDS_DATABASES)
+            client_memory_count(connection); /* later it is the other thread's */
         if (result == RUN_NEEDS_UPDATE || result == RUN_NEEDS_ALONE)
             submit(connection, result == RUN_NEEDS_ALONE);
         if (result == RUN_NEEDS_DATABASES)
@@ -278,6 +287,7 @@ void worker_go_on(struct connection *connection)
         resp_buffer_trim(&connection->input, WORKER_KEEP_BYTES);
         resp_parser_reset(connection->parser);
     }
+    client_memory_count(connection);
 }
 
 static void append_error(struct connection *connection, struct resp_writer *writer, bool of_exec,

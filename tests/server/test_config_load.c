@@ -275,8 +275,8 @@ static void test_unknown_directives(void **state)
 static void test_directives_of_redis(void **state)
 {
     (void)state;
-    static const char *const names[] = {"maxmemory",   "appendfilename", "tls-port",
-                                        "loadmodule",  "rename-command", "maxmemory-policy",
+    static const char *const names[] = {"hz",          "appendfilename", "tls-port",
+                                        "loadmodule",  "rename-command", "activedefrag",
                                         "RDBchecksum", "sentinel",       "oom-score-adj"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char text[100];
@@ -305,6 +305,25 @@ static void test_directives_of_redis(void **state)
         const char *instead;
         assert_false(config_hint_redis(name, strlen(name), &instead));
     }
+}
+
+/* Known to Redis, and known here, with one value each that means what is done. */
+static void test_policies_of_redis(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"allkeys-lru", "ALLKEYS-LFU", "volatile-ttl"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[100], cause[250];
+        snprintf(text, sizeof text, "maxmemory-policy %s", names[i]);
+        snprintf(cause, sizeof cause,
+                 "test.conf:1: maxmemory-policy %s: must be 'noeviction': what was acknowledged "
+                 "stays, and the data are those of all servers of the file",
+                 names[i]);
+        assert_text_fails(text, cause);
+    }
+    assert_text_fails("maxmemory-samples 5",
+                      "test.conf:1: maxmemory-samples: is a Redis directive that AnyStore does not "
+                      "have (nothing is evicted)");
 }
 
 /* The password is in no message, whatever is wrong. */
@@ -722,6 +741,7 @@ int main(void)
         TEST(test_wrong_lines),
         TEST(test_unknown_directives),
         TEST(test_directives_of_redis),
+        TEST(test_policies_of_redis),
         TEST(test_password_is_not_shown),
         TEST(test_unreadable_files),
         TEST(test_long_file),

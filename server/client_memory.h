@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* What memory each client takes: its buffers, what it has queued, what it watches. */
+#ifndef SERVER_CLIENT_MEMORY_H
+#define SERVER_CLIENT_MEMORY_H
+
+struct connection;
+
+/* Counts a connection as it is now, in place of what was counted of it before.  On the thread of its
+ * worker, which has the session. */
+void client_memory_count(struct connection *connection);
+
+/* It is about to be freed. */
+void client_memory_forget(struct connection *connection);
+
+#endif
