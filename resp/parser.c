@@ -100,16 +100,18 @@ void resp_parser_free(struct resp_parser *parser)
     }
 }
 
-/* Gives back what a giant request needed. */
+/* Gives back what a giant request needed; argv holds nothing any more.  Not by realloc, which would
+ * leave a small piece in the middle of what was large: with thousands of parsers that tears the heap. */
 static void shrink(struct resp_parser *parser)
 {
     struct resp_arg *argv;
 
     if (parser->capacity > KEPT_ARGS) {
-        argv = realloc(parser->argv, KEPT_ARGS * sizeof *argv);
+        argv = malloc(FIRST_ARGS * sizeof *argv);
         if (argv) {
+            free(parser->argv);
             parser->argv = argv;
-            parser->capacity = KEPT_ARGS;
+            parser->capacity = FIRST_ARGS;
         }
     }
     if (parser->room_size > KEPT_ROOM) {
