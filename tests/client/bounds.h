@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of test_bounds share: what a server takes, and whether others are served. */
+#ifndef CLIENT_BOUNDS_H
+#define CLIENT_BOUNDS_H
+
+#include <stddef.h>
+
+#include "harness.h"
+#include "raw.h"
+#include "server.h"
+
+#define MIB ((size_t)1 << 20)
+
+/* From here on the server's peak memory is measured; returns what it has now, in bytes. */
+size_t bounds_begin(const struct server *server);
+
+/* Fails if the server has had more than `most` more bytes in memory than at that time; prints how many
+ * they were.  Not in builds with sanitizers, which take memory of their own. */
+void bounds_check(const struct server *server, size_t before, size_t most, const char *what);
+
+/* As bounds_check, of what it has now: what was used has been given back. */
+void bounds_check_now(const struct server *server, size_t before, size_t most, const char *what);
+
+/* Descriptors that the server has open. */
+size_t bounds_descriptors(const struct server *server);
+
+/* Another client is served: so many rounds of SET, GET and PING. */
+void bounds_serve(const struct server *server, unsigned rounds);
+
+/* Lets this process have so many descriptors; fewer if the system does not: returns how many. */
+unsigned bounds_allow_descriptors(unsigned count);
+
+/* Sends without taking anything in; false if not all could be sent at once. */
+bool bounds_push(struct raw *raw, const void *data, size_t size);
+
+/* Closes with a reset (TCP): what was sent may be lost on the way, too. */
+void bounds_reset(struct raw *raw);
+
+/* Waits until no more than `count` clients are connected, the asking one included. */
+void bounds_wait_clients(const struct server *server, long long count);
+
+/* `count` times the text. */
+void bounds_repeat(struct bytes *out, const char *text, size_t count);
+
+void slow_readers(struct harness *harness);
+void slow_writers(struct harness *harness);
+void tiny_commands(struct harness *harness);
+void unread_replies(struct harness *harness);
+void large_replies(struct harness *harness);
+void one_large_value_again_and_again(struct harness *harness);
+void output_limit(struct harness *harness);
+void idle_after_work(struct harness *harness);
+
+void come_and_go(struct harness *harness);
+void too_many(struct harness *harness);
+void no_descriptors(struct harness *harness);
+void cut_off(struct harness *harness);
+void cut_off_transactions(struct harness *harness);
+
+void largest_value(struct harness *harness);
+void too_large(struct harness *harness);
+
+void out_of_memory_errors(struct harness *harness);
+void out_of_memory(struct harness *harness);
+void out_of_memory_in_one_write(struct harness *harness);
+void out_of_memory_by_others(struct harness *harness);
+void memory_figures_are_true(struct harness *harness);
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/* Clients that are slow, or ask for very much: their buffers stay within bounds. */
+#include "bounds.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "workers.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static void set_value(const struct server *server, const char *key, size_t size)
+{
+    char *value = malloc(size + 1);
+    check(value, "out of memory");
+    memset(value, 'v', size);
+    redisContext *client = client_connect(server);
+    client_expect(client, "+OK", "SET %s %b", key, value, size);
+    redisFree(client);
+    free(value);
+}
+
+/* Reads replies that are all the same. */
+static void expect_bulks(struct raw *raw, size_t count, size_t size)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct reply *reply = raw_reply(raw);
+        check(reply && reply->type == '$' && reply->size == size, "reply %zu is another one", i);
+        reply_free(reply);
+    }
+}
+
+/* Many ask for much more than they read: of each, one reply beyond what may wait is made. */
+void slow_readers(struct harness *harness)
+{
+    enum { ASKED = 50 };
+    struct server *server = server_start(harness, NULL);
+    set_value(server, "big", MIB);
+    const unsigned clients = harness_scaled(50);
+    struct raw **raws = calloc(clients, sizeof(struct raw *));
+    struct bytes requests = {0};
+    check(raws, "out of memory");
+    bounds_repeat(&requests, "*2\r\n$3\r\nGET\r\n$3\r\nbig\r\n", ASKED);
+    size_t before = bounds_begin(server);
+    for (unsigned i = 0; i < clients; i++) {
+        raws[i] = raw_connect(server);
+        check(raws[i] && bounds_push(raws[i], requests.data, requests.size), "cannot send");
+    }
+    bounds_serve(server, harness_scaled(500));
+    bounds_check(server, before, clients * 3 * MIB + 16 * MIB, "clients that do not read");
+    /* Who reads after all gets everything. */
+    for (unsigned i = 0; i < clients; i += 10)
+        expect_bulks(raws[i], ASKED, MIB);
+    for (unsigned i = 0; i < clients; i++)
+        raw_close(raws[i]);
+    bounds_wait_clients(server, 1);
+    bounds_check_now(server, before, 32 * MIB, "when they are gone");
+    bytes_free(&requests);
+    free(raws);
+}
+
+/* Half commands, held open by thousands: what they announce costs nothing. */
+void slow_writers(struct harness *harness)
+{
+    static const char *const halves[][2] = {
+        {"*", "1\r\n$4\r\nPING\r\n"},
+        {"*3\r\n$3\r\nSET\r\n$1", "\r\na\r\n$1\r\n1\r\n"},
+        {"*1000000\r\n$6\r\nEXISTS\r\n$1\r\na\r\n", NULL},
+        {"*3\r\n$3\r\nSET\r\n$4\r\nhalf\r\n$536870912\r\nhalf of a value", NULL},
+        {"*3\r\n$3\r\nSET\r\n$4\r\nhalf\r\n$20\r\n0123456789", "0123456789\r\n"},
+        {"GET hal", "f\r\n"},
+        {"MULTI\r\nSET half 1\r\n", NULL},
+        {"SET half 1", NULL},
+    };
+    struct server *server = server_start(harness, NULL);
+    const unsigned count = bounds_allow_descriptors(harness_scaled(4000));
+    struct raw **raws = calloc(count, sizeof(struct raw *));
+    check(raws, "out of memory");
+    size_t before = bounds_begin(server);
+    for (unsigned i = 0; i < count; i++) {
+        raws[i] = raw_connect(server);
+        check(raws[i] && raw_send_text(raws[i], halves[i % COUNT(halves)][0]), "cannot send");
+    }
+    bounds_serve(server, harness_scaled(500));
+    bounds_check(server, before, count * 20000 + 16 * MIB, "half commands");
+    /* Those that go on are served, however late; nothing is done of the others. */
+    for (unsigned i = 0; i < count; i++) {
+        const char *rest = halves[i % COUNT(halves)][1];
+        if (!rest || i < count / 2)
+            continue;
+        check(raw_send_text(raws[i], rest), "cannot send the rest");
+        struct reply *reply = raw_reply(raws[i]);
+        check(reply && reply->type != '-', "no reply to a command that came in two halves");
+        reply_free(reply);
+    }
+    redisContext *client = client_connect(server);
+    client_expect(client, "$01234567890123456789", "GET half");
+    client_expect(client, ":1", "DEL half");
+    for (unsigned i = 0; i < count; i++)
+        raw_close(raws[i]);
+    bounds_wait_clients(server, 2);
+    client_expect(client, ":0", "EXISTS half");
+    redisFree(client);
+    free(raws);
+}
+
+/* ---- A million tiny commands in one write ------------------------------------------------- */
+
+struct flood {
+    const struct server *server;
+    struct bytes requests;
+    size_t count;
+    size_t replies;
+    atomic_bool done;
+};
+
+/* raw_send takes in what arrives meanwhile, so neither side waits for the other. */
+static void send_flood(struct worker *worker)
+{
+    struct flood *flood = worker->shared;
+    struct raw *raw = raw_connect(flood->server);
+    if (!raw || !raw_send(raw, flood->requests.data, flood->requests.size))
+        worker_fail(worker, "cannot send");
+    const uint8_t *reply;
+    size_t size;
+    while (!worker->error[0] && flood->replies < flood->count) {
+        if (!raw_read(raw, &reply, &size))
+            worker_fail(worker, "only %zu replies", flood->replies);
+        else if (*reply == '-')
+            worker_fail(worker, "%.*s", (int)size, (const char *)reply);
+        flood->replies++;
+    }
+    raw_close(raw);
+    atomic_store(&flood->done, true);
+}
+
+static void send_tiny(const struct server *server, const char *name, const char *request,
+                      size_t count)
+{
+    struct flood flood = {.server = server, .count = count};
+    bounds_repeat(&flood.requests, request, count);
+    size_t before = bounds_begin(server);
+    redisContext *client = client_connect(server);
+    unsigned served = 0;
+    int64_t longest = 0;
+    workers_start(1, send_flood, &flood);
+    /* Once more after it, so that somebody is served even if it was over at once. */
+    for (bool done = false; !done; served++) {
+        done = atomic_load(&flood.done);
+        int64_t start = clock_ms();
+        client_expect(client, "+PONG", "PING");
+        longest = clock_ms() - start > longest ? clock_ms() - start : longest;
+    }
+    workers_join();
+    print_message(
+        "%zu times %s: %u replies to another client meanwhile, the longest wait %lld ms\n", count,
+        name, served, (long long)longest);
+    bounds_check(server, before, 24 * MIB, name);
+    redisFree(client);
+    bytes_free(&flood.requests);
+}
+
+void tiny_commands(struct harness *harness)
+{
+    struct server *server = server_start(harness, NULL);
+    const size_t count = harness_scaled(1000000);
+    send_tiny(server, "PING", "PING\r\n", count);
+    send_tiny(server, "GET", "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", count);
+    send_tiny(server, "INCR", "*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n", count);
+    send_tiny(server, "SET and GET", "SET k 1\r\nGET k\r\n", 2 * (count / 2));
+    redisContext *client = client_connect(server);
+    check(client_integer(client, "GET n") == (long long)count,
+          "not all INCR were run, or some twice");
+    redisFree(client);
+    check(server_stop(server) == 0, "the server does not stop cleanly");
+}
+
+/* A pipeline without end whose replies nobody reads: the server stops to take it in. */
+void unread_replies(struct harness *harness)
+{
+    static const char *const requests[] = {
+        "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", /* a thousand times as long an answer */
+        "*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$1\r\n1\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n",
+    };
+    struct server *server = server_start(harness, NULL);
+    set_value(server, "k", 20000);
+    for (size_t i = 0; i < COUNT(requests); i++) {
+        struct bytes pipeline = {0};
+        bounds_repeat(&pipeline, requests[i], 2000);
+        struct raw *raw = raw_connect(server);
+        check(raw, "cannot connect");
+        size_t before = bounds_begin(server);
+        size_t pushed = 0;
+        /* Until nothing has been taken for a while, during which others are served. */
+        for (int idle = 0; idle < 5 && pushed < 1000 * MIB;) {
+            if (bounds_push(raw, pipeline.data, pipeline.size)) {
+                pushed += pipeline.size;
+                idle = 0;
+            } else {
+                bounds_serve(server, 20);
+                idle++;
+            }
+        }
+        check(pushed < 100 * MIB, "the server takes in requests without end");
+        bounds_serve(server, harness_scaled(500));
+        bounds_check(server, before, 24 * MIB, "a pipeline whose replies are not read");
+        raw_close(raw);
+        bounds_wait_clients(server, 1);
+        bytes_free(&pipeline);
+    }
+}
+
+/* ---- Large replies ------------------------------------------------------------------------ */
+
+/* One reply of 256 MiB, read slowly: it is there once, and gone afterwards. */
+void large_replies(struct harness *harness)
+{
+    enum { KEYS = 256 };
+    struct server *server = server_start(harness, NULL);
+    set_value(server, "big", MIB);
+    struct raw *raw = raw_connect(server);
+    struct bytes request = {0};
+    check(raw, "cannot connect");
+    bytes_appendf(&request, "*%d\r\n$4\r\nMGET\r\n", KEYS + 1);
+    bounds_repeat(&request, "$3\r\nbig\r\n", KEYS);
+    size_t before = bounds_begin(server);
+    check(bounds_push(raw, request.data, request.size), "cannot send");
+    bounds_serve(server, harness_scaled(500));
+    struct reply *reply = raw_reply(raw);
+    check(reply && reply->type == '*' && reply->count == KEYS, "no reply of that size");
+    for (size_t i = 0; i < KEYS; i++) {
+        const struct reply *item = &reply->items[i];
+        check(item->size == MIB, "value %zu has %zu bytes", i, item->size);
+        for (size_t j = 0; j < MIB; j += 4099)
+            check(item->data[j] == 'v', "value %zu is another one", i);
+    }
+    reply_free(reply);
+    raw_expect(raw, "+PONG", "PING");
+    bounds_check(server, before, (KEYS + 16) * MIB, "a reply of 256 MiB");
+    bounds_check_now(server, before, 32 * MIB, "when it has been sent");
+    raw_close(raw);
+    bytes_free(&request);
+}
+
+/* A few bytes of request each change a large value: it is not there once for each of them.  (It was:
+ * 3 GB for these.) */
+void one_large_value_again_and_again(struct harness *harness)
+{
+    static const char *const requests[] = {
+        "*4\r\n$8\r\nSETRANGE\r\n$3\r\nbig\r\n$3\r\n500\r\n$1\r\nx\r\n",
+        "*3\r\n$6\r\nAPPEND\r\n$3\r\nbig\r\n$1\r\nx\r\n",
+        "*4\r\n$6\r\nSETBIT\r\n$3\r\nbig\r\n$3\r\n123\r\n$1\r\n1\r\n",
+    };
+    const unsigned count = harness_scaled(3000);
+    for (int persistent = 1; persistent >= 0; persistent--) {
+        struct server_options options = {
+            .args = (const char *const[]){"--persistence", persistent ? "yes" : "no", NULL}};
+        struct server *server = server_start(harness, &options);
+        for (size_t i = 0; i < COUNT(requests); i++) {
+            set_value(server, "big", MIB);
+            struct bytes pipeline = {0};
+            bounds_repeat(&pipeline, requests[i], count);
+            struct raw *raw = raw_connect(server);
+            size_t before = bounds_begin(server);
+            check(raw && raw_send(raw, pipeline.data, pipeline.size), "cannot send");
+            for (unsigned j = 0; j < count; j++) {
+                struct reply *reply = raw_reply(raw);
+                check(reply && reply->type == ':', "reply %u is no number", j);
+                reply_free(reply);
+            }
+            bounds_check(server, before, 32 * MIB, "one value, changed again and again");
+            raw_close(raw);
+            bytes_free(&pipeline);
+        }
+        server_kill(server);
+        remove_tree(harness->db);
+    }
+}
+
+/* With a limit a reply beyond it is not even made. */
+void output_limit(struct harness *harness)
+{
+    for (int i = 0; i < 2; i++) {
+        struct server_options options = {
+            .kind = i ? SERVER_ANYSTORE : SERVER_REDIS,
+            .args = (const char *const[]){"--client-output-buffer-limit", "normal", "8mb", "0", "0",
+                                          NULL}};
+        struct server *server = server_start(harness, &options);
+        set_value(server, "big", MIB);
+        static const char *const before_it[] = {"", "SET a 1\r\n", "MULTI\r\n"};
+        for (size_t j = 0; j < COUNT(before_it); j++) {
+            struct bytes request = {0}, answer = {0};
+            bytes_append_text(&request, before_it[j]);
+            bytes_appendf(&request, "*2001\r\n$4\r\nMGET\r\n");
+            bounds_repeat(&request, "$3\r\nbig\r\n", 2000);
+            bytes_append_text(&request, "EXEC\r\n");
+            struct raw *raw = raw_connect(server);
+            size_t before = bounds_begin(server);
+            check(raw && bounds_push(raw, request.data, request.size), "cannot send");
+            check(raw_read_to_end(raw, &answer), "a reply of 2 GB was made");
+            check(answer.size < 64 * MIB, "%zu bytes of a reply beyond the limit", answer.size);
+            raw_close(raw);
+            bytes_free(&request);
+            bytes_free(&answer);
+            bounds_check(server, before, 64 * MIB, i ? "a reply of 2 GB" : "redis-server");
+        }
+        redisContext *client = client_connect(server);
+        client_expect(client, "$1", "GET a");
+        if (i)
+            check(client_info(client, "stats", "client_output_buffer_limit_disconnections") == 3,
+                  "other disconnections");
+        redisFree(client);
+    }
+}
+
+/* What work took is given back, by each of many connections that stay. */
+void idle_after_work(struct harness *harness)
+{
+    struct server *server = server_start(harness, NULL);
+    const unsigned count = harness_scaled(100);
+    struct bytes request = {0};
+    /* 100,000 replies in one update, each of which is noted; many arguments; a large one. */
+    bounds_repeat(&request, "SET k 1\r\n", 50000);
+    bytes_appendf(&request, "*100001\r\n$6\r\nEXISTS\r\n");
+    bounds_repeat(&request, "$0\r\n\r\n", 100000);
+    bytes_appendf(&request, "*2\r\n$4\r\nECHO\r\n$1000000\r\n");
+    bounds_repeat(&request, "0123456789", 100000);
+    bytes_append_text(&request, "\r\n");
+    struct raw **raws = calloc(count, sizeof(struct raw *));
+    check(raws, "out of memory");
+    size_t before = bounds_begin(server);
+    for (unsigned i = 0; i < count; i++) {
+        raws[i] = raw_connect(server);
+        check(raws[i] && raw_send(raws[i], request.data, request.size), "cannot send");
+        for (unsigned j = 0; j < 50002; j++) {
+            struct reply *reply = raw_reply(raws[i]);
+            check(reply && reply->type != '-', "no reply");
+            reply_free(reply);
+        }
+    }
+    redisContext *client = client_connect(server);
+    long long clients = client_info(client, "memory", "mem_clients_normal");
+    check(clients < (long long)(count + 1) * 100000, "%lld bytes are held for idle clients",
+          clients);
+    bounds_check_now(server, before, count * 100000 + 24 * MIB, "idle clients");
+    redisFree(client);
+    for (unsigned i = 0; i < count; i++)
+        raw_close(raws[i]);
+    free(raws);
+    bytes_free(&request);
+}
