@@ -313,14 +313,14 @@ struct filled {
     unsigned done, refused;
 };
 
-/* Values of the size under new keys, until some in a row are refused. */
+/* Values of the size under new keys, until some were refused. */
 static struct filled fill(redisContext *client, const char *prefix, size_t size)
 {
     struct filled filled = {0};
     char *value = calloc(1, size);
     check(value, "out of memory");
-    for (unsigned i = 0; filled.refused < 20; i++) {
-        redisReply *reply = redisCommand(client, "SET %s:%u %b", prefix, i, value, size);
+    while (filled.refused < 20) {
+        redisReply *reply = redisCommand(client, "SET %s:%u %b", prefix, filled.done, value, size);
         check(reply, "no reply");
         bool refused = reply->type == REDIS_REPLY_ERROR;
         check(!refused || !strcmp(reply->str, OOM_TEXT), "refused with: %s", reply->str);
