@@ -197,6 +197,39 @@ size_t client_kill(struct client_registry *registry, const struct client_filter 
     return count;
 }
 
+/* What the clients that stay take, and which of those that need not stay takes most (NULL: none). */
+static uint64_t sum_locked(const struct client_registry *registry, struct client **largest)
+{
+    uint64_t sum = 0;
+    size_t most = 0;
+    *largest = NULL;
+    for (struct client *c = registry->first; c; c = c->next) {
+        size_t bytes = atomic_load_explicit(&c->memory, memory_order_relaxed);
+        if (client_is_killed(c))
+            continue;
+        sum += bytes;
+        if (bytes <= most || atomic_load_explicit(&c->no_evict, memory_order_relaxed))
+            continue;
+        most = bytes;
+        *largest = c;
+    }
+    return sum;
+}
+
+size_t client_evict(struct client_registry *registry, uint64_t most)
+{
+    size_t count = 0;
+    struct client *largest = NULL;
+    pthread_mutex_lock(&registry->mutex);
+    while (sum_locked(registry, &largest) >= most && largest) {
+        atomic_store_explicit(&largest->killed, true, memory_order_relaxed);
+        worker_look(largest->worker);
+        count++;
+    }
+    pthread_mutex_unlock(&registry->mutex);
+    return count;
+}
+
 size_t client_count_blocked(struct client_registry *registry)
 {
     size_t count = 0;

@@ -37,7 +37,7 @@ struct client {
     atomic_bool killed;               /* to be closed by its worker; nobody sees it any more */
     atomic_bool blocked;              /* its next command waits */
     atomic_bool monitors;             /* MONITOR */
-    atomic_bool no_evict;             /* CLIENT NO-EVICT: noted, as nothing is evicted here */
+    atomic_bool no_evict;             /* CLIENT NO-EVICT: not closed for maxmemory-clients */
     /* Guard: the registry's lock; through the functions below. */
     char *texts[CLIENT_TEXT_COUNT];
     struct client *previous, *next;
@@ -76,6 +76,10 @@ struct client_filter {
  * that fits goes to *own_fits.  Returns how many fit. */
 size_t client_kill(struct client_registry *registry, const struct client_filter *filter,
                    const struct client *own, bool *own_fits);
+
+/* Has those that take most closed by their workers, until the others take less than `most` bytes
+ * together.  Returns how many they are. */
+size_t client_evict(struct client_registry *registry, uint64_t most);
 
 /* How many clients wait before their next command. */
 size_t client_count_blocked(struct client_registry *registry);

@@ -4,6 +4,8 @@
 
 #include "client.h"
 #include "connection.h"
+#include "log.h"
+#include "memory.h"
 #include "pubsub.h"
 #include "server.h"
 
@@ -18,6 +20,20 @@ static void change(struct connection *connection, size_t now)
                               memory_order_relaxed);
 }
 
+/* Those that were closed for it may count for a while yet, so the registry has a closer look. */
+static void evict(struct server *server)
+{
+    uint64_t most = memory_clients_most(server);
+    if (most == 0 || atomic_load_explicit(&server->memory.clients, memory_order_relaxed) < most)
+        return;
+    size_t count = client_evict(server->clients, most);
+    if (count == 0)
+        return;
+    atomic_fetch_add(&server->stats.evicted_clients, count);
+    log_write(server->log, LOG_NOTICE, "%zu clients closed: all together exceed maxmemory-clients",
+              count);
+}
+
 void client_memory_count(struct connection *connection)
 {
     const struct transaction *transaction = &connection->session.transaction;
@@ -26,6 +42,7 @@ void client_memory_count(struct connection *connection)
                            connection->output.capacity + connection->update_replies.capacity +
                            connection->reply_end_capacity * sizeof *connection->reply_ends +
                            transaction_memory(transaction));
+    evict(connection->server);
 }
 
 void client_memory_forget(struct connection *connection)

@@ -5,8 +5,9 @@
 
 struct connection;
 
-/* Counts a connection as it is now, in place of what was counted of it before.  On the thread of its
- * worker, which has the session. */
+/* Counts a connection as it is now, in place of what was counted of it before, and has clients closed if
+ * all together exceed maxmemory-clients: it may be among them, and is closed later then.  On the thread
+ * of its worker, which has the session. */
 void client_memory_count(struct connection *connection);
 
 /* It is about to be freed. */

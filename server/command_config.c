@@ -290,6 +290,7 @@ static void run_config_resetstat(struct request *request)
         &stats->error_replies,
         &stats->output_limit_disconnections,
         &stats->query_limit_disconnections,
+        &stats->evicted_clients,
     };
     for (size_t i = 0; i < COUNT_OF(counters); i++)
         atomic_store_explicit(counters[i], 0, memory_order_relaxed);

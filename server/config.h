@@ -30,11 +30,12 @@ enum config_id {
     CONFIG_PERSISTENCE,
     CONFIG_FSYNC, /* enum config_fsync */
     CONFIG_DATABASES,
-    CONFIG_LOGLEVEL,         /* enum log_level */
-    CONFIG_LOGFILE,          /* text; empty: standard output */
-    CONFIG_PIDFILE,          /* text; empty: none */
-    CONFIG_MAXMEMORY,        /* bytes; 0: no limit */
-    CONFIG_MAXMEMORY_POLICY, /* noeviction */
+    CONFIG_LOGLEVEL,          /* enum log_level */
+    CONFIG_LOGFILE,           /* text; empty: standard output */
+    CONFIG_PIDFILE,           /* text; empty: none */
+    CONFIG_MAXMEMORY,         /* bytes; 0: no limit */
+    CONFIG_MAXMEMORY_POLICY,  /* noeviction */
+    CONFIG_MAXMEMORY_CLIENTS, /* bytes; 0: no limit; below: so many percent of maxmemory */
     CONFIG_PROTO_MAX_BULK_LEN,
     CONFIG_CLIENT_QUERY_BUFFER_LIMIT,
     CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT, /* text: "normal <hard> <soft> <seconds> ..." as in Redis */
@@ -121,8 +122,9 @@ enum config_type {
 struct config_row {
     const char *name;
     enum config_type type;
-    bool mutable;              /* CONFIG SET may change it while the server runs */
-    int64_t min, max;          /* numbers; CONFIG_MEMORY in bytes */
+    bool mutable; /* CONFIG SET may change it while the server runs */
+    /* Numbers; CONFIG_MEMORY in bytes, where a min below zero allows a percentage, which is negative. */
+    int64_t min, max;
     const char *default_text;  /* as it would stand in the file */
     const char *const *values; /* CONFIG_ENUM: the names, in the order of the enum, NULL ends */
     const char *argument;      /* what --help shows for the value, "<bytes>" */

@@ -96,7 +96,6 @@ static const struct redis_directive {
     {"lua-time-limit", NULL},
     {"masterauth", NULL},
     {"masteruser", NULL},
-    {"maxmemory-clients", NULL},
     {"maxmemory-eviction-tenacity", "nothing is evicted"},
     {"maxmemory-samples", "nothing is evicted"},
     {"min-replicas-max-lag", NULL},

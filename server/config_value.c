@@ -79,6 +79,16 @@ static bool parse_memory(const char *text, uint64_t *bytes)
     return false;
 }
 
+/* "5%" is -5.  False if it is none. */
+static bool parse_percentage(const char *text, int64_t *value)
+{
+    uint64_t percent;
+    if (!read_digits(&text, 10, &percent) || strcmp(text, "%") != 0 || percent > INT64_MAX)
+        return false;
+    *value = -(int64_t)percent;
+    return true;
+}
+
 static bool parse_octal(const char *text, uint64_t *value)
 {
     return read_digits(&text, 8, value) && !*text;
@@ -142,8 +152,13 @@ bool config_value_parse(const struct config_row *row, const char *text, int64_t 
             return config_fail(cause, "argument couldn't be parsed into an integer");
         return in_range(row, true, *value, cause);
     case CONFIG_MEMORY:
+        if (row->min < 0 && parse_percentage(text, value))
+            return *value >= row->min ||
+                   config_fail(cause, "percentage argument must be less or equal to %" PRId64,
+                               -row->min);
         if (!parse_memory(text, &size))
-            return config_fail(cause, "argument must be a memory value");
+            return config_fail(cause, row->min < 0 ? "argument must be a memory or percent value"
+                                                   : "argument must be a memory value");
         *value = (int64_t)(size & INT64_MAX);
         return in_range(row, size <= INT64_MAX, *value, cause);
     case CONFIG_OCTAL:
@@ -170,8 +185,14 @@ char *config_value_format(const struct config_row *row, int64_t value)
     switch (row->type) {
     case CONFIG_BOOL:
         return strdup(value ? "yes" : "no");
-    case CONFIG_NUMBER:
     case CONFIG_MEMORY:
+        if (value < 0) {
+            size = asprintf(&text, "%" PRId64 "%%", -value);
+            break;
+        }
+        size = asprintf(&text, "%" PRId64, value);
+        break;
+    case CONFIG_NUMBER:
         size = asprintf(&text, "%" PRId64, value);
         break;
     case CONFIG_OCTAL:

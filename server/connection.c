@@ -92,9 +92,15 @@ static size_t output_most(const struct connection *connection)
     bool subscribed = subscriber_total(connection->subscriber) > 0;
     struct config_output_limit limit = config_output_limit(
         connection->server->config, subscribed ? CONFIG_CLASS_PUBSUB : CONFIG_CLASS_NORMAL);
-    return limit.hard_bytes
-               ? connection_output_pause(connection) + OUTPUT_PAUSE + (size_t)limit.hard_bytes
-               : 0;
+    uint64_t most = limit.hard_bytes > 0 && limit.hard_bytes < SIZE_MAX / 4
+                        ? connection_output_pause(connection) + OUTPUT_PAUSE + limit.hard_bytes
+                        : 0;
+    /* Nor is it made if it would have the client closed for that. */
+    uint64_t clients = memory_clients_most(connection->server);
+    if (clients && (!most || clients < most) &&
+        !atomic_load_explicit(&connection->client->no_evict, memory_order_relaxed))
+        most = clients;
+    return (size_t)most;
 }
 
 static enum run_result protocol_error(struct connection *connection, struct resp_writer *writer)

@@ -178,6 +178,7 @@ static void write_stats(struct server *server, struct resp_buffer *out)
         {"rejected_connections", atomic_load(&stats->connections_rejected)},
         {"expired_keys", store.expired - atomic_load(&stats->expired_before)},
         {"evicted_keys", 0},
+        {"evicted_clients", atomic_load(&stats->evicted_clients)},
         {"keyspace_hits", atomic_load(&stats->keyspace_hits)},
         {"keyspace_misses", atomic_load(&stats->keyspace_misses)},
         {"pubsub_channels", pubsub_names(server->pubsub, PUBSUB_CHANNEL)},

@@ -88,6 +88,17 @@ static void note_update(const struct request *request)
     }
 }
 
+uint64_t memory_clients_most(const struct server *server)
+{
+    const uint64_t least = 128 * 1024; /* as in Redis: nobody could say anything else */
+    int64_t most = config_number(server->config, CONFIG_MAXMEMORY_CLIENTS);
+    uint64_t memory = (uint64_t)config_number(server->config, CONFIG_MAXMEMORY);
+    if (most == 0 || (most < 0 && memory == 0))
+        return 0;
+    uint64_t bytes = most > 0 ? (uint64_t)most : memory / 100 * (uint64_t)-most;
+    return bytes > least ? bytes : least;
+}
+
 void memory_end_update(struct server *server, database_bits databases)
 {
     for (; databases != 0; databases &= databases - 1)

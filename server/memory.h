@@ -48,6 +48,9 @@ uint64_t memory_used(struct server *server);
  * its way to the disk what it replaces is there, too: an eighth of maxmemory is granted for that. */
 bool memory_is_short(const struct request *request);
 
+/* What all clients together may take, as maxmemory-clients says; 0: there is no limit. */
+uint64_t memory_clients_most(const struct server *server);
+
 /* The update over these databases is published, or dropped.  On the thread that ran it. */
 void memory_end_update(struct server *server, database_bits databases);
 

@@ -42,7 +42,7 @@ struct server_notify {
 struct server_stats {
     atomic_uint_fast64_t connections_received, connections_rejected, commands_processed, bytes_read,
         bytes_written, keyspace_hits, keyspace_misses, error_replies, output_limit_disconnections,
-        query_limit_disconnections;
+        query_limit_disconnections, evicted_clients;
     atomic_uint_fast64_t
         expired_before; /* of the store's count, not to be shown since CONFIG RESETSTAT */
     atomic_uint clients;

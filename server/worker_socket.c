@@ -82,8 +82,9 @@ static void note_output_overrun(const struct connection *connection, size_t size
 {
     atomic_fetch_add(&connection->server->stats.output_limit_disconnections, 1);
     log_write(connection->server->log, LOG_WARNING,
-              "Client %s closed: %zu bytes of output exceed client-output-buffer-limit",
-              connection->client->address, size);
+              "Client %s closed: %zu bytes of output exceed client-output-buffer-limit%s",
+              connection->client->address, size,
+              connection->output.overrun ? " or maxmemory-clients" : "");
 }
 
 bool worker_output_within_limits(struct connection *connection)

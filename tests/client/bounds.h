@@ -49,6 +49,7 @@ void unread_replies(struct harness *harness);
 void large_replies(struct harness *harness);
 void one_large_value_again_and_again(struct harness *harness);
 void output_limit(struct harness *harness);
+void clients_together(struct harness *harness);
 void idle_after_work(struct harness *harness);
 
 void come_and_go(struct harness *harness);

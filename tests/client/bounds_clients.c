@@ -315,6 +315,98 @@ void output_limit(struct harness *harness)
     }
 }
 
+/* maxmemory-clients: those that take most are closed, until the others take less; not who is spared. */
+static void exceed_together(const struct server *server, bool is_ours)
+{
+    enum { LARGE = 40, SMALL = 20 };
+    struct raw *large[LARGE], *small[SMALL], *spared = raw_connect(server);
+    struct bytes part = {0};
+    redisContext *client = client_connect(server);
+    client_expect(client, "+OK", "SET big %b", part.data, (size_t)0);
+    client_expect(client, "+OK", "CONFIG SET maxmemory-clients 10mb");
+    bytes_append_text(&part, "*2\r\n$4\r\nECHO\r\n$2000000\r\n");
+    bounds_repeat(&part, "0123456789", 100000);
+    check(spared, "cannot connect");
+    raw_expect(spared, "+OK", "CLIENT NO-EVICT on");
+    check(raw_send(spared, part.data, part.size), "cannot send");
+    for (size_t i = 0; i < SMALL; i++) {
+        small[i] = raw_connect(server);
+        check(small[i], "cannot connect");
+        raw_expect(small[i], "+PONG", "PING");
+    }
+    for (size_t i = 0; i < LARGE; i++) {
+        large[i] = raw_connect(server);
+        check(large[i], "cannot connect");
+        (void)raw_send(large[i], part.data, part.size);
+    }
+    struct patience patience = {0};
+    while ((client_info(client, "stats", "evicted_clients") < LARGE - 12 ||
+            client_info(client, "memory", "mem_clients_normal") > 12000000) &&
+           patience_left(&patience))
+        ;
+    long long evicted = client_info(client, "stats", "evicted_clients");
+    print_message("%s: %lld of %d large clients closed\n", is_ours ? "ours" : "redis-server",
+                  evicted, LARGE);
+    check(evicted >= LARGE - 12 && evicted < LARGE, "%lld clients were closed", evicted);
+    for (size_t i = 0; i < SMALL; i++)
+        raw_expect(small[i], "+PONG", "PING");
+    check(raw_send(spared, part.data + part.size - 1000000, 1000000) &&
+              raw_send_text(spared, "\r\n"),
+          "who is spared was closed");
+    struct reply *reply = raw_reply(spared);
+    check(reply && reply->size == 2000000, "who is spared gets no answer");
+    reply_free(reply);
+    for (size_t i = 0; i < LARGE; i++)
+        raw_close(large[i]);
+    for (size_t i = 0; i < SMALL; i++)
+        raw_close(small[i]);
+    raw_close(spared);
+    bytes_free(&part);
+    redisFree(client);
+}
+
+/* One reply that would be more than all clients may have: of ours not even made. */
+static void exceed_alone(const struct server *server)
+{
+    struct bytes request = {0}, answer = {0};
+    set_value(server, "big", MIB);
+    bytes_appendf(&request, "*2001\r\n$4\r\nMGET\r\n");
+    bounds_repeat(&request, "$3\r\nbig\r\n", 2000);
+    struct raw *raw = raw_connect(server);
+    size_t before = bounds_begin(server);
+    check(raw && bounds_push(raw, request.data, request.size), "cannot send");
+    check(raw_read_to_end(raw, &answer), "a reply of 2 GB was made");
+    raw_close(raw);
+    bounds_check(server, before, 32 * MIB, "a reply of 2 GB");
+    bytes_free(&request);
+    bytes_free(&answer);
+}
+
+void clients_together(struct harness *harness)
+{
+    static const char *const settings[] = {"100mb", "5%", "100%", "101%", "-5",
+                                           "%",     "0%", "x%",   "0"};
+    redisContext *clients[2];
+    for (int i = 0; i < 2; i++) {
+        struct server_options options = {.kind = i ? SERVER_ANYSTORE : SERVER_REDIS};
+        struct server *server = server_start(harness, &options);
+        exceed_together(server, i);
+        if (i)
+            exceed_alone(server);
+        clients[i] = client_connect(server);
+    }
+    for (size_t i = 0; i < COUNT(settings); i++) {
+        char *expected = client_text(clients[0], "CONFIG SET maxmemory-clients %s", settings[i]);
+        client_expect(clients[1], expected, "CONFIG SET maxmemory-clients %s", settings[i]);
+        free(expected);
+        expected = client_text(clients[0], "CONFIG GET maxmemory-clients");
+        client_expect(clients[1], expected, "CONFIG GET maxmemory-clients");
+        free(expected);
+    }
+    redisFree(clients[0]);
+    redisFree(clients[1]);
+}
+
 /* What work took is given back, by each of many connections that stay. */
 void idle_after_work(struct harness *harness)
 {

@@ -142,6 +142,7 @@ int main(void)
         HARNESS_TEST(large_replies),
         HARNESS_TEST(one_large_value_again_and_again),
         HARNESS_TEST(output_limit),
+        HARNESS_TEST(clients_together),
         HARNESS_TEST(idle_after_work),
         HARNESS_TEST(come_and_go),
         HARNESS_TEST(too_many),
