@@ -37,11 +37,13 @@ static void evict(struct server *server)
 void client_memory_count(struct connection *connection)
 {
     const struct transaction *transaction = &connection->session.transaction;
-    change(connection, sizeof *connection + sizeof *connection->client +
-                           sizeof *connection->subscriber + connection->input.capacity +
-                           connection->output.capacity + connection->update_replies.capacity +
-                           connection->reply_end_capacity * sizeof *connection->reply_ends +
-                           transaction_memory(transaction));
+    change(connection,
+           sizeof *connection + sizeof *connection->client + sizeof *connection->subscriber +
+               connection->input.capacity + connection->output.capacity +
+               connection->update_replies.capacity +
+               connection->reply_end_capacity * sizeof *connection->reply_ends +
+               atomic_load_explicit(&connection->subscriber->bytes, memory_order_relaxed) +
+               transaction_memory(transaction));
     evict(connection->server);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What memory each client takes: its buffers, what it has queued, what it watches. */
+/* What memory each client takes: its buffers, what it has queued, what it watches and is
+ * subscribed to. */
 #ifndef SERVER_CLIENT_MEMORY_H
 #define SERVER_CLIENT_MEMORY_H
 

@@ -134,6 +134,12 @@ static void drop_name_if_unused_locked(struct pubsub *pubsub, enum pubsub_kind k
     name_free(name);
 }
 
+/* With the nodes of two trees and what the allocator adds. */
+static size_t subscription_bytes(const struct name *name)
+{
+    return sizeof *name + name->text.size + 128;
+}
+
 static bool subscribe_locked(struct pubsub *pubsub, struct subscriber *subscriber,
                              enum pubsub_kind kind, const struct resp_arg *text)
 {
@@ -153,6 +159,7 @@ static bool subscribe_locked(struct pubsub *pubsub, struct subscriber *subscribe
     if (ok && tsearch(name, &subscriber->subscriptions[kind], compare_texts)) {
         name->subscribers[name->count++] = subscriber;
         atomic_fetch_add(&subscriber->count[kind], 1);
+        atomic_fetch_add(&subscriber->bytes, subscription_bytes(name));
         return true;
     }
     drop_name_if_unused_locked(pubsub, kind, name);
@@ -174,6 +181,7 @@ static void unsubscribe_locked(struct pubsub *pubsub, struct subscriber *subscri
 {
     tdelete(name, &subscriber->subscriptions[kind], compare_texts);
     atomic_fetch_sub(&subscriber->count[kind], 1);
+    atomic_fetch_sub(&subscriber->bytes, subscription_bytes(name));
     atomic_fetch_add(&subscriber->ended, 1);
     size_t i = 0;
     while (name->subscribers[i] != subscriber)

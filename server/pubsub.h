@@ -33,6 +33,7 @@ struct subscriber {
     atomic_bool monitors;              /* written with the lock of struct monitors */
     struct subscriber *next_monitor;   /* guard: that lock */
     atomic_size_t count[PUBSUB_KINDS]; /* subscriptions */
+    atomic_size_t bytes;               /* memory that they take, as if their names were its own */
     atomic_size_t ended;               /* how many subscriptions have ended so far */
     void *subscriptions[PUBSUB_KINDS]; /* guard: pubsub's lock; trees by name */
 };

@@ -3,6 +3,7 @@
 #include "bounds.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -382,6 +383,53 @@ static void exceed_alone(const struct server *server)
     bytes_free(&answer);
 }
 
+/* What clients leave with the server counts: queued commands, watched keys, subscriptions. */
+static void count_what_stays(const struct server *server)
+{
+    static const char *const rows[][3] = {
+        {"MULTI\r\n", "GET", "DISCARD"},
+        {"", "WATCH", "UNWATCH"},
+        {"", "SUBSCRIBE", "RESET"},
+        {"", "PSUBSCRIBE", "RESET"},
+    };
+    redisContext *client = client_connect(server);
+    client_expect(client, "+OK", "CONFIG SET maxmemory-clients 0");
+    long long before = client_info(client, "memory", "mem_clients_normal");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct bytes requests = {0};
+        struct raw *raw = raw_connect(server);
+        char *name = calloc(1, 1001);
+        check(raw && name && raw_send_text(raw, rows[i][0]), "cannot send");
+        if (*rows[i][0])
+            raw_expect_reply(raw, "+OK");
+        for (unsigned j = 0; j < 5000; j++) {
+            snprintf(name, 1001, "%01000u", j);
+            raw_encode_texts(&requests, rows[i][1], name, NULL);
+        }
+        check(raw_send(raw, requests.data, requests.size), "cannot send");
+        for (unsigned j = 0; j < 5000; j++)
+            reply_free(raw_reply(raw));
+        struct patience patience = {0};
+        long long now = 0;
+        do
+            now = client_info(client, "memory", "mem_clients_normal") - before;
+        while (now < 5000000 && patience_left(&patience));
+        check(now >= 5000000 && now < 9000000, "%s: %lld bytes are counted", rows[i][1], now);
+        raw_send_text(raw, rows[i][2]);
+        raw_send_text(raw, "\r\n");
+        patience = (struct patience){0};
+        do
+            now = client_info(client, "memory", "mem_clients_normal") - before;
+        while (now > 500000 && patience_left(&patience));
+        check(now <= 500000, "%s: %lld bytes are still counted", rows[i][2], now);
+        raw_close(raw);
+        bounds_wait_clients(server, 2);
+        free(name);
+        bytes_free(&requests);
+    }
+    redisFree(client);
+}
+
 void clients_together(struct harness *harness)
 {
     static const char *const settings[] = {"100mb", "5%", "100%", "101%", "-5",
@@ -393,6 +441,8 @@ void clients_together(struct harness *harness)
         exceed_together(server, i);
         if (i)
             exceed_alone(server);
+        if (i)
+            count_what_stays(server);
         clients[i] = client_connect(server);
     }
     for (size_t i = 0; i < COUNT(settings); i++) {
