@@ -369,7 +369,7 @@ static void fill_to_the_brim(struct harness *harness, const char *persistence, s
 void out_of_memory(struct harness *harness)
 {
     fill_to_the_brim(harness, "yes", 100000);
-    fill_to_the_brim(harness, "no", 1000);
+    fill_to_the_brim(harness, "no", harness_sanitized() ? 20000 : 1000);
     fill_to_the_brim(harness, "yes", 5000000);
 }
 
