@@ -18,18 +18,24 @@
 #include "tally.h"
 
 #define IDLE_MS      2000 /* after which an idle connection's buffers are freed */
+#define FINISH_MOST  8    /* updates answered at once, before the sockets are looked at again */
 #define STOP_SECONDS 5    /* for clients to take their replies at shutdown */
 
 /* ---- Waking up ---------------------------------------------------------------------------- */
+
+static void wake(struct worker *worker)
+{
+    uint64_t one = 1;
+    ssize_t n = write(worker->wake_fd, &one, sizeof one);
+    (void)n; /* an eventfd with room takes it */
+}
 
 void worker_wake_locked(struct worker *worker)
 {
     if (worker->woken)
         return;
     worker->woken = true;
-    uint64_t one = 1;
-    ssize_t n = write(worker->wake_fd, &one, sizeof one);
-    (void)n; /* an eventfd with room takes it */
+    wake(worker);
 }
 
 void worker_add(struct worker *worker, int fd, bool is_unix)
@@ -178,6 +184,36 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
     worker_run_turns(arg);
 }
 
+/* Puts what has been done behind what waits already, in the order in which it was done. */
+static void queue_finished(struct worker *worker, struct connection *latest)
+{
+    struct connection *first = NULL, *last = latest;
+    while (latest) {
+        struct connection *earlier = latest->next_done;
+        latest->next_done = first;
+        first = latest;
+        latest = earlier;
+    }
+    if (!first)
+        return;
+    *worker->waiting_end = first;
+    worker->waiting_end = &last->next_done;
+}
+
+/* Answers some of those whose updates are done; between two such bursts others are served. */
+static void finish_updates(struct worker *worker)
+{
+    for (unsigned i = 0; i < FINISH_MOST && worker->waiting; i++) {
+        struct connection *connection = worker->waiting;
+        worker->waiting = connection->next_done;
+        if (!worker->waiting)
+            worker->waiting_end = &worker->waiting;
+        worker_finish_update(connection);
+    }
+    if (worker->waiting)
+        wake(worker);
+}
+
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
@@ -197,11 +233,8 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     worker->finished = NULL;
     worker->woken = false;
     pthread_mutex_unlock(&worker->mutex);
-    while (finished) {
-        struct connection *next = finished->next_done;
-        worker_finish_update(finished);
-        finished = next;
-    }
+    queue_finished(worker, finished);
+    finish_updates(worker);
     while (arrivals) {
         struct arrival *next = arrivals->next;
         adopt(worker, arrivals);
@@ -301,6 +334,7 @@ struct worker *worker_start(struct server *server, unsigned index, char **cause)
     }
     worker->server = server;
     worker->deliveries_end = &worker->deliveries;
+    worker->waiting_end = &worker->waiting;
     pthread_mutex_init(&worker->mutex, NULL);
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     worker->base = event_base_new();

@@ -38,8 +38,9 @@ struct worker {
     int64_t stop_by_ms;
 
     pthread_mutex_t mutex;
-    struct arrival *arrivals;                      /* guard: mutex */
-    struct connection *finished;                   /* guard: mutex; updates that are done */
+    struct arrival *arrivals;    /* guard: mutex */
+    struct connection *finished; /* guard: mutex; updates that are done, the last first */
+    struct connection *waiting, **waiting_end;     /* the worker's: the same, in their order */
     struct delivery *deliveries, **deliveries_end; /* guard: mutex; published messages, in order */
     bool stop_asked;                               /* guard: mutex */
     bool look_asked;                               /* guard: mutex */
