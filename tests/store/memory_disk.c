@@ -1,250 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* A disk in memory, with a log of what has not been synced. */
-#include "memory_disk.h"
-
+/* A disk in memory: its table of calls, and how one is made. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMES        16
-#define DESCRIPTORS  64
-#define NAME_MOST    128
-#define LOCKED_BYTES 4 /* that a file has locks for */
+#include "memory_internal.h"
 
 /* Open descriptors start here, so that one of the system used by mistake is noticed. */
 #define FIRST_DESCRIPTOR 1000000
 
-struct bytes {
-    uint8_t *data;
-    size_t size, capacity;
-};
-
-/* A change of a file's bytes that is not synced: a write, or (no data) a truncation to `offset`. */
-struct change {
-    struct change *next;
-    size_t offset, size;
-    uint8_t *data;
-};
-
-struct inode {
-    struct inode *next; /* of all */
-    uint64_t number;
-    struct bytes now, synced;
-    struct change *changes, **last_change;
-    bool pinned;                              /* mapped: `now` must stay where it is */
-    int lock_owner, byte_owner[LOCKED_BYTES]; /* descriptors; 0: free */
-};
-
-struct directory {
-    struct name {
-        char path[NAME_MOST];
-        struct inode *inode;
-    } names[NAMES];
-    size_t count;
-};
-
-struct memory_disk {
-    struct disk table;
-    struct memory_disk_abilities abilities;
-    pthread_mutex_t mutex;
-    pthread_cond_t unlocked;
-    struct inode *inodes; /* freed with the disk, not before */
-    uint64_t last_number;
-    bool lose_next_sync;
-    struct directory *states; /* since the last sync; the last one is now */
-    size_t state_count;
-    struct {
-        bool open, directory;
-        struct inode *inode;
-    } descriptors[DESCRIPTORS];
-};
-
-static void *need(void *memory)
-{
-    if (!memory) {
-        fprintf(stderr, "memory disk: out of memory\n");
-        abort();
-    }
-    return memory;
-}
-
-/* ---- Bytes -------------------------------------------------------------------------------- */
-
-static void bytes_resize(struct bytes *bytes, size_t size)
-{
-    if (size > bytes->capacity) {
-        size_t capacity = size < 4096 ? 4096 : size + size / 2;
-        bytes->data = need(realloc(bytes->data, capacity));
-        bytes->capacity = capacity;
-    }
-    if (bytes->data && size > bytes->size)
-        memset(bytes->data + bytes->size, 0, size - bytes->size);
-    bytes->size = size;
-}
-
-static void bytes_write(struct bytes *bytes, size_t offset, const uint8_t *data, size_t size)
-{
-    if (offset + size > bytes->size)
-        bytes_resize(bytes, offset + size);
-    if (size > 0)
-        memcpy(bytes->data + offset, data, size);
-}
-
-/* The first number of a mapped page is the commit mark, which other threads may be storing. */
-static void bytes_copy(struct bytes *to, const struct bytes *from)
-{
-    bytes_resize(to, from->size);
-    size_t start = 0;
-    if (from->size >= sizeof(uint64_t)) {
-        uint64_t mark =
-            __atomic_load_n((const uint64_t *)(const void *)from->data, __ATOMIC_ACQUIRE);
-        memcpy(to->data, &mark, sizeof mark);
-        start = sizeof mark;
-    }
-    if (from->size > start)
-        memcpy(to->data + start, from->data + start, from->size - start);
-}
-
-/* ---- Files -------------------------------------------------------------------------------- */
-
-static struct inode *inode_new(struct memory_disk *memory)
-{
-    struct inode *inode = need(calloc(1, sizeof *inode));
-    inode->number = ++memory->last_number;
-    inode->last_change = &inode->changes;
-    inode->next = memory->inodes;
-    memory->inodes = inode;
-    return inode;
-}
-
-static void forget_changes(struct inode *inode)
-{
-    while (inode->changes) {
-        struct change *next = inode->changes->next;
-        free(inode->changes->data);
-        free(inode->changes);
-        inode->changes = next;
-    }
-    inode->last_change = &inode->changes;
-}
-
-static void log_change(struct inode *inode, size_t offset, const uint8_t *data, size_t size)
-{
-    struct change *change = need(calloc(1, sizeof *change));
-    change->offset = offset;
-    change->size = size;
-    if (data) {
-        change->data = need(malloc(size > 0 ? size : 1));
-        memcpy(change->data, data, size);
-    }
-    *inode->last_change = change;
-    inode->last_change = &change->next;
-}
-
-static void inode_write(struct inode *inode, size_t offset, const uint8_t *data, size_t size)
-{
-    if (inode->pinned && offset + size > inode->now.capacity) {
-        fprintf(stderr, "memory disk: a mapped file grows\n");
-        abort();
-    }
-    log_change(inode, offset, data, size);
-    bytes_write(&inode->now, offset, data, size);
-}
-
-static void apply(struct bytes *bytes, const struct change *change)
-{
-    if (change->data)
-        bytes_write(bytes, change->offset, change->data, change->size);
-    else
-        bytes_resize(bytes, change->offset);
-}
-
-/* Only what is logged: what an earlier sync lost stays lost. */
-static void inode_sync(struct inode *inode)
-{
-    for (const struct change *change = inode->changes; change; change = change->next)
-        apply(&inode->synced, change);
-    forget_changes(inode);
-    if (inode->pinned)
-        bytes_copy(&inode->synced, &inode->now);
-}
-
-/* All that is there counts as synced. */
-static void inode_settle(struct inode *inode)
-{
-    forget_changes(inode);
-    bytes_copy(&inode->synced, &inode->now);
-}
-
-/* ---- The directory ------------------------------------------------------------------------ */
-
-static struct directory *directory_now(struct memory_disk *memory)
-{
-    return &memory->states[memory->state_count - 1];
-}
-
-/* A new state, a copy of the one now, to be changed. */
-static struct directory *directory_change(struct memory_disk *memory)
-{
-    memory->states =
-        need(realloc(memory->states, (memory->state_count + 1) * sizeof *memory->states));
-    memory->states[memory->state_count] = memory->states[memory->state_count - 1];
-    memory->state_count++;
-    return directory_now(memory);
-}
-
-/* The place of a path; directory->count if it is not there. */
-static size_t place_of(const struct directory *directory, const char *path)
-{
-    size_t i = 0;
-    while (i < directory->count && strcmp(directory->names[i].path, path) != 0)
-        i++;
-    return i;
-}
-
-/* NULL if it is not there. */
-static struct inode *find(const struct directory *directory, const char *path)
-{
-    size_t i = place_of(directory, path);
-    return i < directory->count ? directory->names[i].inode : NULL;
-}
-
-static void directory_set(struct directory *directory, const char *path, struct inode *inode)
-{
-    size_t i = place_of(directory, path);
-    if (i == NAMES || strlen(path) >= NAME_MOST) {
-        fprintf(stderr, "memory disk: too many names, or one too long\n");
-        abort();
-    }
-    if (i == directory->count) {
-        memcpy(directory->names[i].path, path, strlen(path) + 1);
-        directory->count++;
-    }
-    directory->names[i].inode = inode;
-}
-
-static void directory_remove(struct directory *directory, const char *path)
-{
-    size_t i = place_of(directory, path);
-    if (i < directory->count)
-        directory->names[i] = directory->names[--directory->count];
-}
-
-static void directory_sync(struct memory_disk *memory)
-{
-    memory->states[0] = *directory_now(memory);
-    memory->state_count = 1;
-}
-
 /* ---- The table of calls ------------------------------------------------------------------- */
+
+static const struct memory_client *client_of(const struct disk *disk)
+{
+    return disk->state;
+}
 
 static struct memory_disk *begin(const struct disk *disk)
 {
-    struct memory_disk *memory = disk->state;
+    struct memory_disk *memory = client_of(disk)->memory;
     pthread_mutex_lock(&memory->mutex);
     return memory;
 }
@@ -263,7 +40,7 @@ static int end(struct memory_disk *memory, int number, int result)
 static struct inode *inode_of(struct memory_disk *memory, int fd)
 {
     int i = fd - FIRST_DESCRIPTOR;
-    if (i < 0 || i >= DESCRIPTORS || !memory->descriptors[i].open) {
+    if (i < 0 || i >= MEMORY_DESCRIPTORS || !memory->descriptors[i].open) {
         fprintf(stderr, "memory disk: descriptor %d is not open\n", fd);
         abort();
     }
@@ -275,37 +52,44 @@ static int memory_open(const struct disk *disk, const char *path, int flags, mod
     (void)mode;
     struct memory_disk *memory = begin(disk);
     int fd = 0;
-    while (fd < DESCRIPTORS && memory->descriptors[fd].open)
+    while (fd < MEMORY_DESCRIPTORS && memory->descriptors[fd].open)
         fd++;
-    if (fd == DESCRIPTORS)
+    if (fd == MEMORY_DESCRIPTORS)
         return end(memory, EMFILE, -1);
     bool directory = (flags & O_DIRECTORY) != 0;
-    struct inode *inode = directory ? NULL : find(directory_now(memory), path);
+    struct inode *inode = directory ? NULL : directory_find(&memory->now, path);
     if (inode && (flags & O_EXCL))
         return end(memory, EEXIST, -1);
     if (!inode && !directory) {
         if (!(flags & O_CREAT))
             return end(memory, ENOENT, -1);
         inode = inode_new(memory);
-        directory_set(directory_change(memory), path, inode);
+        directory_change(memory, path, inode, NULL, NULL);
     }
     memory->descriptors[fd].open = true;
     memory->descriptors[fd].directory = directory;
     memory->descriptors[fd].inode = inode;
+    memory->descriptors[fd].client = client_of(disk);
     return end(memory, 0, fd + FIRST_DESCRIPTOR);
+}
+
+/* Gives back what a descriptor holds. */
+static void release(struct memory_disk *memory, int fd)
+{
+    struct inode *inode = inode_of(memory, fd);
+    if (inode && inode->lock_owner == fd)
+        inode->lock_owner = 0;
+    for (size_t i = 0; inode && i < MEMORY_LOCKED_BYTES; i++)
+        if (inode->byte_owner[i] == fd)
+            inode->byte_owner[i] = 0;
+    pthread_cond_broadcast(&memory->unlocked);
 }
 
 static int memory_close(const struct disk *disk, int fd)
 {
     struct memory_disk *memory = begin(disk);
-    struct inode *inode = inode_of(memory, fd);
-    if (inode && inode->lock_owner == fd)
-        inode->lock_owner = 0;
-    for (size_t i = 0; inode && i < LOCKED_BYTES; i++)
-        if (inode->byte_owner[i] == fd)
-            inode->byte_owner[i] = 0;
+    release(memory, fd);
     memory->descriptors[fd - FIRST_DESCRIPTOR].open = false;
-    pthread_cond_broadcast(&memory->unlocked);
     return end(memory, 0, 0);
 }
 
@@ -326,17 +110,37 @@ static ssize_t memory_pwrite(const struct disk *disk, int fd, const void *data, 
 {
     struct memory_disk *memory = begin(disk);
     inode_write(inode_of(memory, fd), (size_t)offset, data, size);
+    memory->changes++;
     pthread_mutex_unlock(&memory->mutex);
     return (ssize_t)size;
+}
+
+/* Whether a sync of the file (NULL: the directory) is left out. */
+static bool is_omitted(const struct memory_disk *memory, const struct inode *inode)
+{
+    const char *omitted = memory->omitted;
+    if (!omitted || !inode)
+        return omitted && strcmp(omitted, "/") == 0;
+    for (size_t i = 0; i < memory->now.count; i++) {
+        const char *path = memory->now.names[i].path;
+        size_t size = strlen(path), tail = strlen(omitted);
+        if (memory->now.names[i].inode == inode && size >= tail &&
+            strcmp(path + size - tail, omitted) == 0)
+            return true;
+    }
+    return false;
 }
 
 static int memory_fsync(const struct disk *disk, int fd)
 {
     struct memory_disk *memory = begin(disk);
     struct inode *inode = inode_of(memory, fd);
+    if (is_omitted(memory, inode))
+        return end(memory, 0, 0);
+    memory->changes++;
     if (inode && memory->lose_next_sync) {
         memory->lose_next_sync = false;
-        forget_changes(inode);
+        inode_forget_changes(inode);
         return end(memory, EIO, -1);
     }
     if (inode)
@@ -349,9 +153,8 @@ static int memory_fsync(const struct disk *disk, int fd)
 static int memory_ftruncate(const struct disk *disk, int fd, off_t size)
 {
     struct memory_disk *memory = begin(disk);
-    struct inode *inode = inode_of(memory, fd);
-    log_change(inode, (size_t)size, NULL, 0);
-    bytes_resize(&inode->now, (size_t)size);
+    inode_truncate(inode_of(memory, fd), (size_t)size);
+    memory->changes++;
     return end(memory, 0, 0);
 }
 
@@ -375,7 +178,7 @@ static int memory_fstat(const struct disk *disk, int fd, struct stat *st)
 static int memory_stat(const struct disk *disk, const char *path, struct stat *st)
 {
     struct memory_disk *memory = begin(disk);
-    const struct inode *inode = find(directory_now(memory), path);
+    const struct inode *inode = directory_find(&memory->now, path);
     if (!inode)
         return end(memory, ENOENT, -1);
     fill_stat(inode, st);
@@ -385,12 +188,10 @@ static int memory_stat(const struct disk *disk, const char *path, struct stat *s
 static int memory_rename(const struct disk *disk, const char *from, const char *to)
 {
     struct memory_disk *memory = begin(disk);
-    struct inode *inode = find(directory_now(memory), from);
+    struct inode *inode = directory_find(&memory->now, from);
     if (!inode)
         return end(memory, ENOENT, -1);
-    struct directory *directory = directory_change(memory);
-    directory_set(directory, to, inode);
-    directory_remove(directory, from);
+    directory_change(memory, to, inode, from, NULL);
     return end(memory, 0, 0);
 }
 
@@ -399,22 +200,20 @@ static int memory_exchange(const struct disk *disk, const char *a, const char *b
     struct memory_disk *memory = begin(disk);
     if (!memory->abilities.exchange)
         return end(memory, EINVAL, -1);
-    struct inode *inode_a = find(directory_now(memory), a);
-    struct inode *inode_b = find(directory_now(memory), b);
+    struct inode *inode_a = directory_find(&memory->now, a);
+    struct inode *inode_b = directory_find(&memory->now, b);
     if (!inode_a || !inode_b)
         return end(memory, ENOENT, -1);
-    struct directory *directory = directory_change(memory);
-    directory_set(directory, a, inode_b);
-    directory_set(directory, b, inode_a);
+    directory_change(memory, a, inode_b, b, inode_a);
     return end(memory, 0, 0);
 }
 
 static int memory_unlink(const struct disk *disk, const char *path)
 {
     struct memory_disk *memory = begin(disk);
-    if (!find(directory_now(memory), path))
+    if (!directory_find(&memory->now, path))
         return end(memory, ENOENT, -1);
-    directory_remove(directory_change(memory), path);
+    directory_change(memory, path, NULL, NULL, NULL);
     return end(memory, 0, 0);
 }
 
@@ -425,6 +224,7 @@ static int memory_clone(const struct disk *disk, int to, int from)
         return end(memory, EOPNOTSUPP, -1);
     const struct inode *source = inode_of(memory, from);
     inode_write(inode_of(memory, to), 0, source->now.data, source->now.size);
+    memory->changes++;
     return end(memory, 0, 0);
 }
 
@@ -441,6 +241,7 @@ static ssize_t memory_copy_range(const struct disk *disk, int from, off_t from_o
                                              : size;
     if (n > 0)
         inode_write(inode_of(memory, to), (size_t)to_offset, source->data + start, n);
+    memory->changes += n > 0;
     pthread_mutex_unlock(&memory->mutex);
     return (ssize_t)n;
 }
@@ -477,21 +278,21 @@ static int memory_unlock(const struct disk *disk, int fd)
 static int memory_enter(const struct disk *disk, int fd, off_t byte)
 {
     struct memory_disk *memory = begin(disk);
-    assert(byte >= 0 && byte < LOCKED_BYTES);
+    assert(byte >= 0 && byte < MEMORY_LOCKED_BYTES);
     return take(memory, &inode_of(memory, fd)->byte_owner[byte], fd);
 }
 
 static int memory_leave(const struct disk *disk, int fd, off_t byte)
 {
     struct memory_disk *memory = begin(disk);
-    assert(byte >= 0 && byte < LOCKED_BYTES);
+    assert(byte >= 0 && byte < MEMORY_LOCKED_BYTES);
     return give(memory, &inode_of(memory, fd)->byte_owner[byte], fd);
 }
 
 static int memory_claim(const struct disk *disk, int fd, off_t byte)
 {
     struct memory_disk *memory = begin(disk);
-    assert(byte >= 0 && byte < LOCKED_BYTES);
+    assert(byte >= 0 && byte < MEMORY_LOCKED_BYTES);
     int *owner = &inode_of(memory, fd)->byte_owner[byte];
     bool mine = *owner == 0 || *owner == fd;
     if (mine)
@@ -518,10 +319,10 @@ static void memory_unmap(const struct disk *disk, void *address, size_t size)
 
 /* ---- The disk ----------------------------------------------------------------------------- */
 
-struct memory_disk *memory_disk_new(const struct memory_disk_abilities *abilities)
+static void client_init(struct memory_client *client, struct memory_disk *memory)
 {
-    struct memory_disk *memory = need(calloc(1, sizeof *memory));
-    memory->table = (struct disk){
+    client->memory = memory;
+    client->table = (struct disk){
         .open = memory_open,
         .close = memory_close,
         .pread = memory_pread,
@@ -543,13 +344,18 @@ struct memory_disk *memory_disk_new(const struct memory_disk_abilities *abilitie
         .claim = memory_claim,
         .map = memory_map,
         .unmap = memory_unmap,
-        .state = memory,
+        .state = client,
     };
+}
+
+struct memory_disk *memory_disk_new(const struct memory_disk_abilities *abilities)
+{
+    struct memory_disk *memory = memory_need(calloc(1, sizeof *memory));
+    for (size_t i = 0; i < MEMORY_CLIENTS; i++)
+        client_init(&memory->clients[i], memory);
     memory->abilities = *abilities;
     pthread_mutex_init(&memory->mutex, NULL);
     pthread_cond_init(&memory->unlocked, NULL);
-    memory->states = need(calloc(1, sizeof *memory->states));
-    memory->state_count = 1;
     return memory;
 }
 
@@ -563,21 +369,24 @@ void memory_disk_free(struct memory_disk *memory)
     }
     while (memory->inodes) {
         struct inode *next = memory->inodes->next;
-        forget_changes(memory->inodes);
-        free(memory->inodes->now.data);
-        free(memory->inodes->synced.data);
-        free(memory->inodes);
+        inode_free(memory->inodes);
         memory->inodes = next;
     }
     pthread_cond_destroy(&memory->unlocked);
     pthread_mutex_destroy(&memory->mutex);
-    free(memory->states);
+    free(memory->steps);
     free(memory);
 }
 
 const struct disk *memory_disk_table(struct memory_disk *memory)
 {
-    return &memory->table;
+    return memory_disk_client(memory, 0);
+}
+
+const struct disk *memory_disk_client(struct memory_disk *memory, unsigned client)
+{
+    assert(client < MEMORY_CLIENTS);
+    return &memory->clients[client].table;
 }
 
 void memory_disk_set_file(struct memory_disk *memory, const char *path, const void *data,
@@ -587,7 +396,7 @@ void memory_disk_set_file(struct memory_disk *memory, const char *path, const vo
     struct inode *inode = inode_new(memory);
     bytes_write(&inode->now, 0, data, size);
     inode_settle(inode);
-    directory_set(directory_change(memory), path, inode);
+    directory_set(&memory->now, path, inode);
     directory_sync(memory);
     pthread_mutex_unlock(&memory->mutex);
 }
@@ -595,13 +404,13 @@ void memory_disk_set_file(struct memory_disk *memory, const char *path, const vo
 uint8_t *memory_disk_get_file(struct memory_disk *memory, const char *path, size_t *size)
 {
     pthread_mutex_lock(&memory->mutex);
-    const struct inode *inode = find(directory_now(memory), path);
+    const struct inode *inode = directory_find(&memory->now, path);
     struct bytes copy = {NULL, 0, 0};
     if (inode) {
         bytes_copy(&copy, &inode->now);
         *size = copy.size;
         if (!copy.data)
-            copy.data = need(malloc(1));
+            copy.data = memory_need(malloc(1));
     }
     pthread_mutex_unlock(&memory->mutex);
     return copy.data;
@@ -614,111 +423,51 @@ void memory_disk_lose_next_sync(struct memory_disk *memory)
     pthread_mutex_unlock(&memory->mutex);
 }
 
+void memory_disk_omit_syncs(struct memory_disk *memory, const char *names)
+{
+    pthread_mutex_lock(&memory->mutex);
+    memory->omitted = names;
+    pthread_mutex_unlock(&memory->mutex);
+}
+
+void memory_disk_settle(struct memory_disk *memory)
+{
+    pthread_mutex_lock(&memory->mutex);
+    for (struct inode *inode = memory->inodes; inode; inode = inode->next)
+        inode_settle(inode);
+    directory_sync(memory);
+    pthread_mutex_unlock(&memory->mutex);
+}
+
+uint64_t memory_disk_changes(struct memory_disk *memory)
+{
+    pthread_mutex_lock(&memory->mutex);
+    uint64_t changes = memory->changes;
+    for (const struct inode *inode = memory->inodes; inode; inode = inode->next)
+        if (inode->pinned) /* the mark: it only grows */
+            changes +=
+                __atomic_load_n((const uint64_t *)(const void *)inode->now.data, __ATOMIC_ACQUIRE) *
+                UINT64_C(0x9e3779b97f4a7c15);
+    pthread_mutex_unlock(&memory->mutex);
+    return changes;
+}
+
 size_t memory_disk_descriptors(struct memory_disk *memory)
 {
     size_t count = 0;
     pthread_mutex_lock(&memory->mutex);
-    for (int i = 0; i < DESCRIPTORS; i++)
+    for (int i = 0; i < MEMORY_DESCRIPTORS; i++)
         count += memory->descriptors[i].open;
     pthread_mutex_unlock(&memory->mutex);
     return count;
 }
 
-/* ---- Crashes ------------------------------------------------------------------------------ */
-
-void memory_disk_release_locks(struct memory_disk *memory)
+void memory_disk_release_locks(struct memory_disk *memory, unsigned client)
 {
     pthread_mutex_lock(&memory->mutex);
-    for (struct inode *inode = memory->inodes; inode; inode = inode->next)
-        inode->lock_owner = 0, memset(inode->byte_owner, 0, sizeof inode->byte_owner);
-    pthread_cond_broadcast(&memory->unlocked);
+    for (int i = 0; i < MEMORY_DESCRIPTORS; i++)
+        if (memory->descriptors[i].open &&
+            memory->descriptors[i].client == &memory->clients[client])
+            release(memory, FIRST_DESCRIPTOR + i);
     pthread_mutex_unlock(&memory->mutex);
-}
-
-static struct inode *inode_copy(struct memory_disk *to, const struct inode *from)
-{
-    struct inode *inode = inode_new(to);
-    inode->number = from->number;
-    bytes_copy(&inode->now, &from->now);
-    bytes_copy(&inode->synced, &from->synced);
-    for (const struct change *change = from->changes; change; change = change->next)
-        log_change(inode, change->offset, change->data, change->size);
-    return inode;
-}
-
-struct memory_disk *memory_disk_after_kill(struct memory_disk *memory)
-{
-    struct memory_disk *copy = memory_disk_new(&memory->abilities);
-    pthread_mutex_lock(&memory->mutex);
-    for (const struct inode *inode = memory->inodes; inode; inode = inode->next)
-        inode_copy(copy, inode);
-    copy->last_number = memory->last_number;
-    free(copy->states);
-    copy->state_count = memory->state_count;
-    copy->states = need(calloc(copy->state_count, sizeof *copy->states));
-    for (size_t i = 0; i < memory->state_count; i++) {
-        copy->states[i] = memory->states[i];
-        for (size_t j = 0; j < copy->states[i].count; j++) {
-            struct inode *inode = copy->inodes;
-            while (inode->number != copy->states[i].names[j].inode->number)
-                inode = inode->next;
-            copy->states[i].names[j].inode = inode;
-        }
-    }
-    pthread_mutex_unlock(&memory->mutex);
-    return copy;
-}
-
-/* A write of which some blocks reach the disk; its size may reach it in any case. */
-static void cut_write(struct bytes *out, const struct change *change,
-                      uint64_t (*next_random)(void *arg), void *arg)
-{
-    const size_t block = 512;
-    size_t end = change->offset + change->size;
-    for (size_t from = change->offset; from < end;) {
-        size_t to = from - from % block + block;
-        to = to < end ? to : end;
-        if (next_random(arg) % 4 > 0)
-            bytes_write(out, from, change->data + (from - change->offset), to - from);
-        from = to;
-    }
-    if (end > out->size && next_random(arg) % 2 > 0)
-        bytes_resize(out, end);
-}
-
-/* The synced bytes, and some of what was done since. */
-static void cut_file(struct bytes *out, const struct inode *inode,
-                     uint64_t (*next_random)(void *arg), void *arg)
-{
-    /* A mapped page is not logged. */
-    bytes_copy(out, inode->pinned && next_random(arg) % 2 > 0 ? &inode->now : &inode->synced);
-    uint64_t choice = next_random(arg) % 4; /* often all or nothing */
-    for (const struct change *change = inode->changes; change && choice > 0; change = change->next)
-        switch (choice == 1 ? 1 : next_random(arg) % 3) {
-        case 1:
-            apply(out, change);
-            break;
-        case 2:
-            if (change->data)
-                cut_write(out, change, next_random, arg);
-            break;
-        default:
-            break;
-        }
-}
-
-struct memory_disk *memory_disk_after_power_cut(struct memory_disk *memory,
-                                                uint64_t (*next_random)(void *arg), void *arg)
-{
-    struct memory_disk *copy = memory_disk_new(&memory->abilities);
-    pthread_mutex_lock(&memory->mutex);
-    const struct directory *directory = &memory->states[next_random(arg) % memory->state_count];
-    for (size_t i = 0; i < directory->count; i++) {
-        struct inode *inode = inode_new(copy);
-        cut_file(&inode->now, directory->names[i].inode, next_random, arg);
-        inode_settle(inode);
-        directory_set(directory_now(copy), directory->names[i].path, inode);
-    }
-    pthread_mutex_unlock(&memory->mutex);
-    return copy;
 }

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "hook_disk.h"
+#include "memory_cut.h"
 #include "memory_disk.h"
 #include "store_internal.h"
 #include "support.h"
@@ -399,7 +400,7 @@ static int stop_for_good(struct hook_disk *hook, enum hook_call call)
     pthread_mutex_lock(&victim->mutex);
     if (victim->left >= 0 && victim->left-- == 0) {
         victim->dead = true;
-        memory_disk_release_locks(victim->memory);
+        memory_disk_release_locks(victim->memory, 1);
         pthread_cond_broadcast(&victim->changed);
         while (!victim->buried)
             pthread_cond_wait(&victim->changed, &victim->mutex);
@@ -441,7 +442,7 @@ static bool run_death(struct memory_disk_abilities abilities, bool rewrite, int 
                             .mutex = PTHREAD_MUTEX_INITIALIZER,
                             .changed = PTHREAD_COND_INITIALIZER,
                             .left = -1};
-    hook_disk_init(&victim.hook, memory_disk_table(run.memory));
+    hook_disk_init(&victim.hook, memory_disk_client(run.memory, 1));
     victim.hook.arg = &victim;
     victim.hook.on_call = stop_for_good;
     struct anystore *store = open_on(&victim.hook.table, PATH, run.fsync_mode);

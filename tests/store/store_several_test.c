@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "hook_disk.h"
+#include "memory_cut.h"
 #include "memory_disk.h"
 #include "store_internal.h"
 #include "support.h"
@@ -420,12 +421,10 @@ static int crash_at_every_call(struct hook_disk *hook, enum hook_call call)
         return 0;
     pthread_mutex_lock(&crash->mutex);
     struct memory_disk *killed = memory_disk_after_kill(crash->memory);
-    memory_disk_release_locks(killed);
     check_left(crash, killed);
     for (int i = 0; i < 3; i++) {
         struct memory_disk *cut =
             memory_disk_after_power_cut(crash->memory, next_random, &crash->random);
-        memory_disk_release_locks(cut);
         check_left(crash, cut);
     }
     pthread_mutex_unlock(&crash->mutex);
