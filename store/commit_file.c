@@ -341,7 +341,9 @@ enum anystore_status commit_install(struct anystore *store, int fd, const char *
     if (status != ANYSTORE_OK || !sync || disk_sync_directory_of(disk, store->path))
         return status;
     status = error_system(error, "cannot sync the directory of %s", store->path);
-    if (!exchanged || disk->exchange(disk, from, store->path) != 0)
+    /* Back, and the new file has no name then.  It must not be there as a spare, to be changed: as long as the
+     * directory is not synced a power cut may leave it as the data file. */
+    if (!exchanged || disk->rename(disk, from, store->path) != 0)
         store_log(store, ANYSTORE_LOG_WARNING,
                   "%s may hold a commit that its clients were told had failed", store->path);
     return status;

@@ -337,14 +337,55 @@ static void test_removed_spare_is_closed(void **state)
     expect_file("3", "kept");
 }
 
+/* The directory cannot be synced, and then no name can be removed either. */
+static int fail_directory(struct hook_disk *hook, enum hook_call call)
+{
+    int *syncs = hook->arg;
+    if (call == HOOK_FSYNC)
+        return ++*syncs == 2 ? EIO : 0; /* the first is the file's */
+    return call == HOOK_UNLINK && *syncs >= 2 ? EIO : 0;
+}
+
+/* As long as the directory is not synced the disk may still have the new file as the data file: it must not be
+ * found as a spare, and written to. */
+static void test_no_spare_after_a_failed_directory_sync(void **state)
+{
+    (void)state;
+    struct hook_disk hook;
+    struct anystore_error error;
+    int syncs = 2;
+    struct anystore_key *key = support_key(1);
+    struct anystore_options options = {.path = path, .key = key};
+    hook_disk_init(&hook, &disk_system);
+    hook.arg = &syncs;
+    struct anystore *store = store_open_on_disk(&options, &hook.table, &error);
+    assert_non_null(store);
+    support_put(store, "a", "before");
+    support_put(store, "a", "kept");
+    syncs = 0;
+    hook.on_call = fail_directory;
+    assert_int_equal(support_try_put(store, "a", "failed", &error), ANYSTORE_IO);
+    hook.on_call = NULL;
+    assert_false(support_exists(spare));
+    support_expect(store, "a", "kept");
+    support_put(store, "b", "later");
+    anystore_close(store);
+    anystore_key_free(key);
+    expect_file("kept", "later");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_only_changes_are_written), TEST(test_taking_turns),
-        TEST(test_any_spare_is_healed),      TEST(test_without_exchange),
-        TEST(test_no_space_for_a_commit),    TEST(test_removed_spare_is_closed),
+        TEST(test_only_changes_are_written),
+        TEST(test_taking_turns),
+        TEST(test_any_spare_is_healed),
+        TEST(test_without_exchange),
+        TEST(test_no_space_for_a_commit),
+        TEST(test_removed_spare_is_closed),
+        TEST(test_no_spare_after_a_failed_directory_sync),
     };
     return cmocka_run_group_tests_name("store_spare", tests, NULL, NULL);
 }
