@@ -3,12 +3,12 @@
  *
  * What a power cut may leave, of what was not synced:
  *
- *   data       each block of 512 bytes as it was synced, or as any write since left it, each block on its own;
- *              also where a write lies within what was synced
- *   size       the synced one, any since, and where a write made the file longer, any block's end in between; what has not
- *              been written reads as zeros
- *   directory  each step is there or not, whatever is there of those before and after it.  (ext4, XFS and btrfs keep
- *              more order than that: POSIX does not ask for it.)
+ *   data       each block of 512 bytes as it was synced, or as any write since left it, each block on
+ *              its own; also where a write lies within what was synced
+ *   size       the synced one, any since, and where a write made the file longer, any page's end (4096
+ *              bytes) in between; what has not been written reads as zeros
+ *   directory  each step is there or not, whatever is there of those before and after it.  (ext4, XFS
+ *              and btrfs keep more order than that: POSIX does not ask for it.)
  *   mapped     a mapped page as it was synced, or as it is
  *
  * All of these on their own.  What was synced is there. */
@@ -19,8 +19,9 @@
 
 struct memory_cut;
 
-/* What a power cut could leave at this moment.  Of a file with more than `most` states, so many are drawn by chance, among
- * them the oldest and the newest.  The disk must stay as it is as long as this is used.  Ends the program when memory is short. */
+/* What a power cut could leave at this moment.  Of a file with more than `most` states, so many are
+ * drawn by chance, among them the oldest and the newest.  The disk must stay as it is as long as
+ * this is used.  Ends the program when memory is short. */
 struct memory_cut *memory_cut_new(struct memory_disk *memory, size_t most,
                                   uint64_t (*next_random)(void *arg), void *arg);
 void memory_cut_free(struct memory_cut *cut);

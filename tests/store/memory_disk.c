@@ -138,9 +138,10 @@ static int memory_fsync(const struct disk *disk, int fd)
     if (is_omitted(memory, inode))
         return end(memory, 0, 0);
     memory->changes++;
-    if (inode && memory->lose_next_sync) {
+    if (memory->lose_next_sync) {
         memory->lose_next_sync = false;
-        inode_forget_changes(inode);
+        if (inode)
+            inode_forget_changes(inode);
         return end(memory, EIO, -1);
     }
     if (inode)

@@ -2,9 +2,9 @@
 /* A disk in memory that knows what has been synced: what a power cut could leave of it can be asked
  * for at any time (memory_cut.h).
  *
- * One flat directory; every path is a name in it.  A file is what was synced and the changes since; the
- * directory is what was synced and the steps since, each of which is one call (an exchange or a rename is one).
- * Any number of threads may use it; locks wait as those of the system do. */
+ * One flat directory; every path is a name in it.  A file is what was synced and the changes since;
+ * the directory is what was synced and the steps since, each of which is one call (an exchange or a
+ * rename is one). Any number of threads may use it; locks wait as those of the system do. */
 #ifndef MEMORY_DISK_H
 #define MEMORY_DISK_H
 
@@ -23,7 +23,8 @@ void memory_disk_free(struct memory_disk *memory); /* everything closed; takes N
 
 const struct disk *memory_disk_table(struct memory_disk *memory);
 
-/* The table of one of 8 processes, so that it is known whose descriptors are whose; 0 is that of memory_disk_table. */
+/* The table of one of 8 processes, so that it is known whose descriptors are whose; 0 is that of
+ * memory_disk_table. */
 const struct disk *memory_disk_client(struct memory_disk *memory, unsigned client);
 
 /* Frees the locks of a process, as its death does. */
@@ -36,7 +37,7 @@ void memory_disk_set_file(struct memory_disk *memory, const char *path, const vo
 /* What the file holds now, for the caller to free; NULL if it is not there. */
 uint8_t *memory_disk_get_file(struct memory_disk *memory, const char *path, size_t *size);
 
-/* The next sync of a file fails, and what it should have written is lost without a trace: it can be
+/* The next sync fails, and what it should have written of a file is lost without a trace: it can be
  * read until the power is cut, and no later sync writes it. */
 void memory_disk_lose_next_sync(struct memory_disk *memory);
 

@@ -6,6 +6,7 @@
 #include "memory_internal.h"
 
 #define BLOCK ((size_t)512)
+#define PAGE  ((size_t)4096)
 
 /* What a block has held since the last sync, each content once, the synced one first. */
 struct block {
@@ -105,9 +106,10 @@ static void note_range(struct versions *versions, const struct bytes *before,
     }
 }
 
+/* A file grows by pages. */
 static void note_sizes(struct versions *versions, size_t before, size_t after)
 {
-    for (size_t size = before - before % BLOCK + BLOCK; size < after; size += BLOCK)
+    for (size_t size = before - before % PAGE + PAGE; size < after; size += PAGE)
         add_size(versions, size);
     add_size(versions, after);
 }
