@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* LATENCY: what took long in this server, and how long each command takes. */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,8 +126,11 @@ static void draw(struct resp_buffer *out, const struct latency_sample *samples, 
         for (size_t i = 0; i < count; i++) {
             char age[16];
             format_age(age, now_s - samples[i].time_s);
-            line[i] = row < strlen(age) ? age[row] : ' ';
-            more = more || row < strlen(age);
+            bool reaches = row < strlen(age);
+            line[i] = ' ';
+            if (reaches)
+                line[i] = age[row];
+            more = more || reaches;
         }
         if (!more)
             break;
@@ -194,6 +198,7 @@ static void run_latency_doctor(struct request *request)
         struct latency_history history;
         if (!latency_history(server->latency, event, &history))
             continue;
+        assert(history.count > 0);
         int64_t sum = 0;
         for (size_t i = 0; i < history.count; i++)
             sum += history.samples[i].ms;

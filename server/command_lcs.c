@@ -16,6 +16,7 @@
  * refuses because of that table's size is refused here, too. */
 #include "command_string.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,7 @@ static bool make_matches(struct lcs *lcs)
             lcs->match_of[lcs->a[i]] = count++;
         seen[lcs->a[i]] = true;
     }
+    assert(count > 0); /* as there are bytes */
     lcs->matches = calloc(count * lcs->words, sizeof *lcs->matches);
     if (!lcs->matches)
         return false;

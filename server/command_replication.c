@@ -30,8 +30,9 @@ static void run_waitaof(struct request *request)
         server->data_path && config_number(server->config, CONFIG_FSYNC) == CONFIG_FSYNC_ALWAYS;
     int64_t local = 0, replicas = 0, timeout_ms = 0;
     const char *wrong = NULL;
+    /* One after the other, as Redis looks at them: so two answers are the same. */
     if (!arg_integer(&request->argv[1], &local))
-        wrong = "ERR value is not an integer or out of range";
+        wrong = "ERR value is not an integer or out of range"; /* NOLINT(bugprone-branch-clone) */
     else if (local < 0 || local > 1)
         wrong = "ERR value is out of range, must be between 0 and 1";
     else if (!arg_integer(&request->argv[2], &replicas))

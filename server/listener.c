@@ -25,6 +25,13 @@
 #define ACCEPTS_PER_CALL 1000
 #define PAUSE_US         100000 /* when there are no descriptors left */
 
+union address {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+    struct sockaddr_storage storage;
+};
+
 struct socket_entry {
     struct listener *listener;
     int fd;
@@ -71,12 +78,11 @@ static bool add_socket(struct listener *listener, int fd, bool is_unix, const ch
 /* The port that a socket got: it was chosen by the system if 0 was asked for. */
 static uint16_t bound_port(int fd)
 {
-    struct sockaddr_storage address = {0};
+    union address address = {.storage = {0}};
     socklen_t size = sizeof address;
-    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+    if (getsockname(fd, &address.any, &size) != 0)
         return 0;
-    return address.ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)&address)->sin6_port)
-                                         : ntohs(((const struct sockaddr_in *)&address)->sin_port);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.in6.sin6_port : address.in.sin_port);
 }
 
 /* One address of `bind`; with "-" before it, it may be missing on this machine. */
@@ -240,21 +246,17 @@ static const char protected_mode_text[] =
     "you do so. 2) Start the server with '--protected-mode no'. 3) Set up a password for the "
     "default user with 'requirepass'.\r\n";
 
-static bool from_loopback(const struct sockaddr_storage *address)
+static bool from_loopback(const union address *address)
 {
-    if (address->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)address;
-        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
-    }
-    const struct sockaddr_in6 *in = (const void *)address;
-    if (IN6_IS_ADDR_V4MAPPED(&in->sin6_addr))
-        return in->sin6_addr.s6_addr[12] == 127;
-    return IN6_IS_ADDR_LOOPBACK(&in->sin6_addr);
+    if (address->any.sa_family == AF_INET)
+        return ntohl(address->in.sin_addr.s_addr) >> 24 == 127;
+    if (IN6_IS_ADDR_V4MAPPED(&address->in6.sin6_addr))
+        return address->in6.sin6_addr.s6_addr[12] == 127;
+    return IN6_IS_ADDR_LOOPBACK(&address->in6.sin6_addr);
 }
 
 /* The error a client gets instead of a connection; NULL: it is welcome. */
-static const char *refusal(struct server *server, bool is_unix,
-                           const struct sockaddr_storage *address)
+static const char *refusal(struct server *server, bool is_unix, const union address *address)
 {
     uint64_t most = (uint64_t)config_number(server->config, CONFIG_MAXCLIENTS);
     if (atomic_load(&server->stats.clients) >= most)
@@ -314,10 +316,9 @@ static void on_accept(evutil_socket_t listening, short what, void *arg)
     struct listener *listener = entry->listener;
     struct server *server = listener->server;
     for (int i = 0; i < ACCEPTS_PER_CALL; i++) {
-        struct sockaddr_storage address = {0};
+        union address address = {.storage = {0}};
         socklen_t size = sizeof address;
-        int fd =
-            accept4(listening, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(listening, &address.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EINTR || errno == ECONNABORTED)
                 continue;

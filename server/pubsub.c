@@ -150,10 +150,11 @@ static bool subscribe_locked(struct pubsub *pubsub, struct subscriber *subscribe
     if (name->count == name->capacity) {
         size_t capacity = name->capacity ? 2 * name->capacity : 4;
         struct subscriber **grown = realloc(name->subscribers, capacity * sizeof *grown);
-        ok = grown != NULL;
-        if (ok) {
+        if (grown) {
             name->subscribers = grown;
             name->capacity = capacity;
+        } else {
+            ok = false;
         }
     }
     if (ok && tsearch(name, &subscriber->subscriptions[kind], compare_texts)) {

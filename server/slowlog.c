@@ -2,6 +2,7 @@
 /* Keeps the slow commands. */
 #include "slowlog.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,7 @@ static bool add_argument(struct entry *entry, const void *bytes, size_t size, co
         memcpy(copy, bytes, size);
     memcpy(copy + size, more, more_size);
     entry->argv[entry->argc++] = (struct resp_arg){copy, size + more_size};
+    /* cppcheck-suppress memleak ; does not see that the structure keeps it */
     return true;
 }
 
@@ -110,6 +112,7 @@ static bool add_arguments(struct entry *entry, const struct request *request)
 static void forget_oldest_locked(struct slowlog *slowlog)
 {
     struct entry *oldest = slowlog->oldest;
+    assert(oldest); /* as the length is not 0 */
     slowlog->oldest = oldest->newer;
     if (oldest->newer)
         oldest->newer->next = NULL;

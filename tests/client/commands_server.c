@@ -193,13 +193,14 @@ static void info(struct commands *t)
     freeReplyObject(reply);
 
     reply = redisCommand(c, "INFO KEYSPACE");
-    check(reply && !strncmp(reply->str, "# Keyspace\r\ndb0:", 16), "INFO keyspace: %s", reply->str);
+    check(reply && !strncmp(reply->str, "# Keyspace\r\ndb0:", 16), "INFO keyspace: %s",
+          reply ? reply->str : "no reply");
     freeReplyObject(reply);
     client_expect(c, "$", "INFO nosuch");
     reply = redisCommand(c, "INFO server clients");
     check(reply && strstr(reply->str, "# Server") && strstr(reply->str, "# Clients") &&
               !strstr(reply->str, "# Memory"),
-          "INFO server clients: %s", reply->str);
+          "INFO server clients: %s", reply ? reply->str : "no reply");
     freeReplyObject(reply);
     check(client_info(c, "server", "process_id") == (long long)t->server->process.pid,
           "INFO's process_id is not the server's");

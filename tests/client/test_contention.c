@@ -165,7 +165,7 @@ static int wait_contender(struct process *process, redisContext *client)
 /* Lets the contenders run to their ends, each at a server, and takes in what they won. */
 static void hold(struct contest *contest, struct harness *harness)
 {
-    struct server *servers[CONTENDERS_MAX];
+    struct server *servers[CONTENDERS_MAX] = {NULL};
     for (unsigned i = 0; i < contest->servers; i++) {
         servers[i] = server_start(harness, NULL);
         contest->clients[i] = client_connect(servers[i]);

@@ -147,10 +147,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         run_file(data, size);
         return 0;
     }
-    char *value = malloc(size + 1);
+    char *value = calloc(1, size + 1);
     require(value, "out of memory");
     memcpy(value, data, size);
-    value[size] = '\0';
     run_value((enum config_id)(first % CONFIG_COUNT), value);
     free(value);
     return 0;

@@ -155,7 +155,9 @@ static void test_garbage_behind(void **state)
 
     (void)state;
     uint8_t *data = small_file(&size, ends);
-    data = realloc(data, size + 3000);
+    uint8_t *longer = realloc(data, size + 3000);
+    assert_non_null(longer);
+    data = longer;
     for (unsigned fill = 0; fill < 2; fill++)
         for (size_t more = 1; more < 3000; more = more * 3 + 1) {
             memset(data + size, fill == 0 ? 0xff : 0x20, more);

@@ -335,9 +335,11 @@ static void *move_about(void *arg)
 static bool count_letters(struct anystore_txn *const *txns, void *arg)
 {
     size_t *found = arg;
-    for (char letter = 'a'; letter < 'a' + KEYS; letter++)
+    for (int k = 0; k < KEYS; k++) {
+        const char letter = (char)('a' + k);
         for (size_t i = 0; i < COUNT; i++)
             *found += anystore_get(txns[i], &letter, 1, NULL);
+    }
     return true;
 }
 

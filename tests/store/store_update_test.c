@@ -602,7 +602,7 @@ static void count_in_threads(const char *file, size_t instances)
 {
     enum { THREADS = 16 };
     struct putter putters[THREADS];
-    struct anystore *stores[2];
+    struct anystore *stores[2] = {NULL};
     uint64_t all = THREADS * 50;
     for (size_t i = 0; i < instances; i++)
         stores[i] = support_open(file);

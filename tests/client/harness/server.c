@@ -252,9 +252,7 @@ int server_run_failing(struct harness *harness, const struct server_options *opt
     struct server *server = make(harness, options);
     launch(server);
     int status;
-    if (server->options.bare) {
-        status = process_wait(&server->process);
-    } else if (wait_ready(server)) {
+    if (!server->options.bare && wait_ready(server)) {
         server_kill(server);
         status = -1;
     } else {
