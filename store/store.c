@@ -274,6 +274,9 @@ _Atomic uint64_t *anystore_shared_number(struct anystore *store)
 enum anystore_status anystore_view(struct anystore *store, anystore_fn *fn, void *arg,
                                    struct anystore_error *error)
 {
+    /* Before the mark is looked at: a key that was prolonged in time by a commit that this view misses must not
+     * be gone by a later clock. */
+    int64_t now_ms = clock_now_ms();
     if (store->path &&
         store_mark(store) > atomic_load_explicit(&store->loaded, memory_order_acquire)) {
         enum anystore_status status = refresh_to_mark(store, error);
@@ -283,6 +286,7 @@ enum anystore_status anystore_view(struct anystore *store, anystore_fn *fn, void
     struct anystore_txn txn;
     unsigned slot = view_lock_shared(&store->view_lock);
     txn_begin(&txn, TXN_VIEW, &store->map, NULL);
+    txn.now_ms = now_ms;
     txn.watches = &store->watches;
     bool ok = fn(&txn, arg);
     view_unlock_shared(&store->view_lock, slot);
