@@ -29,15 +29,16 @@ static void add(struct several *several, database_bits bits)
     }
 }
 
-/* What is only read stands behind and so is finished before anything is written.  Of the others the
- * selected one is durable last: MOVE takes the key out of it when it is safe in the other one. */
+/* What is only read comes first and so is held until what is written is durable: nobody can change it
+ * and be answered before that.  Of the others the selected one is durable last: MOVE takes the key out of
+ * it when it is safe in the other one. */
 static void arrange(struct several *several)
 {
     const struct connection *connection = several->connection;
     database_bits written = connection->needs.write;
+    add(several, needs_databases(&connection->needs) & ~written);
     add(several, written & database_bit(connection->session.database));
     add(several, written);
-    add(several, needs_databases(&connection->needs));
 }
 
 static void run_one(struct several *several, struct anystore_txn *const *txns)

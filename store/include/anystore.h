@@ -171,9 +171,10 @@ typedef bool anystore_several_fn(struct anystore_txn *const *txns, void *arg);
 /* Runs fn in an update on each of several different siblings (at least one) at the same time, and
  * returns when all is durable, or undone.  What fn reads is of one moment, whatever other processes do.
  * What it changes in one store is all or nothing, but each store has a file of its own: the changes
- * become durable one store after the other, those of the last one in `stores` first.  If one cannot be
- * made durable, it and all before it are undone; *failed (may be NULL) is its index, and what comes
- * behind it stays changed.  rewrite as in a request, for each of them.
+ * become durable, and are seen by views, one store after the other, those of the last one in `stores`
+ * first.  A store that fn only reads belongs before those that it changes: it stays as it is until they are
+ * durable.  If one cannot be made durable, it and all before it are undone; *failed (may be NULL) is its
+ * index, and what comes behind it stays changed.  rewrite as in a request, for each of them.
  * Not to be called in a transaction. */
 enum anystore_status anystore_update_several(struct anystore *const *stores, size_t count,
                                              anystore_several_fn *fn, void *arg, bool rewrite,
