@@ -130,13 +130,20 @@ void anystore_submit(struct anystore *store, struct anystore_request *request)
     pthread_mutex_unlock(&store->queue_mutex);
 }
 
+/* What is waiting, up to one that begins a round of its own. */
 static struct anystore_request *take_queue(struct anystore *store)
 {
     pthread_mutex_lock(&store->queue_mutex);
-    struct anystore_request *requests = store->queue_head;
-    store->queue_head = NULL;
-    store->queue_tail = &store->queue_head;
-    store->queue_count = 0;
+    struct anystore_request *requests = store->queue_head, *last = requests;
+    size_t count = last ? 1 : 0;
+    for (; last && last->next && !last->next->begins_round; last = last->next)
+        count++;
+    store->queue_head = last ? last->next : NULL;
+    if (!store->queue_head)
+        store->queue_tail = &store->queue_head;
+    if (last)
+        last->next = NULL;
+    store->queue_count -= count;
     pthread_mutex_unlock(&store->queue_mutex);
     return requests;
 }

@@ -7,7 +7,7 @@
  *
  * The locks are held by the commit threads: the update of the first store runs on its commit thread,
  * which waits there while the update of the second runs on the second's, and so on.  The innermost one
- * sees all of them at rest. */
+ * sees all of them at rest, and of the others only what is durable: they begin a round. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,8 +62,12 @@ static bool update_next(struct several *several)
 {
     size_t index = several->order[several->begun];
     struct anystore *store = several->stores[index];
-    const struct anystore_request update = {
-        .fn = run_next, .arg = several, .rewrite = several->rewrite};
+    /* What came before in this store must be durable when fn sees it, as the store behind it will show what fn
+     * makes of it before this one does. */
+    const struct anystore_request update = {.fn = run_next,
+                                            .arg = several,
+                                            .rewrite = several->rewrite,
+                                            .begins_round = several->begun + 1 < several->count};
     struct anystore_error error;
     enum anystore_status status = store->path ? store_submit_and_wait(store, &update, &error)
                                               : anystore_update(store, run_next, several, &error);

@@ -158,6 +158,7 @@ struct anystore_request {
     void (*on_done)(struct anystore_request *request, bool ran, const struct anystore_error *error);
     struct anystore_request *next; /* the store's, as all that follows */
     bool aborted;
+    bool begins_round;
     void (*locked)(struct anystore *store, void *arg);
 };
 

@@ -112,6 +112,92 @@ static void test_moves(void **state)
     support_directory_free(directory);
 }
 
+/* An update that is queued behind another one of its store, in the same round if that may be. */
+struct behind {
+    struct anystore *const *stores;
+    struct anystore *elsewhere; /* the first of them, in another process */
+    struct anystore_request before;
+    pthread_t thread;
+    bool seen, seen_elsewhere;
+};
+
+static bool put_before(struct anystore_txn *txn, void *arg)
+{
+    (void)arg;
+    put_text(txn, "k", "new");
+    return true;
+}
+
+static void on_put_before(struct anystore_request *request, bool ran,
+                          const struct anystore_error *error)
+{
+    (void)request;
+    assert_true(ran);
+    assert_int_equal(error->status, ANYSTORE_OK);
+}
+
+static bool see(struct anystore_txn *txn, void *arg)
+{
+    *(bool *)arg = anystore_get(txn, "k", 1, NULL);
+    return true;
+}
+
+static bool see_everywhere(struct anystore_txn *const *txns, void *arg)
+{
+    struct behind *behind = arg;
+    put_text(txns[1], "k", "made of it");
+    return see(txns[0], &behind->seen) &&
+           anystore_view(behind->elsewhere, see, &behind->seen_elsewhere, NULL) == ANYSTORE_OK;
+}
+
+static void *update_both(void *arg)
+{
+    struct behind *behind = arg;
+    enum anystore_status status =
+        anystore_update_several(behind->stores, 2, see_everywhere, behind, false, NULL, NULL);
+    return status == ANYSTORE_OK ? NULL : behind;
+}
+
+/* On the commit thread: the next round finds both. */
+static bool queue_both(struct anystore_txn *txn, void *arg)
+{
+    struct behind *behind = arg;
+    struct anystore *store = behind->stores[0];
+    (void)txn;
+    anystore_submit(store, &behind->before);
+    assert_int_equal(pthread_create(&behind->thread, NULL, update_both, behind), 0);
+    for (size_t count = 0; count < 2;) {
+        pthread_mutex_lock(&store->queue_mutex);
+        count = store->queue_count;
+        pthread_mutex_unlock(&store->queue_mutex);
+    }
+    return true;
+}
+
+/* What a transaction over several stores sees of the first is durable, and so seen by everybody:
+ * otherwise the last one would show what was made of it before that. */
+static void test_sees_what_is_durable(void **state)
+{
+    (void)state;
+    char *directory = support_directory_new();
+    struct process one, two;
+    process_start(&one, directory, &disk_system);
+    process_start(&two, directory, &disk_system);
+    struct behind behind = {.stores = one.stores,
+                            .elsewhere = two.stores[0],
+                            .before = {.fn = put_before, .on_done = on_put_before}};
+    assert_int_equal(anystore_update(one.stores[0], queue_both, &behind, NULL), ANYSTORE_OK);
+    void *failed;
+    assert_int_equal(pthread_join(behind.thread, &failed), 0);
+    assert_null(failed);
+    assert_true(behind.seen);
+    assert_true(behind.seen_elsewhere);
+    support_expect(two.stores[1], "k", "made of it");
+    process_end(&two);
+    process_end(&one);
+    support_directory_free(directory);
+}
+
 static int fail_at_sync(struct hook_disk *hook, enum hook_call call)
 {
     atomic_int *left = hook->arg;
@@ -524,6 +610,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_sees_what_is_durable),
         cmocka_unit_test(test_failing_commits),
         cmocka_unit_test(test_a_stranger_is_refused),
         cmocka_unit_test(test_swap),
