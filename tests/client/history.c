@@ -12,8 +12,8 @@
 #include "history_internal.h"
 
 #define STATES_MAX  20000000
+#define CLOCK_TRIES 10
 #define AROUND      12 /* operations printed with one that does not fit */
-#define VALUE_LIMIT (INT64_MAX / 10 - 9)
 
 struct log {
     struct history_op *ops;
@@ -22,6 +22,8 @@ struct log {
 
 struct history {
     unsigned clients;
+    bool clock_known;
+    int64_t clock_low, clock_high; /* ns that the servers' clock is ahead of ours */
     struct log logs[];
 };
 
@@ -34,11 +36,37 @@ static void *take(void *memory)
     return memory;
 }
 
-int64_t history_now(void)
+static int64_t read_clock(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t history_now(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+/* The servers' clock is read between two readings of ours. */
+void history_note_clock(struct history *history)
+{
+    int64_t before, wall, after, best = INT64_MAX, low = 0, high = 0;
+    for (int i = 0; i < CLOCK_TRIES; i++) {
+        before = history_now();
+        wall = read_clock(CLOCK_REALTIME);
+        after = history_now();
+        if (after - before < best) {
+            best = after - before;
+            low = wall - after;
+            high = wall - before;
+        }
+    }
+    history->clock_low =
+        history->clock_known && history->clock_low < low ? history->clock_low : low;
+    history->clock_high =
+        history->clock_known && history->clock_high > high ? history->clock_high : high;
+    history->clock_known = true;
 }
 
 struct history *history_new(unsigned clients)
@@ -84,115 +112,23 @@ struct history_op *history_op(struct history *history, unsigned client, size_t i
     return &history->logs[client].ops[index];
 }
 
-/* ---- What the commands do ------------------------------------------------------------------ */
-
-static int64_t digits(int64_t value)
-{
-    int64_t count = 1;
-    for (; value >= 10; value /= 10)
-        count++;
-    return count;
-}
-
-/* Changes the value and gives the result. */
-static int64_t run_step(const struct history_step *step, int64_t *value)
-{
-    int64_t before = *value;
-    bool there = before != HISTORY_NIL;
-    switch (step->kind) {
-    case HISTORY_GET:
-        return before;
-    case HISTORY_SET:
-        *value = step->argument;
-        return 1;
-    case HISTORY_SETNX:
-        *value = there ? before : step->argument;
-        return !there;
-    case HISTORY_GETSET:
-        *value = step->argument;
-        return before;
-    case HISTORY_GETDEL:
-        *value = HISTORY_NIL;
-        return before;
-    case HISTORY_DEL:
-        *value = HISTORY_NIL;
-        return there;
-    case HISTORY_INCR:
-        return *value = there ? before + 1 : 1;
-    case HISTORY_APPEND:
-        /* Beyond that Redis goes on with text; no history of ours comes near. */
-        if (there && before < VALUE_LIMIT)
-            *value = before * 10 + step->argument;
-        else if (!there)
-            *value = step->argument;
-        return digits(*value);
-    case HISTORY_EXPIRE:
-        return there;
-    case HISTORY_SWAP:
-        if (before == step->expected)
-            *value = step->argument;
-        return before == step->expected;
-    }
-    return 0;
-}
-
-bool history_apply(const struct history_group *group, const struct history_op *op,
-                   struct history_state *state)
-{
-    for (unsigned i = 0; i < op->steps_count; i++) {
-        const struct history_step *step = &op->steps[i];
-        int64_t result = run_step(step, &state->values[group->places[step->key]]);
-        if (op->answered && result != step->result)
-            return false;
-    }
-    return true;
-}
-
-static bool step_only_reads(const struct history_step *step)
-{
-    switch (step->kind) {
-    case HISTORY_GET:
-    case HISTORY_EXPIRE:
-        return true;
-    case HISTORY_SETNX:
-    case HISTORY_DEL:
-    case HISTORY_SWAP:
-        return step->result == 0;
-    case HISTORY_GETDEL:
-        return step->result == HISTORY_NIL;
-    case HISTORY_GETSET:
-        return step->result == step->argument;
-    case HISTORY_SET:
-    case HISTORY_INCR:
-    case HISTORY_APPEND:
-        break;
-    }
-    return false;
-}
-
-bool history_only_read(const struct history_op *op)
-{
-    for (unsigned i = 0; i < op->steps_count; i++) {
-        if (!step_only_reads(&op->steps[i]))
-            return false;
-    }
-    return op->answered;
-}
-
 /* ---- As text ------------------------------------------------------------------------------- */
 
 static void print_value(struct bytes *text, int64_t value)
 {
     if (value == HISTORY_NIL)
         bytes_append_text(text, "nil");
+    else if (value == HISTORY_ANY)
+        bytes_append_text(text, "any");
     else
         bytes_appendf(text, "%" PRId64, value);
 }
 
 static void print_op(struct bytes *text, const struct history_op *op, int64_t zero)
 {
-    static const char *const names[] = {"GET", "SET",  "SETNX",  "GETSET", "GETDEL",
-                                        "DEL", "INCR", "APPEND", "EXPIRE", "SWAP"};
+    static const char *const names[] = {"GET",     "SET",     "SETNX",  "GETSET", "GETDEL",
+                                        "DEL",     "INCR",    "APPEND", "SWAP",   "SETPX",
+                                        "PEXPIRE", "PERSIST", "PTTL",   "BRING"};
     bytes_appendf(text, "  %12.6f ms to ", (double)(op->invoked - zero) / 1e6);
     if (op->returned == HISTORY_NEVER)
         bytes_appendf(text, "%15s", "the end");
@@ -208,6 +144,8 @@ static void print_op(struct bytes *text, const struct history_op *op, int64_t ze
         }
         if (step->argument)
             bytes_appendf(text, " %" PRId64, step->argument);
+        if (step->ttl)
+            bytes_appendf(text, " for %" PRId64 " ms", step->ttl);
         bytes_append_text(text, " -> ");
         if (op->answered)
             print_value(text, step->result);
@@ -246,6 +184,11 @@ static unsigned find_root(const struct ties *ties, unsigned key)
     return key;
 }
 
+static void tie(struct ties *ties, unsigned one, unsigned other)
+{
+    ties->parents[find_root(ties, other)] = find_root(ties, one);
+}
+
 static struct ties tie_keys(const struct history *history)
 {
     struct ties ties;
@@ -254,10 +197,8 @@ static struct ties tie_keys(const struct history *history)
     for (unsigned i = 0; i < history->clients; i++) {
         for (size_t j = 0; j < history->logs[i].count; j++) {
             const struct history_op *op = &history->logs[i].ops[j];
-            for (unsigned k = 1; k < op->steps_count; k++) {
-                unsigned one = find_root(&ties, op->steps[0].key);
-                ties.parents[find_root(&ties, op->steps[k].key)] = one;
-            }
+            for (unsigned k = 1; k < op->steps_count; k++)
+                tie(&ties, op->steps[0].key, op->steps[k].key);
         }
     }
     return ties;
@@ -274,7 +215,8 @@ static bool collect(const struct history *history, const struct ties *ties, unsi
                     struct history_group *group)
 {
     size_t capacity = 0;
-    *group = (struct history_group){0};
+    *group =
+        (struct history_group){.clock_low = history->clock_low, .clock_high = history->clock_high};
     for (unsigned key = 0; key < HISTORY_KEYS; key++) {
         if (find_root(ties, key) == root)
             group->places[key] = group->keys++;

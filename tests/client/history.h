@@ -5,6 +5,17 @@
  * Each client records its operations in the order in which it starts them, on its own thread;
  * several may be under way at once (a pipeline).  An operation is one step on a key, or several
  * that happen at once (MULTI/EXEC).  Values are positive numbers, in Redis written as decimals.
+ * Keys of different databases are keys with different numbers here.
+ *
+ * A key's time to live ends at one moment, which nobody has recorded: whoever sets it computes it
+ * from a server's clock at some moment between call and return.  So the checker keeps bounds of
+ * it, and each answer that depends on it makes them closer: a value that is there after an
+ * operation was called ends later than that; one that is gone before it has returned ended
+ * earlier; what was seen of a write was computed before.  No moment left between the bounds: the
+ * history is wrong.  What it lets pass: a write
+ * that finds a key just before its end, and reads that find it gone while that write is on its way
+ * to the disk (see docs/reliability.md).  In an operation of several steps each key may have been looked at
+ * at another moment.
  *
  * The check is the search of Wing and Gong (1993) with the memory of Lowe (2017), for each group of
  * keys that operations tie together on its own: a history is linearizable exactly if it is so for
@@ -21,6 +32,7 @@
 #define HISTORY_GROUP 8  /* keys tied together, at most */
 
 #define HISTORY_NIL   INT64_MIN /* no value: the state of a key, or a result */
+#define HISTORY_ANY   (INT64_MIN + 1)
 #define HISTORY_NEVER INT64_MAX /* a time */
 
 enum history_kind {
@@ -32,8 +44,15 @@ enum history_kind {
     HISTORY_DEL,    /* result: 1 there was one, 0 not */
     HISTORY_INCR,   /* no value counts as 0; result: the value after */
     HISTORY_APPEND, /* argument: a digit, 1 to 9; result: the number of digits after */
-    HISTORY_EXPIRE, /* far away: changes nothing that is seen; result as of DEL */
     HISTORY_SWAP,   /* if the value is `expected` it becomes the argument; result: 1 done, 0 not */
+    /* SET, GETSET, SETNX and SWAP leave no time to live; INCR and APPEND keep it. */
+    HISTORY_SETPX,   /* SET with `ttl` */
+    HISTORY_EXPIRE,  /* `ttl` from now; result as of DEL */
+    HISTORY_PERSIST, /* no time to live; result: 1 there was one, 0 not */
+    HISTORY_PTTL,    /* result: ms left; -1 no time to live, -2 no value */
+    /* SETNX of a value that nobody tells, HISTORY_ANY, until somebody gets it: how a MOVE arrives.
+     * A key with this one has no INCR, APPEND, SWAP. */
+    HISTORY_BRING,
 };
 
 struct history_step {
@@ -42,6 +61,7 @@ struct history_step {
     int64_t argument;
     int64_t expected;
     int64_t result; /* of an operation that was answered */
+    int64_t ttl;    /* ms, above 0 */
 };
 
 struct history_op {
@@ -70,6 +90,12 @@ size_t history_count(const struct history *history, unsigned client);
 struct history_op *history_op(struct history *history, unsigned client, size_t index);
 
 int64_t history_now(void);
+
+/* Takes down by how much the clock of the servers differs from history_now(); for histories with
+ * times to live before the first operation, after the last one, and now and then between.  The
+ * checker takes the bounds of all that it was told; never called, the two are the same.  On one
+ * thread at a time. */
+void history_note_clock(struct history *history);
 
 enum history_verdict {
     HISTORY_RIGHT,

@@ -9,7 +9,8 @@
  * What is placed and the state after it tell all about what can follow: no such pair is looked at
  * twice.  Two things keep the tries few and are right in any history:
  *  - An operation whose answer says that it changed nothing is placed as soon as that fits, and is
- *    not tried later: what can follow then can follow now.
+ *    not tried later: what can follow then can follow now.  (Unless it told something of when a
+ *    key's time ends: then it has changed the state.)
  *  - One that was not answered is tried last, and left out when its return is reached. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ enum way {
 struct frame {
     uint32_t op;
     enum way way;
+    unsigned over; /* which of the cases that history_open tells */
     struct history_state before;
 };
 
@@ -84,8 +86,12 @@ static bool is_new(struct search *search)
         search->last = search->first;
     uint64_t *to = search->scratch;
     *to++ = search->first;
-    for (unsigned i = 0; i < search->group->keys; i++)
-        *to++ = (uint64_t)search->state.values[i];
+    for (unsigned i = 0; i < search->group->keys; i++) {
+        const struct history_value *value = &search->state.values[i];
+        *to++ = (uint64_t)value->value;
+        *to++ = (uint64_t)value->low;
+        *to++ = (uint64_t)value->high;
+    }
     for (size_t i = search->first; i <= search->last; i++)
         *to++ = search->placed[i];
     return history_memo_add(&search->memo, search->scratch, (size_t)(to - search->scratch));
@@ -106,10 +112,11 @@ static void take_back(struct search *search)
 }
 
 /* Places the operation, with what it makes of the state; false if that was seen before. */
-static bool place(struct search *search, uint32_t op, enum way way,
-                  const struct history_state *after)
+static bool place(struct search *search, struct frame frame, const struct history_state *after)
 {
-    search->frames[search->depth++] = (struct frame){.op = op, .way = way, .before = search->state};
+    uint32_t op = frame.op;
+    frame.before = search->state;
+    search->frames[search->depth++] = frame;
     unlink_node(search, call_of(op));
     if (has_return(search, op))
         unlink_node(search, call_of(op) + 1);
@@ -118,24 +125,55 @@ static bool place(struct search *search, uint32_t op, enum way way,
         search->last = op / WORD_BITS;
     search->left -= search->group->ops[op]->answered;
     search->state = *after;
+    if (search->next[0]) /* a call, as a return stands behind its call */
+        history_forget(search->group, search->group->ops[(search->next[0] - 1) / 2],
+                       &search->state);
     if (is_new(search))
         return true;
     take_back(search);
     return false;
 }
 
-/* Places an operation if its answers fit. */
-static bool try_op(struct search *search, uint32_t op, enum way way)
+/* The case after this one; 0: that was the last. */
+static unsigned next_case(const struct search *search, uint32_t op, unsigned over)
+{
+    unsigned open = history_open(search->group, search->group->ops[op], &search->state);
+    return (over - open) & open;
+}
+
+/* When the first of the others returned that will be placed behind this one. */
+static int64_t done_by(const struct search *search, uint32_t op)
+{
+    for (uint32_t node = search->next[0]; node; node = search->next[node]) {
+        uint32_t other = (node - 1) / 2;
+        if (node % 2 == 0 && other != op && search->group->ops[other]->answered)
+            return search->group->ops[other]->returned;
+    }
+    return HISTORY_NEVER;
+}
+
+/* Places an operation if its answers fit, in this case or one after it. */
+static bool try_op(struct search *search, uint32_t op, enum way way, unsigned over)
 {
     const struct history_op *operation = search->group->ops[op];
     if (operation->answered != (way == WAY_ANSWERED))
         return false;
-    struct history_state after = search->state;
-    if (!history_apply(search->group, operation, &after))
-        return false;
-    if (way == WAY_POSSIBLE && !memcmp(&after, &search->state, sizeof after))
-        return false; /* the same as leaving it out */
-    return place(search, op, history_only_read(operation) ? WAY_LAST : way, &after);
+    struct history_case this_case = {.done_by = done_by(search, op)};
+    do {
+        struct frame frame = {.op = op, .way = way, .over = over};
+        struct history_state after = search->state;
+        this_case.over = over;
+        if (!history_apply(search->group, operation, &this_case, &after))
+            continue;
+        bool same = !memcmp(&after, &search->state, sizeof after);
+        if (way == WAY_POSSIBLE && same)
+            continue; /* the same as leaving it out */
+        if (same && history_only_read(operation))
+            frame.way = WAY_LAST;
+        if (place(search, frame, &after))
+            return true;
+    } while ((over = next_case(search, op, over)) != 0);
+    return false;
 }
 
 /* Tries all that may come next, from a node on; false if none can. */
@@ -143,14 +181,14 @@ static bool place_next(struct search *search, enum way way, uint32_t node)
 {
     for (; way != WAY_LAST; way++, node = search->next[0]) {
         for (; node % 2; node = search->next[node]) { /* calls */
-            if (try_op(search, (node - 1) / 2, way))
+            if (try_op(search, (node - 1) / 2, way, 0))
                 return true;
         }
         if (way == WAY_ANSWERED)
             continue;
         uint32_t barred = node / 2 - 1; /* there is a return: an answered one is left */
         if (!search->group->ops[barred]->answered)
-            return place(search, barred, WAY_LAST, &search->state);
+            return place(search, (struct frame){.op = barred, .way = WAY_LAST}, &search->state);
         if (search->depth >= search->deepest) {
             search->deepest = search->depth;
             search->stuck = barred;
@@ -159,24 +197,26 @@ static bool place_next(struct search *search, enum way way, uint32_t node)
     return false;
 }
 
+/* Takes the last operation back and places another case of it, or another one; false if none can
+ * be. */
+static bool place_other(struct search *search)
+{
+    struct frame last = search->frames[search->depth - 1];
+    take_back(search);
+    unsigned over = last.way == WAY_LAST ? 0 : next_case(search, last.op, last.over);
+    return (over && try_op(search, last.op, last.way, over)) ||
+           place_next(search, last.way, search->next[call_of(last.op)]);
+}
+
 static enum history_verdict run(struct search *search, uint64_t states_max)
 {
-    enum way way = WAY_ANSWERED;
-    uint32_t node = search->next[0];
+    bool placed = true;
     while (search->left) {
         if (search->memo.count > states_max)
             return HISTORY_UNDECIDED;
-        if (place_next(search, way, node)) {
-            way = WAY_ANSWERED;
-            node = search->next[0];
-            continue;
-        }
-        if (!search->depth)
+        if (!placed && !search->depth)
             return HISTORY_WRONG;
-        struct frame last = search->frames[search->depth - 1];
-        take_back(search);
-        way = last.way;
-        node = search->next[call_of(last.op)];
+        placed = placed ? place_next(search, WAY_ANSWERED, search->next[0]) : place_other(search);
     }
     return HISTORY_RIGHT;
 }
@@ -240,10 +280,10 @@ enum history_verdict history_search(const struct history_group *group, uint64_t 
     search.next = take(nodes, sizeof *search.next);
     search.previous = take(nodes, sizeof *search.previous);
     search.placed = take(search.words + 1, sizeof *search.placed);
-    search.scratch = take(search.words + HISTORY_GROUP + 2, sizeof *search.scratch);
+    search.scratch = take(search.words + 3 * HISTORY_GROUP + 2, sizeof *search.scratch);
     search.frames = take(group->count + 1, sizeof *search.frames);
     for (unsigned i = 0; i < HISTORY_GROUP; i++)
-        search.state.values[i] = HISTORY_NIL;
+        search.state.values[i].value = HISTORY_NIL;
     make_list(&search);
     enum history_verdict verdict = run(&search, states_max);
     *states = search.memo.count;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The checker of histories, on its own: histories that are known to be right and known to be wrong,
- * small random ones against a search that tries every order, large ones, whole and with one answer
+/* The checker of histories, on its own: histories that are known to be right and known to be wrong
+ * (history_examples.c), small random ones against a search that tries every order, large ones, whole and with one answer
  * changed. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,249 +9,159 @@
 
 #include "harness.h"
 #include "history.h"
+#include "history_examples.h"
 #include "random.h"
 
 #define NIL     HISTORY_NIL
 #define NEVER   HISTORY_NEVER
 #define CLIENTS 8
 #define MS      1000000
-
-/* ---- By hand ------------------------------------------------------------------------------- */
-
-#define ROWS_MAX 8
-
-/* An operation of one or two steps. */
-struct row {
-    int64_t invoked, returned;
-    struct history_step steps[2];
-    bool unanswered;
-};
-
-struct example {
-    const char *what;
-    bool right;
-    struct row rows[ROWS_MAX]; /* up to the first that takes no time */
-};
-
-/* Steps, each with its result; the ones with B are on another key. */
-#define GET(value)         HISTORY_GET, 0, 0, 0, (value)
-#define GET_B(value)       HISTORY_GET, 1, 0, 0, (value)
-#define SET(value)         HISTORY_SET, 0, (value), 0, 1
-#define SET_B(value)       HISTORY_SET, 1, (value), 0, 1
-#define SETNX(value, done) HISTORY_SETNX, 0, (value), 0, (done)
-#define GETSET(value, old) HISTORY_GETSET, 0, (value), 0, (old)
-#define GETDEL(old)        HISTORY_GETDEL, 0, 0, 0, (old)
-#define DEL(done)          HISTORY_DEL, 0, 0, 0, (done)
-#define INCR(value)        HISTORY_INCR, 0, 0, 0, (value)
-#define APPEND(digit, len) HISTORY_APPEND, 0, (digit), 0, (len)
-#define EXPIRE(done)       HISTORY_EXPIRE, 0, 0, 0, (done)
-#define SWAP(from, to)     HISTORY_SWAP, 0, (to), (from), 1
-
-/* Operations: answered, of two steps, not answered. */
-#define OP(from, to, step)                                                                         \
-    {                                                                                              \
-        .invoked = (from), .returned = (to), .steps = { {step} }                                   \
-    }
-#define OP2(from, to, step, other)                                                                 \
-    {                                                                                              \
-        .invoked = (from), .returned = (to), .steps = { {step}, {other} }                          \
-    }
-#define LOST(from, to, step)                                                                       \
-    {                                                                                              \
-        .invoked = (from), .returned = (to), .steps = {{step}}, .unanswered = true                 \
-    }
-#define LOST2(from, to, step, other)                                                               \
-    {                                                                                              \
-        .invoked = (from), .returned = (to), .steps = {{step}, {other}}, .unanswered = true        \
-    }
-
-static const struct example examples[] = {
-    {"one after the other",
-     true,
-     {OP(1, 2, SET(1)), OP(3, 4, GET(1)), OP(5, 6, DEL(1)), OP(7, 8, GET(NIL))}},
-    {"an old value after a newer one",
-     false,
-     {OP(1, 2, SET(1)), OP(3, 4, SET(2)), OP(5, 6, GET(1))}},
-    {"a value that nobody wrote", false, {OP(1, 2, SET(1)), OP(3, 4, GET(2))}},
-    {"no value after a write", false, {OP(1, 2, SET(1)), OP(3, 4, GET(NIL))}},
-    {"old or new while it is written",
-     true,
-     {OP(1, 2, SET(1)), OP(3, 9, SET(2)), OP(4, 5, GET(1)), OP(6, 7, GET(2))}},
-    {"new, then old while it is written",
-     false,
-     {OP(1, 2, SET(1)), OP(3, 9, SET(2)), OP(4, 5, GET(2)), OP(6, 7, GET(1))}},
-    {"two that overlap, in either order",
-     true,
-     {OP(1, 5, SET(1)), OP(1, 5, SET(2)), OP(6, 7, GET(1))}},
-    {"in both orders",
-     false,
-     {OP(1, 5, SET(1)), OP(1, 5, SET(2)), OP(6, 7, GET(1)), OP(8, 9, GET(2))}},
-    {"times that touch overlap", true, {OP(1, 2, SET(1)), OP(2, 3, GET(NIL))}},
-    {"two INCR", true, {OP(1, 5, INCR(2)), OP(1, 5, INCR(1)), OP(6, 7, GET(2))}},
-    {"one number twice", false, {OP(1, 5, INCR(1)), OP(1, 5, INCR(1))}},
-    {"a lost INCR", false, {OP(1, 2, INCR(1)), OP(3, 4, INCR(2)), OP(5, 6, GET(1))}},
-    {"one of two SETNX", true, {OP(1, 5, SETNX(1, 0)), OP(1, 5, SETNX(2, 1)), OP(6, 7, GET(2))}},
-    {"both of two SETNX", false, {OP(1, 5, SETNX(1, 1)), OP(1, 5, SETNX(2, 1))}},
-    {"a lock that two hold",
-     false,
-     {OP(1, 2, SETNX(1, 1)), OP(3, 4, SETNX(2, 1)), OP(5, 6, DEL(1))}},
-    {"a value that is written once more",
-     true,
-     {OP(1, 2, SET(2)), OP(3, 9, SET(2)), OP(3, 4, GETSET(1, 2)), OP(5, 6, GET(2))}},
-    {"a queue of GETSET",
-     true,
-     {OP(1, 9, GETSET(1, NIL)), OP(1, 9, GETSET(2, 1)), OP(1, 9, GETSET(3, 2)),
-      OP(10, 11, GET(3))}},
-    {"two GETSET take the same",
-     false,
-     {OP(1, 2, SET(7)), OP(3, 9, GETSET(1, 7)), OP(3, 9, GETSET(2, 7))}},
-    {"GETDEL by one", true, {OP(1, 2, SET(7)), OP(3, 9, GETDEL(7)), OP(3, 9, GETDEL(NIL))}},
-    {"GETDEL by two", false, {OP(1, 2, SET(7)), OP(3, 9, GETDEL(7)), OP(3, 9, GETDEL(7))}},
-    {"APPEND",
-     true,
-     {OP(1, 2, SET(7)), OP(3, 9, APPEND(1, 3)), OP(3, 9, APPEND(2, 2)), OP(10, 11, GET(721))}},
-    {"APPEND at two places",
-     false,
-     {OP(1, 2, SET(7)), OP(3, 9, APPEND(1, 3)), OP(3, 9, APPEND(2, 2)), OP(10, 11, GET(712))}},
-    {"a compare and swap",
-     true,
-     {OP(1, 2, SET(7)), OP(3, 9, SWAP(7, 8)), OP(3, 9, SWAP(8, 9)), OP(10, 11, GET(9))}},
-    {"two from the same value",
-     false,
-     {OP(1, 2, SET(7)), OP(3, 9, SWAP(7, 8)), OP(3, 9, SWAP(7, 9))}},
-    {"EXPIRE of what is there", true, {OP(1, 2, EXPIRE(0)), OP(3, 4, SET(1)), OP(5, 6, EXPIRE(1))}},
-    {"EXPIRE of what is gone", false, {OP(1, 2, SET(1)), OP(3, 4, DEL(1)), OP(5, 6, EXPIRE(1))}},
-    {"an unanswered write that was done",
-     true,
-     {LOST(1, NEVER, SET(1)), OP(2, 3, GET(NIL)), OP(4, 5, GET(1))}},
-    {"one that was not", true, {LOST(1, NEVER, SET(1)), OP(2, 3, GET(NIL)), OP(4, 5, GET(NIL))}},
-    {"one that was done and undone",
-     false,
-     {LOST(1, NEVER, SET(1)), OP(2, 3, GET(1)), OP(4, 5, GET(NIL))}},
-    {"one that was done twice",
-     false,
-     {LOST(1, NEVER, INCR(0)), OP(2, 3, GET(1)), OP(4, 5, GET(2))}},
-    {"one before it was sent", false, {LOST(5, NEVER, SET(1)), OP(2, 3, GET(1))}},
-    {"one that shows late, in time",
-     true,
-     {LOST(1, 6, SET(1)), OP(2, 3, GET(NIL)), OP(5, 8, GET(1))}},
-    {"one that shows when it was final",
-     false,
-     {LOST(1, 4, SET(1)), OP(5, 6, GET(NIL)), OP(7, 8, GET(1))}},
-    {"the second of two unanswered ones",
-     true,
-     {LOST(1, NEVER, SET(1)), LOST(2, NEVER, SET(2)), OP(3, 4, GET(2)), OP(5, 6, GET(1))}},
-    {"one that is needed between two",
-     true,
-     {LOST(1, NEVER, SET(1)), OP(2, 3, SET(2)), OP(4, 5, GET(1)), OP(6, 7, SET(3)),
-      OP(8, 9, GET(3))}},
-    {"a swap that was not possible",
-     false,
-     {OP(1, 2, SET(3)), LOST(1, NEVER, SWAP(1, 2)), OP(4, 5, GET(2))}},
-    {"a transaction",
-     true,
-     {OP2(1, 2, SET(1), SET_B(2)), OP2(3, 9, SET(3), SET_B(4)), OP2(4, 5, GET(1), GET_B(2)),
-      OP2(6, 7, GET(3), GET_B(4))}},
-    {"half a transaction",
-     false,
-     {OP2(1, 2, SET(1), SET_B(2)), OP2(3, 9, SET(3), SET_B(4)), OP2(4, 5, GET(1), GET_B(4))}},
-    {"half an unanswered transaction",
-     false,
-     {OP2(1, 2, SET(1), SET_B(2)), LOST2(3, NEVER, SET(3), SET_B(4)), OP2(4, 5, GET(3), GET_B(2))}},
-    {"two in different orders on two keys",
-     false,
-     {OP2(1, 9, SET(1), SET_B(2)), OP2(1, 9, SET(3), SET_B(4)), OP2(10, 11, GET(1), GET_B(4))}},
-};
-static void add(struct history *history, const struct row *row)
-{
-    struct history_op *op = history_invoke(history, 0);
-    op->invoked = row->invoked * MS;
-    op->returned = row->returned == NEVER ? NEVER : row->returned * MS;
-    op->answered = !row->unanswered;
-    op->steps_count = row->steps[1].result ? 2 : 1;
-    memcpy(op->steps, row->steps, sizeof row->steps);
-}
-
-static void known_histories(struct harness *harness)
-{
-    (void)harness;
-    unsigned count = sizeof examples / sizeof *examples, right = 0;
-    for (unsigned i = 0; i < count; i++) {
-        const struct example *example = &examples[i];
-        struct history *history = history_new(1);
-        for (unsigned j = 0; j < ROWS_MAX && example->rows[j].returned; j++)
-            add(history, &example->rows[j]);
-        struct history_report report = history_check(history, 0);
-        check(report.verdict == (example->right ? HISTORY_RIGHT : HISTORY_WRONG), "%s: verdict %d",
-              example->what, (int)report.verdict);
-        check(!report.text == example->right, "%s: explained, or not", example->what);
-        right += example->right;
-        free(report.text);
-        history_free(history);
-    }
-    print_message("%u histories that are right, %u that are wrong\n", right, count - right);
-}
+#define TICK    (MS / 50)
 
 /* ---- Against all orders -------------------------------------------------------------------- */
 
-#define SMALL 7
+#define SMALL     7
+#define LAST_MS   8 /* of a small one; who may have been done later was done then */
+#define SMALL_TTL 3
 
-/* What a key was told to be, by the words of Redis's documentation rather than by history.c. */
-static int64_t tell(const struct history_step *step, int64_t *value)
+/* A key as a server has it. */
+struct told {
+    int64_t value, end; /* ms; 0: no time to live */
+};
+
+/* Sets the value; the time to live is gone. */
+static int64_t write_value(struct told *key, int64_t value, int64_t result)
 {
-    int64_t old = *value;
+    *key = (struct told){.value = value};
+    return result;
+}
+
+/* What there is when the clock says that. */
+static int64_t value_at(const struct told *key, int64_t now)
+{
+    return key->end && key->end <= now ? NIL : key->value;
+}
+
+static int64_t tell_append(struct told *key, int64_t old, int64_t digit)
+{
     char text[48];
+    snprintf(text, sizeof text, "%.0" PRId64 "%" PRId64, old == NIL ? 0 : old, digit);
+    if (old == NIL)
+        key->end = 0;
+    key->value = strtoll(text, NULL, 10);
+    return (int64_t)strlen(text);
+}
+
+/* What a step does and answers, by the words of Redis's documentation rather than by
+ * history_model.c.  The clock may say something else for each key. */
+static int64_t tell(const struct history_step *step, struct told *keys, const int64_t *clock)
+{
+    struct told *key = &keys[step->key];
+    int64_t now = clock[step->key], old = value_at(key, now);
     switch (step->kind) {
     case HISTORY_SET:
+        return write_value(key, step->argument, 1);
+    case HISTORY_SETPX:
+        *key = (struct told){.value = step->argument, .end = now + step->ttl};
+        return 1;
     case HISTORY_GETSET:
-        *value = step->argument;
-        return step->kind == HISTORY_SET ? 1 : old;
+        return write_value(key, step->argument, old);
     case HISTORY_SETNX:
-        if (old != NIL)
-            return 0;
-        *value = step->argument;
-        return 1;
+        return old == NIL ? write_value(key, step->argument, 1) : 0;
     case HISTORY_DEL:
+        return old == NIL ? 0 : write_value(key, NIL, 1);
     case HISTORY_GETDEL:
-        *value = NIL;
-        return step->kind == HISTORY_DEL ? old != NIL : old;
+        return old == NIL ? NIL : write_value(key, NIL, old);
     case HISTORY_INCR:
-        return *value = (old == NIL ? 0 : old) + 1;
+        if (old == NIL)
+            return write_value(key, 1, 1);
+        return key->value = old + 1;
     case HISTORY_APPEND:
-        snprintf(text, sizeof text, "%.0" PRId64 "%" PRId64, old == NIL ? 0 : old, step->argument);
-        *value = strtoll(text, NULL, 10);
-        return (int64_t)strlen(text);
+        return tell_append(key, old, step->argument);
     case HISTORY_SWAP:
-        if (old != step->expected)
-            return 0;
-        *value = step->argument;
-        return 1;
+        return old == step->expected ? write_value(key, step->argument, 1) : 0;
     case HISTORY_EXPIRE:
+        key->end = old == NIL ? key->end : now + step->ttl;
         return old != NIL;
+    case HISTORY_PERSIST:
+        return old != NIL && key->end ? write_value(key, old, 1) : 0;
+    case HISTORY_PTTL:
+        return old == NIL ? -2 : key->end ? key->end - now : -1;
+    case HISTORY_BRING: /* not in these histories */
     case HISTORY_GET:
         break;
     }
     return old;
 }
 
+static const struct history_op *small_op(const struct history *history, unsigned index)
+{
+    return history_op((struct history *)(uintptr_t)history, 0, index);
+}
+
+static bool some_order(const struct history *history, unsigned left, const struct told *keys);
+
+/* What an operation makes of the keys when the clock says that; false if its answers do not fit. */
+static bool tell_all(const struct history_op *op, const int64_t *clock, struct told *keys)
+{
+    for (unsigned k = 0; k < op->steps_count; k++) {
+        int64_t result = tell(&op->steps[k], keys, clock);
+        if (op->answered && result != op->steps[k].result)
+            return false;
+    }
+    return true;
+}
+
+static bool clock_matters(const struct history_op *op, unsigned key, const struct told *keys)
+{
+    for (unsigned k = 0; k < op->steps_count; k++) {
+        const struct history_step *step = &op->steps[k];
+        if (step->key == key && (keys[key].end || step->ttl))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the rest has an order if this one comes next, at some time between call and return. */
+static bool goes_on(const struct history *history, unsigned left, unsigned next,
+                    const struct told *keys)
+{
+    const struct history_op *op = small_op(history, next);
+    int64_t from = op->invoked / MS, until = op->returned / MS;
+    until = until > LAST_MS ? LAST_MS : until;
+    for (unsigned j = 0; j < SMALL; j++) { /* those that see what it did saw it later */
+        const struct history_op *other = small_op(history, j);
+        if (left >> j & 1 && other->answered && other->returned / MS < until)
+            until = other->returned / MS;
+    }
+    int64_t ends[2] = {clock_matters(op, 0, keys) ? until : from,
+                       clock_matters(op, 1, keys) ? until : from};
+    int64_t clock[2];
+    struct told tried[2] = {{.end = -1}, {.end = -1}}; /* most times make the same of them */
+    for (clock[0] = from; clock[0] <= ends[0]; clock[0]++) {
+        for (clock[1] = from; clock[1] <= ends[1]; clock[1]++) {
+            struct told after[2] = {keys[0], keys[1]};
+            if (!tell_all(op, clock, after) || !memcmp(after, tried, sizeof after))
+                continue;
+            memcpy(tried, after, sizeof after);
+            if (some_order(history, left & ~(1u << next), after))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Whether some order of those in `left` explains their answers, by trying all. */
-static bool some_order(const struct history *history, unsigned left, const int64_t *values)
+static bool some_order(const struct history *history, unsigned left, const struct told *keys)
 {
     if (!left)
         return true;
     for (unsigned i = 0; i < SMALL; i++) {
-        const struct history_op *op = history_op((struct history *)(uintptr_t)history, 0, i);
+        const struct history_op *op = small_op(history, i);
         bool may_be_next = left >> i & 1;
-        for (unsigned j = 0; j < SMALL && may_be_next; j++) {
-            const struct history_op *other = history_op((struct history *)(uintptr_t)history, 0, j);
-            may_be_next = !(left >> j & 1) || other->returned >= op->invoked;
-        }
-        int64_t next[2] = {values[0], values[1]};
-        for (unsigned k = 0; k < op->steps_count && may_be_next; k++) {
-            int64_t result = tell(&op->steps[k], &next[op->steps[k].key]);
-            may_be_next = !op->answered || result == op->steps[k].result;
-        }
-        if (may_be_next && some_order(history, left & ~(1u << i), next))
+        for (unsigned j = 0; j < SMALL && may_be_next; j++)
+            may_be_next = !(left >> j & 1) || small_op(history, j)->returned >= op->invoked;
+        if (may_be_next && goes_on(history, left, i, keys))
             return true;
     }
     return false;
@@ -260,10 +170,10 @@ static bool some_order(const struct history *history, unsigned left, const int64
 /* With each choice of those that were not answered. */
 static bool is_right(const struct history *history)
 {
-    static const int64_t nothing[2] = {NIL, NIL};
+    static const struct told nothing[2] = {{.value = NIL}, {.value = NIL}};
     unsigned answered = 0;
     for (unsigned i = 0; i < SMALL; i++)
-        answered |= (unsigned)history_op((struct history *)(uintptr_t)history, 0, i)->answered << i;
+        answered |= (unsigned)small_op(history, i)->answered << i;
     for (unsigned chosen = 0; chosen < 1u << SMALL; chosen++) {
         if ((chosen & answered) == answered && some_order(history, chosen, nothing))
             return true;
@@ -271,49 +181,74 @@ static bool is_right(const struct history *history)
     return false;
 }
 
-static struct history_step random_step(struct random *random, unsigned keys, unsigned values)
+/* What a simulated history is made of. */
+struct sort {
+    size_t count;
+    unsigned keys;
+    uint64_t values;
+    unsigned unanswered; /* percent */
+    unsigned ending;     /* percent of the steps that have to do with times to live */
+    uint64_t ttl;        /* ms, at most */
+};
+
+static struct history_step random_step(struct random *random, const struct sort *sort)
 {
+    static const enum history_kind ending[] = {HISTORY_SETPX, HISTORY_SETPX, HISTORY_EXPIRE,
+                                               HISTORY_PERSIST, HISTORY_PTTL};
     struct history_step step = {
         .kind = (enum history_kind)random_below(random, HISTORY_SWAP + 1),
-        .key = (unsigned)random_below(random, keys),
+        .key = (unsigned)random_below(random, sort->keys),
     };
-    bool reads = step.kind == HISTORY_GET || step.kind == HISTORY_DEL ||
-                 step.kind == HISTORY_GETDEL || step.kind == HISTORY_INCR ||
-                 step.kind == HISTORY_EXPIRE;
-    if (!reads)
-        step.argument = 1 + (int64_t)random_below(random, step.kind == HISTORY_APPEND ? 9 : values);
+    if (random_chance(random, sort->ending))
+        step.kind = ending[random_below(random, sizeof ending / sizeof *ending)];
+    if (step.kind == HISTORY_SETPX || step.kind == HISTORY_EXPIRE)
+        step.ttl = 1 + (int64_t)random_below(random, sort->ttl);
+    if (step.kind == HISTORY_APPEND)
+        step.argument = 1 + (int64_t)random_below(random, 9);
+    if (step.kind == HISTORY_SET || step.kind == HISTORY_SETNX || step.kind == HISTORY_GETSET ||
+        step.kind == HISTORY_SWAP || step.kind == HISTORY_SETPX)
+        step.argument = 1 + (int64_t)random_below(random, sort->values);
     if (step.kind == HISTORY_SWAP)
-        step.expected = random_chance(random, 30) ? NIL : 1 + (int64_t)random_below(random, values);
+        step.expected =
+            random_chance(random, 30) ? NIL : 1 + (int64_t)random_below(random, sort->values);
     return step;
 }
 
+/* One or two steps, on different keys. */
+static void random_steps(struct random *random, const struct sort *sort, struct history_op *op)
+{
+    op->steps_count = random_chance(random, 20) ? 2 : 1;
+    op->steps[0] = random_step(random, sort);
+    op->steps[1] = random_step(random, sort);
+    op->steps[1].key = op->steps[0].key ^ 1;
+}
+
 /* Of a server that answers right, at a moment within each operation's time. */
-static struct history *simulate(struct random *random, size_t count, unsigned keys, unsigned values,
-                                unsigned unanswered)
+static struct history *simulate(struct random *random, const struct sort *sort)
 {
     struct history *history = history_new(1);
-    int64_t *now = malloc(keys * sizeof *now);
-    check(now, "out of memory");
-    for (unsigned i = 0; i < keys; i++)
-        now[i] = NIL;
-    for (size_t i = 0; i < count; i++) {
+    struct told *keys = malloc(sort->keys * sizeof *keys);
+    int64_t *clock = malloc(sort->keys * sizeof *clock);
+    check(keys && clock, "out of memory");
+    for (unsigned i = 0; i < sort->keys; i++)
+        keys[i] = (struct told){.value = NIL};
+    for (size_t i = 0; i < sort->count; i++) {
         struct history_op *op = history_invoke(history, 0);
-        int64_t moment = (int64_t)(i + 10) * 10;
-        op->invoked = moment - (int64_t)random_below(random, CLIENTS * 10);
-        op->returned = moment + (int64_t)random_below(random, CLIENTS * 10);
-        op->answered = !random_chance(random, unanswered);
+        int64_t moment = (int64_t)(i + 10) * 10 * TICK;
+        op->invoked = moment - (int64_t)random_below(random, CLIENTS * 10) * TICK;
+        op->returned = moment + (int64_t)random_below(random, CLIENTS * 10) * TICK;
+        op->answered = !random_chance(random, sort->unanswered);
         bool done = op->answered || random_chance(random, 50);
         if (!op->answered)
-            op->returned = random_chance(random, 50) ? NEVER : op->returned + 1000;
-        op->steps_count = random_chance(random, 20) ? 2 : 1;
-        for (unsigned k = 0; k < op->steps_count; k++) {
-            op->steps[k] = random_step(random, keys, values);
-            op->steps[k].key = k ? op->steps[0].key ^ 1 : op->steps[k].key;
-            if (done)
-                op->steps[k].result = tell(&op->steps[k], &now[op->steps[k].key]);
-        }
+            op->returned = random_chance(random, 50) ? NEVER : op->returned + 200 * TICK;
+        random_steps(random, sort, op);
+        for (unsigned k = 0; k < sort->keys; k++)
+            clock[k] = moment / MS;
+        for (unsigned k = 0; k < op->steps_count && done; k++)
+            op->steps[k].result = tell(&op->steps[k], keys, clock);
     }
-    free(now);
+    free(keys);
+    free(clock);
     return history;
 }
 
@@ -334,7 +269,13 @@ static void small_against_all_orders(struct harness *harness)
     random_start(&random, random_run_seed("small histories"), 0);
     unsigned rounds = harness_scaled(20000), right = 0;
     for (unsigned i = 0; i < rounds; i++) {
-        struct history *history = simulate(&random, SMALL, 2, 3, 30);
+        const struct sort sort = {.count = SMALL,
+                                  .keys = 2,
+                                  .values = 3,
+                                  .unanswered = 20,
+                                  .ending = random_chance(&random, 50) ? 0 : 50,
+                                  .ttl = SMALL_TTL};
+        struct history *history = simulate(&random, &sort);
         bool spoilt = random_chance(&random, 70);
         if (spoilt)
             spoil(&random, history);
@@ -360,7 +301,9 @@ static void large_histories(struct harness *harness)
     struct random random;
     random_start(&random, random_run_seed("large histories"), 1);
     size_t count = harness_scaled(100000);
-    struct history *history = simulate(&random, count, 8, 1000000, 0);
+    const struct sort sort = {
+        .count = count, .keys = 8, .values = 1000000, .ending = 20, .ttl = 20};
+    struct history *history = simulate(&random, &sort);
     int64_t start = clock_ms();
     struct history_report report = history_check(history, 0);
     print_message("%zu operations, %u groups of keys, %" PRIu64 " states, %" PRId64 " ms\n",
@@ -387,16 +330,27 @@ static void large_histories(struct harness *harness)
     history_free(history);
 }
 
+static void add(struct history *history, int64_t from, int64_t to, struct history_step step)
+{
+    struct history_op *op = history_invoke(history, 0);
+    history_return(op);
+    op->invoked = from * MS;
+    op->returned = to * MS;
+    op->steps_count = 1;
+    op->steps[0] = step;
+}
+
 /* A bound on the states ends a search that takes too long, and says so. */
 static void bound_is_kept(struct harness *harness)
 {
     (void)harness;
     struct history *history = history_new(1);
     for (unsigned i = 0; i < 40; i++)
-        add(history, &(struct row)OP(1, 9, SETNX(i + 1, 0)));
+        add(history, 1, 9, (struct history_step){.kind = HISTORY_SETNX, .argument = i + 1});
     for (unsigned i = 0; i < 40; i++)
-        add(history, &(struct row)OP(1, 9, SET(i + 1)));
-    add(history, &(struct row)OP(10, 11, GET(99)));
+        add(history, 1, 9,
+            (struct history_step){.kind = HISTORY_SET, .argument = i + 1, .result = 1});
+    add(history, 10, 11, (struct history_step){.kind = HISTORY_GET, .result = 99});
     struct history_report report = history_check(history, 1000);
     check(report.verdict == HISTORY_UNDECIDED, "verdict %d", (int)report.verdict);
     check(report.states < 1100, "%" PRIu64 " states", report.states);
@@ -406,7 +360,7 @@ static void bound_is_kept(struct harness *harness)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        HARNESS_TEST(known_histories),
+        HARNESS_TEST(history_examples),
         HARNESS_TEST(small_against_all_orders),
         HARNESS_TEST(large_histories),
         HARNESS_TEST(bound_is_kept),

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* What the clients of test_linearizable and what happens to their servers share. */
+#ifndef TEST_STORM_H
+#define TEST_STORM_H
+
+#include <stdatomic.h>
+
+#include "harness.h"
+#include "history.h"
+#include "random.h"
+#include "raw.h"
+#include "server.h"
+#include "workers.h"
+
+#define SERVERS   3
+#define CLIENTS   8
+#define DATABASES 2
+#define FAR_MS    100000000 /* a time to live that does not run out */
+
+struct client {
+    struct random random;
+    struct raw *raw;
+    unsigned life;     /* of the server it is connected to */
+    unsigned database; /* that the connection has selected */
+    int64_t serial;
+};
+
+/* One run of a server's process. */
+struct life {
+    int64_t settled; /* dead, and other writes were acknowledged; 0: it lives */
+};
+
+/* Static, as workers may outlive the test's function. */
+struct storm {
+    struct server *servers[SERVERS];
+    unsigned server_count;
+    atomic_uint lives[SERVERS]; /* the one that a server is in */
+    struct life *ended;         /* by life; only the main thread uses it */
+    unsigned lives_count;
+    struct client clients[CLIENTS];
+    struct history *history;
+    atomic_bool stop;
+    atomic_uint answered;
+    atomic_uint limit; /* the clients stop after so many; 0: when told */
+};
+
+extern struct storm storm;
+
+/* A client, until the end of the storm. */
+void storm_run_client(struct worker *worker);
+
+#endif
