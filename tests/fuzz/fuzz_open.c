@@ -25,9 +25,14 @@
  *   10 key (1) b (1) e (8)     a put of that key, with expiry e
  *   11 key (1)         a delete
  *   12 key (1) e (8)   an expiry
- *   13                 a clear */
+ *   13                 a clear
+ *   14 n (2)           room: n zeros
+ *   15 o (1)           a new file of the same store begins, with a base as its next commit; o: the
+ *                      last segment so far is its origin.  Who knows a part of the file before can
+ *                      still read the rest of that */
 #include "fuzz.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +46,8 @@
 #define PATH "/anystore-fuzz"
 
 #define KEY_BYTE 1
+
+#define FILES_MOST 4
 
 /* Larger files take longer and show nothing more. */
 #define MOST ((size_t)3 << 20)
@@ -147,6 +154,9 @@ struct making {
     bool base_done;
     uint8_t *known; /* by the other instance */
     size_t known_size;
+    uint8_t *before; /* the whole file that it knows a part of, if that is not this one */
+    size_t before_size;
+    unsigned files, known_file;
 };
 
 static void end_commit(struct making *making, uint64_t generation)
@@ -178,6 +188,36 @@ static void add_segment(struct making *making, struct input *input)
     text[FORMAT_SEGMENT_BYTES - 1] = bytes[size - 1];
     seal_segment(&making->seal, kind, text, FORMAT_SEGMENT_BYTES);
     free(text);
+}
+
+static void know(struct making *making)
+{
+    const struct seal *seal = &making->seal;
+    making->known = realloc(making->known, seal->size + 1);
+    require(making->known != NULL, "out of memory");
+    memcpy(making->known, seal->data, seal->size);
+    making->known_size = seal->size;
+    making->known_file = making->files;
+    free(making->before);
+    making->before = NULL;
+}
+
+static void begin_file(struct making *making, bool has_origin)
+{
+    struct seal last = making->seal;
+    if (making->files >= FILES_MOST)
+        return;
+    seal_begin(&making->seal, KEY_BYTE, last.header.store_id);
+    if (has_origin)
+        memcpy(making->seal.origin, last.tag, sizeof last.tag);
+    making->base_done = false;
+    if (making->known && making->known_file == making->files) {
+        making->before = last.data;
+        making->before_size = last.size;
+        last.data = NULL;
+    }
+    making->files++;
+    seal_free(&last);
 }
 
 static void make_step(struct making *making, struct input *input)
@@ -222,10 +262,7 @@ static void make_step(struct making *making, struct input *input)
             seal->data[seal->size - 1 - size] ^= (uint8_t)take(input, 1);
         break;
     case 8:
-        making->known = realloc(making->known, seal->size + 1);
-        require(making->known != NULL, "out of memory");
-        memcpy(making->known, seal->data, seal->size);
-        making->known_size = seal->size;
+        know(making);
         break;
     case 9:
         add_put(&making->records, input, false);
@@ -248,6 +285,13 @@ static void make_step(struct making *making, struct input *input)
     }
     case 13:
         add_run(&making->records, 5, 1);
+        break;
+    case 14:
+        for (size = (size_t)take(input, 2); size > 0 && seal->size < MOST; size--)
+            seal_raw(seal, "", 1);
+        break;
+    case 15:
+        begin_file(making, take(input, 1) % 2);
         break;
     default:
         break;
@@ -371,14 +415,41 @@ static void use(struct memory_disk *memory, struct anystore *store, struct anyst
     anystore_close(again);
 }
 
-static void run(struct memory_disk *memory, const uint8_t *file, size_t size, const uint8_t *known,
-                size_t known_size)
+/* Whatever the file is for it: must not crash. */
+static void try_out(struct anystore *other, bool may_change)
 {
+    struct digest digest;
+    struct anystore_error error;
+    anystore_view(other, digest_all, &digest, &error);
+    if (may_change)
+        anystore_update(other, change, NULL, &error);
+    anystore_check(other);
+    anystore_close(other);
+}
+
+/* Lets the file that an instance has open grow to what it was before it was replaced. */
+static void grow(struct memory_disk *memory, const struct making *making)
+{
+    const struct disk *disk = memory_disk_table(memory);
+    if (!making->before || making->before_size < making->known_size ||
+        memcmp(making->before, making->known, making->known_size) != 0)
+        return;
+    int fd = disk->open(disk, PATH, O_RDWR, 0);
+    require(fd >= 0 && disk_write_exact(disk, fd, making->before, making->before_size, 0),
+            "the file does not grow");
+    disk->close(disk, fd);
+}
+
+static void run(struct memory_disk *memory, const struct making *making)
+{
+    const uint8_t *file = making->seal.data;
+    size_t size = making->seal.size;
     struct anystore_error error;
     struct anystore *other = NULL;
-    if (known) {
-        memory_disk_set_file(memory, PATH, known, known_size);
+    if (making->known) {
+        memory_disk_set_file(memory, PATH, making->known, making->known_size);
         other = open_store(memory, &error);
+        grow(memory, making);
     }
     memory_disk_set_file(memory, PATH, file, size);
     struct anystore *store = open_store(memory, &error);
@@ -388,19 +459,14 @@ static void run(struct memory_disk *memory, const uint8_t *file, size_t size, co
         require(left && left_size == size && (size == 0 || memcmp(left, file, size) == 0),
                 "a failing open changed the file");
         free(left);
-        if (other) {
-            struct digest digest;
-            /* May fail, as the file is bad; must not crash. */
-            anystore_view(other, digest_all, &digest, &error);
-            anystore_update(other, change, NULL, &error);
-            anystore_check(other);
-        }
-        anystore_close(other);
+        if (other)
+            try_out(other, true);
         return;
     }
-    bool begins_with_known = known && known_size <= size && memcmp(file, known, known_size) == 0;
+    bool begins_with_known = making->known && making->known_size <= size &&
+                             memcmp(file, making->known, making->known_size) == 0;
     if (other && !begins_with_known) {
-        anystore_close(other);
+        try_out(other, false);
         other = NULL;
     }
     use(memory, store, other);
@@ -412,18 +478,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t flags = (uint8_t)take(&input, 1);
     struct memory_disk *memory = memory_disk_new(&(struct memory_disk_abilities){
         .clone = flags & 2, .copy_range = flags & 4, .exchange = flags & 8});
+    struct making making = {.generation = 0};
     if (flags & 1) {
-        run(memory, input.data, input.size, NULL, 0);
+        seal_raw(&making.seal, input.data, input.size);
     } else {
-        struct making making = {.generation = 0};
         seal_begin(&making.seal, KEY_BYTE, NULL);
         while (input.size > 0)
             make_step(&making, &input);
-        run(memory, making.seal.data, making.seal.size, making.known, making.known_size);
-        seal_free(&making.seal);
-        free(making.records.data);
-        free(making.known);
     }
+    run(memory, &making);
+    seal_free(&making.seal);
+    free(making.records.data);
+    free(making.known);
+    free(making.before);
     memory_disk_free(memory);
     return 0;
 }

@@ -100,7 +100,7 @@ void seal_commit(struct seal *seal, enum format_kind kind, const void *records, 
     }
     if (size > 0)
         memcpy(text, p, size);
-    memset(text + size, 0, origin);
+    memcpy(text + size, seal->origin, origin);
     size += origin;
     number(text + size, generation, 8);
     number(text + size + 8, 1234567890123, 8);

@@ -12,7 +12,8 @@ struct seal {
     struct format_header header;
     struct xaes *xaes;
     uint64_t segment;
-    uint8_t tag[XAES_TAG_BYTES];
+    uint8_t tag[XAES_TAG_BYTES];    /* of the last segment */
+    uint8_t origin[XAES_TAG_BYTES]; /* of a base that seal_commit makes */
 };
 
 /* A file that is only a header, under a master key all of whose bytes are `key`; store_id NULL: a
