@@ -175,7 +175,9 @@ static void test_room(void **state)
     (void)state;
     uint8_t *data = small_file_with_room(&length, ends);
     assert_true(length > ends[2] && length % FORMAT_BLOCK_BYTES == 0);
-    data = realloc(data, most);
+    uint8_t *longer = realloc(data, most);
+    assert_non_null(longer);
+    data = longer;
     memset(data + length, 0, most - length);
     for (size_t size = ends[2]; size < most; size += size < ends[2] + 10 ? 1 : size / 7) {
         support_write(path, data, size);
