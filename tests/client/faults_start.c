@@ -50,8 +50,8 @@ static void place_free(struct place *place)
 static int start_traced(struct harness *harness, const struct place *place, const char *inject,
                         struct bytes *errors)
 {
-    const char *wrapper[24] = {tracer_program(), "-Dfy", "-s",          "0", "-o",
-                               place->log,       "-e",   "trace=" CALLS};
+    const char *wrapper[24] = {tracer_program(), "-Dfy", "-s", "0", "-o", place->log, "-e", NULL};
+    wrapper[7] = "trace=" CALLS;
     size_t count = 8;
     for (size_t i = 0; i < sizeof place->paths / sizeof *place->paths; i++) {
         wrapper[count++] = "-P";
