@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The files and the directory of a disk in memory, with what of them is synced. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ void bytes_write(struct bytes *bytes, size_t offset, const uint8_t *data, size_t
 {
     if (offset + size > bytes->size)
         bytes_resize(bytes, offset + size);
+    assert(size == 0 || bytes->data);
     if (size > 0)
         memcpy(bytes->data + offset, data, size);
 }
