@@ -45,7 +45,7 @@ static void close_unused(struct anystore *store)
     while (store->unused_count > 0) {
         int fd = store->unused_fds[--store->unused_count];
         pthread_mutex_unlock(&store->queue_mutex);
-        store->disk->close(store->disk, fd);
+        base_job_close(store, fd);
         pthread_mutex_lock(&store->queue_mutex);
     }
 }

@@ -135,6 +135,12 @@ static int system_claim(const struct disk *disk, int fd, off_t byte)
     return lock_byte(fd, F_OFD_SETLK, byte, F_WRLCK);
 }
 
+static int system_alone(const struct disk *disk, int fd)
+{
+    (void)disk;
+    return fcntl(fd, F_SETLEASE, F_WRLCK) == 0 ? fcntl(fd, F_SETLEASE, F_UNLCK) : -1;
+}
+
 static void *system_map(const struct disk *disk, int fd, size_t size)
 {
     (void)disk;
@@ -168,6 +174,7 @@ const struct disk disk_system = {
     .enter = system_enter,
     .leave = system_leave,
     .claim = system_claim,
+    .alone = system_alone,
     .map = system_map,
     .unmap = system_unmap,
     .state = NULL,

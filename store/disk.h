@@ -36,6 +36,8 @@ struct disk {
     int (*enter)(const struct disk *disk, int fd, off_t byte);
     int (*leave)(const struct disk *disk, int fd, off_t byte);
     int (*claim)(const struct disk *disk, int fd, off_t byte);
+    /* Whether the file is open nowhere else, in no process (a write lease, F_SETLEASE, is granted): 0 or -1. */
+    int (*alone)(const struct disk *disk, int fd);
     void *(*map)(const struct disk *disk, int fd,
                  size_t size); /* shared, read and write; or NULL */
     void (*unmap)(const struct disk *disk, void *address, size_t size);

@@ -146,6 +146,11 @@ static int hook_claim(const struct disk *disk, int fd, off_t byte)
     return goes_on(disk, HOOK_CLAIM, NULL) ? UNDER(disk)->claim(UNDER(disk), fd, byte) : -1;
 }
 
+static int hook_alone(const struct disk *disk, int fd)
+{
+    return goes_on(disk, HOOK_ALONE, NULL) ? UNDER(disk)->alone(UNDER(disk), fd) : -1;
+}
+
 static void *hook_map(const struct disk *disk, int fd, size_t size)
 {
     return goes_on(disk, HOOK_MAP, NULL) ? UNDER(disk)->map(UNDER(disk), fd, size) : NULL;
@@ -181,6 +186,7 @@ void hook_disk_init(struct hook_disk *hook, const struct disk *under)
                 .enter = hook_enter,
                 .leave = hook_leave,
                 .claim = hook_claim,
+                .alone = hook_alone,
                 .map = hook_map,
                 .unmap = hook_unmap,
                 .state = hook,
@@ -198,7 +204,7 @@ const char *hook_call_name(enum hook_call call)
         [HOOK_EXCHANGE] = "exchange", [HOOK_UNLINK] = "unlink", [HOOK_CLONE] = "clone",
         [HOOK_COPY_RANGE] = "copy",   [HOOK_LOCK] = "lock",     [HOOK_UNLOCK] = "unlock",
         [HOOK_ENTER] = "enter",       [HOOK_LEAVE] = "leave",   [HOOK_CLAIM] = "claim",
-        [HOOK_MAP] = "map",           [HOOK_UNMAP] = "unmap",
+        [HOOK_ALONE] = "alone",       [HOOK_MAP] = "map",       [HOOK_UNMAP] = "unmap",
     };
     return names[call];
 }

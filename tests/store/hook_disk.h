@@ -24,6 +24,7 @@ enum hook_call {
     HOOK_ENTER,
     HOOK_LEAVE,
     HOOK_CLAIM,
+    HOOK_ALONE,
     HOOK_MAP,
     HOOK_UNMAP
 };

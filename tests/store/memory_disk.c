@@ -290,6 +290,15 @@ static int memory_leave(const struct disk *disk, int fd, off_t byte)
     return give(memory, &inode_of(memory, fd)->byte_owner[byte], fd);
 }
 
+/* Files without a name are of no interest here. */
+static int memory_alone(const struct disk *disk, int fd)
+{
+    (void)disk;
+    (void)fd;
+    errno = EAGAIN;
+    return -1;
+}
+
 static int memory_claim(const struct disk *disk, int fd, off_t byte)
 {
     struct memory_disk *memory = begin(disk);
@@ -343,6 +352,7 @@ static void client_init(struct memory_client *client, struct memory_disk *memory
         .enter = memory_enter,
         .leave = memory_leave,
         .claim = memory_claim,
+        .alone = memory_alone,
         .map = memory_map,
         .unmap = memory_unmap,
         .state = client,
