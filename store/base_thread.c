@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The base thread, and how it and the commit thread take turns (base_job.h). */
+#include <sys/resource.h>
+
 #include "error.h"
 #include "store_internal.h"
 
@@ -65,10 +67,15 @@ static enum base_phase wait_for_turn(struct anystore *store)
     return phase;
 }
 
+/* The thread's own priority, in nice's terms (on Linux each thread has one): where there are more threads
+ * than cores, commits and clients come first.  Not the lowest: it must get on faster than the file grows. */
+#define NICE 10
+
 static void *base_thread(void *arg)
 {
     struct anystore *store = arg;
     struct base_job *job = &store->base;
+    setpriority(PRIO_PROCESS, 0, NICE); /* should that fail it is only less polite */
     for (;;) {
         switch (wait_for_turn(store)) {
         case BASE_WRITING:
