@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The states of one file that a power cut may leave: a size, and for each block one of its versions. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -276,6 +277,7 @@ void file_states_find(struct inode *inode, size_t most, uint64_t (*next_random)(
     struct file_states *states = memory_need(calloc(1, sizeof *states));
     states->complete = product <= most;
     states->count = states->complete ? (size_t)product : most;
+    assert(states->count > 0); /* what is now is one */
     states->list = memory_need(calloc(states->count, sizeof *states->list));
     size_t clean_count;
     uint64_t *clean = clean_hashes(&versions, &clean_count);

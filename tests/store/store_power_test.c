@@ -190,7 +190,7 @@ static void test_until_there_were_enough(void **state)
         run_plan(long_plan, support_seed() + totals.runs, &images, &totals);
     print_totals(&totals, images.count - before);
     print_message("             in all: %llu crashes, %zu distinct states\n",
-                  (unsigned long long)(all.crashes + totals.crashes), images.count);
+                  (unsigned long long)all.crashes + totals.crashes, images.count);
 }
 
 /* ---- The tests' own ----------------------------------------------------------------------- */
