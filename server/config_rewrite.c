@@ -74,9 +74,13 @@ static void put_words(FILE *out, const char *text)
     }
 }
 
-/* "64mb" where a size is a whole number of a unit. */
+/* "64mb" where a size is a whole number of a unit; a negative one is a percentage. */
 static void put_size(FILE *out, int64_t bytes)
 {
+    if (bytes < 0) {
+        fprintf(out, "%lld%%", -(long long)bytes);
+        return;
+    }
     static const char *const units[] = {"", "kb", "mb", "gb"};
     size_t unit = 0;
     for (; bytes && bytes % 1024 == 0 && unit < 3; unit++)
