@@ -11,10 +11,6 @@
 #include "process.h"
 #include "server.h"
 
-/* Steps that wait for the server to learn something; a session leaves them out.  To turn one on,
- * take its name away. */
-#define STEPS_TO_COME ""
-
 /* All steps of DESIGN.md: a session that says nothing of one of them has failed. */
 static const char *const steps[] = {
     "connect_tcp",  "connect_unix",   "connect_url", "password",    "resp3", "introduce",
@@ -59,7 +55,6 @@ static void start_session(struct session *session, const struct harness *harness
     set_address(session, 'A', servers[0]);
     set_address(session, 'B', servers[1]);
     set(session, text_format("SESSION_PASSWORD=" PASSWORD));
-    set(session, text_format("SESSION_OMIT=" STEPS_TO_COME));
     set(session, text_format("SESSION_DIR=%s", harness->dir));
     set(session, text_format("SESSION_PIPED=%u", harness_scaled(100000)));
     set(session, text_format("HOME=%s", harness->dir)); /* no settings or history of the user's */

@@ -411,12 +411,11 @@ my @steps = (
     [reconnect      => \&reconnect],
     [flush          => \&flush],
 );
-my %omitted = map { $_ => 1 } split ' ', $ENV{SESSION_OMIT};
-my %count   = (passed => 0, failed => 0, skipped => 0);
+my %count = (passed => 0, failed => 0, skipped => 0);
 $| = 1;
 for my $step (@steps) {
     my ($name, $code) = @$step;
-    my $done  = eval { die "skip left out\n" if $omitted{$name}; $code->(); 1 };
+    my $done  = eval { $code->(); 1 };
     my $error = $@;
     if ($done) {
         $count{passed}++;

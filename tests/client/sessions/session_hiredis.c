@@ -486,24 +486,12 @@ static const struct step {
     {"flush", step_flush},
 };
 
-static bool is_omitted(const char *name)
-{
-    char *list = text_format(" %s ", setting("SESSION_OMIT"));
-    char *word = text_format(" %s ", name);
-    bool found = strstr(list, word);
-    free(list);
-    free(word);
-    return found;
-}
-
 /* 0 if the step passed. */
 static int run_step(const struct step *step, struct clients *clients)
 {
     int end = setjmp(step_end);
     if (end)
         return end;
-    if (is_omitted(step->name))
-        session_skip("left out");
     step->run(clients);
     return 0;
 }
