@@ -155,7 +155,7 @@ static void run_memory_doctor(struct request *request)
     const uint64_t mib = 1 << 20;
     struct memory_figures memory = memory_figures(request->server);
     const char *text = fine;
-    if (memory.allocated < 5 * mib)
+    if (memory.used < 5 * mib)
         text = small;
     else if (memory.resident > memory.allocated + 10 * mib &&
              ratio(memory.resident, memory.allocated) > 1.4)

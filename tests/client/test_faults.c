@@ -232,11 +232,11 @@ static void exchange_cannot_be_taken_back(struct harness *harness)
     commits_begin(harness, &commits);
     commits_prepare(&commits, &kinds[0]);
     char *spare = spare_path(harness);
-    tracer_attach(harness, &tracer, commits.server,
-                  &(struct tracer_options){.calls = "fsync,fdatasync,renameat2",
-                                           .inject = {"fsync,fdatasync:error=EIO:when=1",
-                                                      "renameat2:error=EROFS:when=2"},
-                                           .paths = {harness->data, harness->db}});
+    tracer_attach(
+        harness, &tracer, commits.server,
+        &(struct tracer_options){.calls = "fsync,rename",
+                                 .inject = {"fsync:error=EIO:when=1", "rename:error=EROFS:when=1"},
+                                 .paths = {harness->data, spare}});
     redisContext *client = client_connect(commits.server);
     faults_refused(client, "SET k new", "cannot sync the directory");
     redisFree(client);
