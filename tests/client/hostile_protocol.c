@@ -260,7 +260,7 @@ void hostile_garbage(struct harness *harness)
 {
     static const char *const pieces[] = {
         "*1\r\n$4\r\nPING\r\n",
-        "*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n",
+        "*2\r\n$4\r\nECHO\r\n$5\r\nhowdy\r\n", /* HELLO would tell the client's number */
         "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n",
         "*2\r\n$4\r\nINCR\r\n$1\r\na\r\n",
         "*2\r\n$3\r\nGET\r\n$1\r\na\r\n",
