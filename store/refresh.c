@@ -287,8 +287,8 @@ static int open_data_file(const struct anystore *store)
     return disk->open(disk, store->path, O_RDONLY | O_NONBLOCK, 0);
 }
 
-/* Opens the file that the path names, and notes its size at a moment when the path did: what is added
- * to a copy later, as the spare, is not committed yet. */
+/* Opens the file that the path names, and notes its length at a moment when the path did.  What is written to
+ * it later, when it is the spare, may be within that, into its room: see read_to_mark. */
 static enum anystore_status open_named(struct anystore *store, struct news *news, bool first,
                                        struct anystore_error *error)
 {
