@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "anystore.h"
-#include "disk.h"
-#include "store_internal.h"
+#include "store/commit/state.h"
+#include "store/medium/disk.h"
 
 /* Before the clock counts: the first commit makes the second copy. */
 #define WARM_UP 3

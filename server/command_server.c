@@ -6,8 +6,8 @@
 
 #include "config.h"
 #include "connection.h"
-#include "info.h"
 #include "databases.h"
+#include "info.h"
 #include "log.h"
 #include "needs.h"
 #include "pubsub.h"

@@ -12,12 +12,12 @@
 #include "admit.h"
 #include "client.h"
 #include "client_memory.h"
+#include "clock.h"
 #include "config.h"
 #include "log.h"
 #include "pubsub.h"
 #include "request.h"
 #include "server.h"
-#include "clock.h"
 #include "turn.h"
 
 /* Replies that wait to be sent, beyond which no further request of the same client is run: a client

@@ -13,8 +13,8 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#include "error.h"
-#include "store_internal.h"
+#include "store/commit/state.h"
+#include "store/error.h"
 
 /* 32 bytes are 44 characters of base64. */
 #define KEY_TEXT ((ANYSTORE_KEY_BYTES + 2) / 3 * 4)

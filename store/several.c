@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
-#include "store_internal.h"
-#include "txn.h"
+#include "store/commit/state.h"
+#include "store/error.h"
+#include "store/map/txn.h"
 
 /* ---- The lock of the family --------------------------------------------------------------- */
 

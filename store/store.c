@@ -11,9 +11,9 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
-#include "error.h"
-#include "store_internal.h"
-#include "txn.h"
+#include "store/commit/state.h"
+#include "store/error.h"
+#include "store/map/txn.h"
 
 void store_log(struct anystore *store, enum anystore_log_level level, const char *format, ...)
 {

@@ -39,8 +39,8 @@
 
 #include "memory_disk.h"
 #include "seal.h"
-#include "store_internal.h"
-#include "txn.h"
+#include "store/commit/state.h"
+#include "store/map/txn.h"
 
 /* A name in the root directory, as that is there on every machine; the file is in memory. */
 #define PATH "/anystore-fuzz"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the limits: what is just below, at and above each of them, in whatever pieces it comes;
  * that an announcement alone is never believed, and that what is allowed at most works. */
-#include "resp/parser.h"
 #include "resp/buffer.h"
+#include "resp/parser.h"
 
 #include "transcript.h"
 

@@ -3,7 +3,7 @@
 #ifndef HOOK_DISK_H
 #define HOOK_DISK_H
 
-#include "disk.h"
+#include "store/medium/disk.h"
 
 enum hook_call {
     HOOK_OPEN,

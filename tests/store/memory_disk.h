@@ -8,7 +8,7 @@
 #ifndef MEMORY_DISK_H
 #define MEMORY_DISK_H
 
-#include "disk.h"
+#include "store/medium/disk.h"
 
 struct memory_disk;
 

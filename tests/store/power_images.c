@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "fibers.h"
-#include "store_internal.h"
+#include "store/commit/state.h"
 #include "support.h"
 
 struct anystore *power_open(const struct disk *disk, enum anystore_fsync fsync,

@@ -4,7 +4,7 @@
 #ifndef SEAL_H
 #define SEAL_H
 
-#include "format.h"
+#include "store/format/format.h"
 
 struct seal {
     uint8_t *data; /* the file */

@@ -22,7 +22,7 @@
 #include "hook_disk.h"
 #include "memory_cut.h"
 #include "memory_disk.h"
-#include "store_internal.h"
+#include "store/commit/state.h"
 #include "support.h"
 
 /* A name in the root directory, as that is there on every machine; the file is in memory. */

@@ -13,9 +13,9 @@
 #include <cmocka.h>
 
 #include "anystore.h"
-#include "store_internal.h"
+#include "store/commit/state.h"
+#include "store/map/txn.h"
 #include "support.h"
-#include "txn.h"
 
 #define KEYS 64
 

@@ -9,9 +9,9 @@
 #include <cmocka.h>
 
 #include "hook_disk.h"
-#include "store_internal.h"
+#include "store/commit/state.h"
+#include "store/map/txn.h"
 #include "support.h"
-#include "txn.h"
 
 #define FAR_MS 3600000
 

@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "bytes.h"
-#include "record.h"
 #include "seal.h"
+#include "store/format/bytes.h"
+#include "store/map/record.h"
 #include "support.h"
 
 static char *directory;

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "gather.h"
+#include "store/commit/gather.h"
 
 static void test_nobody_is_expected(void **state)
 {

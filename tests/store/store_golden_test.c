@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "store_internal.h"
+#include "store/commit/state.h"
 #include "support.h"
 
 #define EXPIRY INT64_C(4102444800000) /* 2100-01-01 */

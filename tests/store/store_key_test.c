@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "store_internal.h"
+#include "store/commit/state.h"
 #include "support.h"
 
 /* The bytes 0 .. 31. */

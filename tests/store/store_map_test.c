@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the map: it holds what a naive list would, whatever is done to it and however it grows
  * and shrinks meanwhile. */
-#include "map.h"
+#include "store/map/map.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -17,7 +17,7 @@
 
 #include "hook_disk.h"
 #include "seal.h"
-#include "store_internal.h"
+#include "store/commit/state.h"
 #include "support.h"
 
 static char *directory, *path, *kept, *other_path;

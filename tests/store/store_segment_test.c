@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the cutting of commits into sealed segments: every length comes back, a base's end is
  * found without reading it, and what fails stays failed. */
-#include "segment.h"
+#include "store/format/segment.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 
 #include "hook_disk.h"
 #include "memory_disk.h"
-#include "record.h"
+#include "store/map/record.h"
 #include "support.h"
 
 #define PATH "/data"

@@ -17,7 +17,7 @@
 #include "hook_disk.h"
 #include "memory_cut.h"
 #include "memory_disk.h"
-#include "store_internal.h"
+#include "store/commit/state.h"
 #include "support.h"
 
 #define COUNT 3

@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "hook_disk.h"
-#include "store_internal.h"
+#include "store/commit/state.h"
 #include "support.h"
 
 static char *directory;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the hash of the map: it is SipHash, in the strength of the paper and in ours. */
-#include "siphash.h"
+#include "store/map/siphash.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
-#include "bytes.h"
+#include "store/format/bytes.h"
 #include "support.h"
 
 /* Key 00 01 .. 0f. */

@@ -2,7 +2,7 @@
 /* Protects transactions: what one reads is what it and those before it wrote, an abort takes all of
  * it back, and a process that reads the records of a commit ends up with the same keys as the one
  * that made it, even if its clock is ahead and it has taken expired keys out already. */
-#include "txn.h"
+#include "store/map/txn.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "memory_disk.h"
-#include "segment.h"
+#include "store/format/segment.h"
 #include "support.h"
 
 /* ---- The model: one slot per possible key ------------------------------------------------- */

@@ -15,7 +15,7 @@
 
 #include "anystore.h"
 #include "hook_disk.h"
-#include "store_internal.h"
+#include "store/commit/state.h"
 #include "support.h"
 
 static char *directory;

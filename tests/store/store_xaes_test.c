@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the seal: it is XAES-256-GCM as C2SP specifies it, and nothing that was changed opens. */
-#include "xaes.h"
+#include "store/format/xaes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/* The steps of writing a base beside running commits. */
+#include "store/commit/base_job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+#include "store/commit/state.h"
+#include "store/error.h"
+
+/* After so many bytes the files are synced: who commits meanwhile may have to wait for the disk to take
+ * what was written before. */
+#define SETTLE_BYTES ((uint64_t)256 << 10)
+
+/* So much of a file is given back at once, and then others may use the disk for a moment. */
+#define GIVE_BACK_BYTES   ((off_t)1 << 20)
+#define GIVE_BACK_WAIT_NS 1000000
+
+/* So many bytes of commits may be left for finish, which others wait for.  If commits are faster than
+ * this thread there are more: then they have to wait. */
+#define LEFT_BYTES ((uint64_t)64 << 10)
+
+static void fail(struct base_job *job, enum anystore_status status)
+{
+    if (job->status == ANYSTORE_OK)
+        job->status = status;
+}
+
+static bool goes_on(const struct base_job *job)
+{
+    return job->status == ANYSTORE_OK && !job->outdated && !atomic_load(&job->stop);
+}
+
+/* ---- Begin -------------------------------------------------------------------------------- */
+
+/* Takes the claim; -1 if that is not possible: with EAGAIN, another process has it. */
+static int take_claim(struct anystore *store)
+{
+    const struct disk *disk = store->disk;
+    int fd = disk->open(disk, store->lock_path, O_RDWR, 0);
+    /* Where there are no such locks, the names are looked at all the same before they are used. */
+    if (fd >= 0 && disk->claim(disk, fd, LOCKFILE_BASE) != 0 &&
+        (errno == EAGAIN || errno == EACCES)) {
+        disk->close(disk, fd);
+        errno = EAGAIN;
+        return -1;
+    }
+    return fd;
+}
+
+void base_remove_leftovers(struct anystore *store)
+{
+    int claim = take_claim(store);
+    if (claim < 0)
+        return; /* they are in use; or the next base removes them */
+    store->disk->unlink(store->disk, store->base_path);
+    store->disk->unlink(store->disk, store->copy_path);
+    store->disk->close(store->disk, claim);
+}
+
+/* The second copy, which becomes the spare.  Without one the next commit makes a copy itself. */
+static void make_copy(struct anystore *store, struct base_job *job)
+{
+    const struct disk *disk = store->disk;
+    if (!store->has_exchange)
+        return;
+    job->copy_fd = commit_new_file(store, store->copy_path, NULL);
+    job->clones = job->copy_fd >= 0 && disk->clone(disk, job->copy_fd, job->fd) == 0;
+}
+
+static void drop_copy(struct anystore *store, struct base_job *job)
+{
+    if (job->copy_fd >= 0)
+        commit_drop_file(store, job->copy_fd, store->copy_path);
+    job->copy_fd = -1;
+}
+
+static enum anystore_status make_files(struct anystore *store, struct base_job *job)
+{
+    const struct disk *disk = store->disk;
+    job->fd = commit_new_file(store, store->base_path, &job->error);
+    if (job->fd < 0)
+        return job->error.status;
+    if (disk->fstat(disk, job->fd, &job->file) != 0)
+        return error_system(&job->error, "cannot examine %s", store->base_path);
+    struct chain chain;
+    enum anystore_status status = base_start_file(
+        store, job->fd, store->base_path, store->chain.header.store_id, &chain, &job->error);
+    if (status == ANYSTORE_OK) {
+        segment_writer_begin(&job->writer, disk, job->fd, store->base_path, &chain, FORMAT_BASE,
+                             &job->error);
+        job->writing = true;
+        status = job->writer.status;
+        chain_wipe(&chain);
+    }
+    if (status == ANYSTORE_OK)
+        make_copy(store, job);
+    return status;
+}
+
+bool base_job_begin(struct anystore *store, struct base_job *job)
+{
+    job->fd = job->copy_fd = job->old_fd = -1;
+    job->clones = job->writing = job->installed = job->outdated = false;
+    job->settled = 0;
+    job->status = error_ok(&job->error);
+    job->read = store->chain;
+    job->claim = take_claim(store);
+    if (job->claim < 0) {
+        if (errno == EAGAIN)
+            return false;
+        job->status = error_system(&job->error, "cannot open the lock file %s", store->lock_path);
+        return true;
+    }
+    job->status = make_files(store, job);
+    return true;
+}
+
+/* ---- Write -------------------------------------------------------------------------------- */
+
+static bool sync_file(const struct anystore *store, int fd)
+{
+    return store->fsync != ANYSTORE_FSYNC_ALWAYS || store->disk->fsync(store->disk, fd) == 0;
+}
+
+/* Syncs what has been written and brings the copy up to it. */
+static void settle(struct anystore *store, struct base_job *job)
+{
+    const struct disk *disk = store->disk;
+    uint64_t end = job->writer.chain.end;
+    if (job->settled == end || !goes_on(job))
+        return;
+    if (!sync_file(store, job->fd)) {
+        fail(job, error_system(&job->error, "cannot sync %s", store->base_path));
+        return;
+    }
+    if (job->copy_fd >= 0 && !job->clones &&
+        !(disk_append(disk, job->fd, job->copy_fd, (off_t)job->settled, (off_t)end) &&
+          sync_file(store, job->copy_fd)))
+        drop_copy(store, job);
+    job->settled = end;
+}
+
+static bool on_step(struct anystore *store, struct base_job *job)
+{
+    fail(job, job->writer.status);
+    if (job->writer.chain.end - job->settled >= SETTLE_BYTES)
+        settle(store, job);
+    return goes_on(job);
+}
+
+/* Writes the commits between what the base has and the position `to` in the data file, from fd. */
+static void copy_commits(struct anystore *store, struct base_job *job, int fd,
+                         const struct chain *to)
+{
+    struct segment_reader reader;
+    enum anystore_status status = segment_reader_begin(&reader, store->disk, fd, store->path,
+                                                       to->end, &job->read, &job->error);
+    bool more = status == ANYSTORE_OK;
+    while (more) {
+        status = segment_reader_next_commit(&reader, &more);
+        if (status == ANYSTORE_OK && more)
+            status = segment_copy(&job->writer, &reader);
+        more = more && status == ANYSTORE_OK && on_step(store, job);
+    }
+    job->read = reader.chain;
+    segment_reader_free(&reader);
+    fail(job, status);
+    fail(job, job->writer.status);
+}
+
+/* Whether the file is one of the two copies that the base is made from. */
+static bool is_source(const struct anystore *store, const struct base_job *job, int fd)
+{
+    uint8_t own[FORMAT_HEADER_BYTES], other[FORMAT_HEADER_BYTES];
+    format_header_encode(own, &job->read.header);
+    return disk_read_exact(store->disk, fd, other, sizeof other, 0) &&
+           memcmp(own, other, sizeof own) == 0;
+}
+
+/* Writes the commits that have been published meanwhile; returns the bytes that were new. */
+static uint64_t catch_up(struct anystore *store, struct base_job *job)
+{
+    const struct disk *disk = store->disk;
+    pthread_mutex_lock(&store->refresh_mutex);
+    struct chain now = store->chain;
+    pthread_mutex_unlock(&store->refresh_mutex);
+    uint64_t size = now.end - job->read.end;
+    job->outdated = !chain_same_file(&now, &job->read.header);
+    if (!job->outdated && size > 0) {
+        int fd = disk->open(disk, store->path, O_RDONLY | O_NONBLOCK, 0);
+        if (fd < 0)
+            fail(job, error_system(&job->error, "cannot open %s", store->path));
+        else if (!is_source(store, job, fd))
+            job->outdated = true;
+        else
+            copy_commits(store, job, fd, &now);
+        if (fd >= 0)
+            disk->close(disk, fd);
+    }
+    chain_wipe(&now);
+    return size;
+}
+
+static void clone_copy(struct anystore *store, struct base_job *job)
+{
+    if (!goes_on(job) || job->copy_fd < 0 || !job->clones)
+        return;
+    if (store->disk->clone(store->disk, job->copy_fd, job->fd) != 0 ||
+        !sync_file(store, job->copy_fd))
+        drop_copy(store, job);
+}
+
+void base_job_write(struct anystore *store, struct base_job *job)
+{
+    unsigned slot = view_lock_shared(&store->view_lock);
+    uint64_t count = store->map.count;
+    view_unlock_shared(&store->view_lock, slot);
+    record_write_count(&job->writer, count);
+    base_walk(store, job, on_step);
+    uint64_t before, now = UINT64_MAX;
+    do {
+        before = now;
+        now = goes_on(job) ? catch_up(store, job) : 0;
+    } while (now >= LEFT_BYTES && now < before);
+    settle(store, job);
+    clone_copy(store, job);
+}
+
+/* ---- Finish ------------------------------------------------------------------------------- */
+
+/* Whether the name still is that of the file that was made: somebody may have removed it. */
+static bool has_name(const struct anystore *store, const struct base_job *job)
+{
+    struct stat st;
+    return store->disk->stat(store->disk, store->base_path, &st) == 0 &&
+           st.st_dev == job->file.st_dev && st.st_ino == job->file.st_ino;
+}
+
+/* Makes the copy the spare; what was the spare is removed with the rest. */
+static void place_copy(struct anystore *store, struct base_job *job)
+{
+    const struct disk *disk = store->disk;
+    if (job->copy_fd < 0)
+        return;
+    if (disk->exchange(disk, store->copy_path, store->spare_path) != 0)
+        disk->rename(disk, store->copy_path, store->spare_path);
+    atomic_fetch_add(&store->counters.bytes_copied, job->settled);
+}
+
+void base_job_finish(struct anystore *store, struct base_job *job)
+{
+    if (job->status != ANYSTORE_OK)
+        return;
+    job->outdated = job->outdated || !chain_same_file(&store->chain, &job->read.header);
+    if (job->outdated)
+        return;
+    copy_commits(store, job, store->fd, &store->chain);
+    memcpy(job->writer.chain.origin, job->read.tag, XAES_TAG_BYTES);
+    if (job->status == ANYSTORE_OK)
+        fail(job,
+             segment_writer_finish(&job->writer, store->chain.generation, store->chain.time_ms));
+    job->outdated = !has_name(store, job);
+    if (job->status == ANYSTORE_OK && !job->outdated) {
+        commit_complete_spare(store);
+        fail(job, commit_install(store, job->fd, store->base_path, &job->error));
+    }
+    if (job->status != ANYSTORE_OK || job->outdated)
+        return;
+    job->installed = true;
+    job->old_fd = base_adopt(store, job->fd, &job->file, &job->writer.chain);
+    place_copy(store, job);
+}
+
+/* ---- Clean -------------------------------------------------------------------------------- */
+
+void base_job_close(struct anystore *store, int fd)
+{
+    static const struct timespec moment = {.tv_nsec = GIVE_BACK_WAIT_NS};
+    const struct disk *disk = store->disk;
+    struct stat st;
+    if (fd < 0)
+        return;
+    if (disk->fstat(disk, fd, &st) == 0 && st.st_nlink == 0 && st.st_size > GIVE_BACK_BYTES &&
+        disk->alone(disk, fd) == 0) {
+        for (off_t size = st.st_size - GIVE_BACK_BYTES; size > 0; size -= GIVE_BACK_BYTES) {
+            if (atomic_load(&store->base.stop) || disk->ftruncate(disk, fd, size) != 0)
+                break;
+            nanosleep(&moment, NULL);
+        }
+    }
+    disk->close(disk, fd);
+}
+
+/* What was the spare when the base took its place, which has the copy's name. */
+static int open_old_spare(struct anystore *store, const struct base_job *job)
+{
+    const struct disk *disk = store->disk;
+    return job->installed && job->copy_fd >= 0
+               ? disk->open(disk, store->copy_path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0)
+               : -1;
+}
+
+void base_job_clean(struct anystore *store, struct base_job *job)
+{
+    const struct disk *disk = store->disk;
+    int old_spare = open_old_spare(store, job);
+    if (job->writing)
+        segment_writer_free(&job->writer);
+    chain_wipe(&job->read);
+    if (job->fd >= 0 && (job->installed || has_name(store, job)))
+        disk->unlink(disk, store->base_path); /* the old data file, if the names were exchanged */
+    if (job->fd >= 0 && !job->installed)
+        disk->close(disk, job->fd);
+    drop_copy(store, job); /* what was the spare has this name, or the copy itself */
+    if (job->claim >= 0)
+        disk->close(disk, job->claim);
+    base_job_close(store, job->old_fd);
+    base_job_close(store, old_spare);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* The base thread, and how it and the commit thread take turns (base_job.h). */
+#include <sys/resource.h>
+
+#include "store/commit/state.h"
+#include "store/error.h"
+
+static enum base_phase phase_of(struct anystore *store)
+{
+    pthread_mutex_lock(&store->queue_mutex);
+    enum base_phase phase = store->base.phase;
+    pthread_mutex_unlock(&store->queue_mutex);
+    return phase;
+}
+
+/* Ends a turn. */
+static void set_phase(struct anystore *store, enum base_phase phase)
+{
+    pthread_mutex_lock(&store->queue_mutex);
+    store->base.phase = phase;
+    pthread_cond_signal(&store->queue_changed);
+    pthread_cond_signal(&store->base_changed);
+    pthread_mutex_unlock(&store->queue_mutex);
+}
+
+/* ---- The base thread ---------------------------------------------------------------------- */
+
+void base_close_file(struct anystore *store, int fd)
+{
+    if (fd < 0)
+        return;
+    pthread_mutex_lock(&store->queue_mutex);
+    bool later = store->base_thread_started &&
+                 store->unused_count < sizeof store->unused_fds / sizeof *store->unused_fds;
+    if (later) {
+        store->unused_fds[store->unused_count++] = fd;
+        pthread_cond_signal(&store->base_changed);
+    }
+    pthread_mutex_unlock(&store->queue_mutex);
+    if (!later)
+        store->disk->close(store->disk, fd);
+}
+
+/* queue_mutex is held, but not while a file is closed. */
+static void close_unused(struct anystore *store)
+{
+    while (store->unused_count > 0) {
+        int fd = store->unused_fds[--store->unused_count];
+        pthread_mutex_unlock(&store->queue_mutex);
+        base_job_close(store, fd);
+        pthread_mutex_lock(&store->queue_mutex);
+    }
+}
+
+/* Waits for its turn; BASE_IDLE: there will be none. */
+static enum base_phase wait_for_turn(struct anystore *store)
+{
+    struct base_job *job = &store->base;
+    pthread_mutex_lock(&store->queue_mutex);
+    close_unused(store);
+    while (job->phase != BASE_WRITING && job->phase != BASE_CLEANUP && !atomic_load(&job->stop)) {
+        pthread_cond_wait(&store->base_changed, &store->queue_mutex);
+        close_unused(store);
+    }
+    enum base_phase phase = atomic_load(&job->stop) ? BASE_IDLE : job->phase;
+    pthread_mutex_unlock(&store->queue_mutex);
+    return phase;
+}
+
+/* The thread's own priority, in nice's terms (on Linux each thread has one): where there are more threads
+ * than cores, commits and clients come first.  Not the lowest: it must get on faster than the file grows. */
+#define NICE 10
+
+static void *base_thread(void *arg)
+{
+    struct anystore *store = arg;
+    struct base_job *job = &store->base;
+    setpriority(PRIO_PROCESS, 0, NICE); /* should that fail it is only less polite */
+    for (;;) {
+        switch (wait_for_turn(store)) {
+        case BASE_WRITING:
+            base_job_write(store, job);
+            set_phase(store, BASE_READY);
+            break;
+        case BASE_CLEANUP:
+            base_job_clean(store, job);
+            set_phase(store, BASE_CLEANED);
+            break;
+        case BASE_IDLE:
+        case BASE_READY:
+        case BASE_CLEANED:
+            return NULL;
+        }
+    }
+}
+
+bool base_thread_start(struct anystore *store)
+{
+    pthread_mutex_lock(&store->queue_mutex);
+    bool started = pthread_create(&store->base_thread, NULL, base_thread, store) == 0;
+    store->base_thread_started = started;
+    pthread_mutex_unlock(&store->queue_mutex);
+    return started;
+}
+
+void base_thread_end(struct anystore *store)
+{
+    struct base_job *job = &store->base;
+    if (!store->base_thread_started)
+        return;
+    pthread_mutex_lock(&store->queue_mutex);
+    atomic_store(&job->stop, true);
+    pthread_cond_signal(&store->base_changed);
+    pthread_mutex_unlock(&store->queue_mutex);
+    pthread_join(store->base_thread, NULL);
+    if (job->phase != BASE_IDLE && job->phase != BASE_CLEANED)
+        base_job_clean(store, job); /* nobody waits for it: the next one who opens writes his own */
+}
+
+/* ---- The commit thread's turns ------------------------------------------------------------ */
+
+bool base_wants_turn(const struct anystore *store)
+{
+    return store->base.phase == BASE_READY || store->base.phase == BASE_CLEANED;
+}
+
+/* Whether somebody waits for a base. */
+bool base_is_owed(const struct anystore *store)
+{
+    return store->rewrites || store->base.requests;
+}
+
+static void append(struct anystore_request **list, struct anystore_request *requests)
+{
+    while (*list)
+        list = &(*list)->next;
+    *list = requests;
+}
+
+void base_ask(struct anystore *store, struct anystore_request *requests)
+{
+    append(&store->rewrites, requests);
+}
+
+/* It is in place, or failed, and nothing of it is left over. */
+static void end_job(struct anystore *store)
+{
+    struct base_job *job = &store->base;
+    struct anystore_request *requests = job->requests;
+    job->requests = NULL;
+    if (job->outdated && job->status == ANYSTORE_OK) {
+        append(&requests, store->rewrites);
+        store->rewrites = requests;
+    } else {
+        if (job->status != ANYSTORE_OK)
+            store_log(store, ANYSTORE_LOG_WARNING, "no new base: %s", job->error.text);
+        commit_tell(requests, true, &job->error);
+    }
+    set_phase(store, BASE_IDLE);
+}
+
+static void finish_job(struct anystore *store)
+{
+    struct base_job *job = &store->base;
+    struct anystore_error error;
+    if (job->status == ANYSTORE_OK) {
+        job->status = commit_lock(store, &error);
+        if (job->status == ANYSTORE_OK) {
+            base_job_finish(store, job);
+            commit_unlock(store);
+        } else {
+            job->error = error;
+        }
+    }
+    /* Tried again when as much as now has been added, not at every commit. */
+    if (job->status != ANYSTORE_OK) {
+        uint64_t size = atomic_load(&store->counters.file_size);
+        store->base_retry_at = size + size / 2;
+    }
+    set_phase(store, BASE_CLEANUP);
+}
+
+static void begin_job(struct anystore *store)
+{
+    struct base_job *job = &store->base;
+    struct anystore_error error;
+    if (commit_lock(store, &error) != ANYSTORE_OK) {
+        struct anystore_request *requests = store->rewrites;
+        store->rewrites = NULL;
+        commit_tell(requests, true, &error); /* without any: the next commit says why */
+        return;
+    }
+    /* Another process may have written one meanwhile. */
+    bool begun = (store->rewrites || base_due(store)) && base_job_begin(store, job);
+    commit_unlock(store);
+    if (!begun)
+        return;
+    job->requests = store->rewrites;
+    store->rewrites = NULL;
+    set_phase(store, job->status == ANYSTORE_OK ? BASE_WRITING : BASE_READY);
+}
+
+void base_round(struct anystore *store, bool due)
+{
+    enum base_phase phase = phase_of(store);
+    if (phase == BASE_CLEANED) {
+        end_job(store);
+        phase = BASE_IDLE;
+    }
+    if (phase == BASE_READY)
+        finish_job(store);
+    else if (phase == BASE_IDLE && (due || store->rewrites))
+        begin_job(store);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the store share: the open store and the steps of a commit.
+ *
+ * Lock order: the file lock (other processes), then refresh_mutex, then view_lock; queue_mutex is
+ * taken last and alone. */
+#ifndef STORE_COMMIT_STATE_H
+#define STORE_COMMIT_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/commit/base_job.h"
+#include "store/commit/gather.h"
+#include "store/format/chain.h"
+#include "store/map/map.h"
+#include "store/map/pending.h"
+#include "store/map/view_lock.h"
+#include "store/map/watch.h"
+#include "store/medium/lockfile.h"
+
+/* One of the two copies of the data file, open; fd -1: none. */
+struct copy {
+    int fd;
+    struct stat file; /* of fd: st_dev, st_ino and st_size, as it was loaded or written */
+    uint64_t agreed;  /* so far it has the same bytes as the data file */
+    uint8_t tag[XAES_TAG_BYTES]; /* of a spare: of the segment that ends there */
+    /* While a commit uses it. */
+    uint64_t size; /* its length, with room */
+    bool clean;    /* behind what agreed there was only room */
+};
+
+struct anystore_key {
+    uint8_t bytes[ANYSTORE_KEY_BYTES];
+};
+
+/* Counters that any thread adds to; see struct anystore_stats. */
+struct store_counters {
+    atomic_uint_fast64_t commits, updates, committed, failed_commits, catch_ups, catch_up_bytes,
+        reloads, bases_written, bytes_written, bytes_copied, last_commit_us, last_batch,
+        largest_batch, expired;
+    /* What the published map and the file are now; written where those change. */
+    atomic_uint_fast64_t keys, expiring, data_bytes, memory, file_size, base_size;
+    atomic_int_fast64_t last_commit_ms;
+    _Atomic(const char *) copy_method;
+};
+
+struct anystore {
+    /* Constant after open. */
+    char *path; /* NULL: no file */
+    char *lock_path;
+    char *spare_path; /* the other copy */
+    char *temp_path;  /* a new base that is written under the file lock */
+    char *base_path;  /* one that is written beside commits; for who holds the claim */
+    char *copy_path;  /* the second copy of that */
+    struct anystore_key key;
+    enum anystore_fsync fsync;
+    void (*on_log)(enum anystore_log_level level, const char *text, void *arg);
+    void *log_arg;
+    void (*on_expired)(const void *key, size_t key_size, void *arg);
+    bool (*wants_expired)(void *arg);
+    void *expired_arg;
+    _Atomic uint64_t own_number; /* see anystore_shared_number; without a file */
+    const struct disk *disk;
+    uint8_t id[FORMAT_ID_BYTES]; /* the store id of the file */
+    uint64_t mark_mask;
+    struct anystore *family;       /* the store that all siblings name, or itself */
+    pthread_mutex_t several_mutex; /* of `family`: one thread uses several at a time */
+
+    struct view_lock view_lock;
+    struct map map; /* published; guard: view_lock */
+    struct watch_table watches;
+
+    /* What of the file is in the map; guard: refresh_mutex.  While the commit thread holds the file
+     * lock nobody else changes it (commit_in_progress). */
+    pthread_mutex_t refresh_mutex;
+    struct chain chain;
+    int fd;           /* the file that was loaded, kept open so that its inode is not reused */
+    struct stat file; /* of fd: st_dev, st_ino and st_size, as it was loaded or written */
+    /* What was fd before, of the same file id: it has the spare's name, if nobody else wrote since. */
+    struct copy spare;
+    bool commit_in_progress;
+    size_t expire_cursor;
+
+    /* chain.generation, for readers without the mutex.  Stored under view_lock. */
+    _Atomic uint64_t loaded;
+
+    struct lockfile lockfile; /* acquired by the commit thread, and during open */
+
+    pthread_t thread;
+    bool thread_started;
+    pthread_mutex_t queue_mutex;
+    pthread_cond_t queue_changed;
+    struct anystore_request *queue_head, **queue_tail; /* guard: queue_mutex */
+    size_t queue_count;                                /* guard: queue_mutex */
+    size_t
+        queue_wanted; /* guard: queue_mutex; wake the commit thread at this count; 0: at the first */
+    bool closing;     /* guard: queue_mutex */
+    bool heal;        /* guard: queue_mutex; see refresh.c */
+
+    pthread_t base_thread;
+    bool base_thread_started;    /* guard: queue_mutex */
+    pthread_cond_t base_changed; /* with queue_mutex */
+    int unused_fds[4];           /* for the base thread to close; guard: queue_mutex */
+    size_t unused_count;         /* guard: queue_mutex */
+    struct base_job base;
+    struct anystore_request *rewrites; /* commit thread: who waits for a base that has not begun */
+
+    bool has_exchange;      /* commit thread: the file system can exchange two names */
+    uint64_t round;         /* commit thread: number of rounds so far */
+    struct gather gather;   /* commit thread */
+    uint64_t base_retry_at; /* commit thread: file size below which no new base is tried */
+    struct store_counters counters;
+};
+
+/* anystore_open with another table of disk calls, for tests. */
+struct anystore *store_open_on_disk(const struct anystore_options *options, const struct disk *disk,
+                                    struct anystore_error *error);
+
+/* Sets id and derives mark_mask and the seed of the still empty map, which depend on the store's id: the first
+ * thing after that is known. */
+enum anystore_status store_learn_secrets(struct anystore *store, const struct format_header *header,
+                                         struct anystore_error *error);
+
+void store_log(struct anystore *store, enum anystore_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Notes what anystore_stats tells of the map, for the thread that changed it, and of the file. */
+static inline void store_note_map(struct anystore *store)
+{
+    struct store_counters *counters = &store->counters;
+    atomic_store_explicit(&counters->keys, store->map.count, memory_order_relaxed);
+    atomic_store_explicit(&counters->expiring, store->map.expiring, memory_order_relaxed);
+    atomic_store_explicit(&counters->data_bytes, store->map.bytes, memory_order_relaxed);
+    atomic_store_explicit(&counters->memory, map_memory(&store->map), memory_order_relaxed);
+}
+
+static inline void store_note_file(struct anystore *store)
+{
+    struct store_counters *counters = &store->counters;
+    atomic_store_explicit(&counters->file_size, store->chain.end, memory_order_relaxed);
+    atomic_store_explicit(&counters->base_size, store->chain.base_end, memory_order_relaxed);
+    atomic_store_explicit(&counters->last_commit_ms, store->chain.time_ms, memory_order_relaxed);
+}
+
+static inline uint64_t store_mark(struct anystore *store)
+{
+    return lockfile_mark(&store->lockfile) - store->mark_mask;
+}
+
+static inline void store_set_mark(struct anystore *store, uint64_t generation)
+{
+    lockfile_set_mark(&store->lockfile, generation + store->mark_mask);
+}
+
+/* refresh.c ---------------------------------------------------------------------------------- */
+
+/* Brings the map to the mark, if that is ahead: what a reader does first.  Any thread. */
+enum anystore_status refresh_to_mark(struct anystore *store, struct anystore_error *error);
+
+/* With the file lock held: brings the map to the end of the file, and makes sure that what it shows
+ * then is durable.  Afterwards commit_in_progress is set. */
+enum anystore_status refresh_locked(struct anystore *store, struct anystore_error *error);
+
+/* The first load, with the file lock held; no other thread knows the store yet. */
+enum anystore_status refresh_first(struct anystore *store, struct anystore_error *error);
+
+/* commit.c ----------------------------------------------------------------------------------- */
+
+void *commit_thread(void *store);
+
+/* Submits an update and waits for its end. */
+enum anystore_status store_submit_and_wait(struct anystore *store,
+                                           const struct anystore_request *update,
+                                           struct anystore_error *error);
+/* Takes the file lock and brings the map up to date; without success nothing is held. */
+enum anystore_status commit_lock(struct anystore *store, struct anystore_error *error);
+void commit_unlock(struct anystore *store);
+
+/* Tells the callers of the requests in a list how they ended. */
+void commit_tell(struct anystore_request *requests, bool ran, const struct anystore_error *outcome);
+
+/* commit_file.c ------------------------------------------------------------------------------ */
+
+/* A new, empty file in the place of what a dead process left there, for the only one who may make it:
+ * the lock holder, or who holds the claim.  -1 and *error on failure. */
+int commit_new_file(struct anystore *store, const char *path, struct anystore_error *error);
+
+/* A copy of the data file at spare_path, to append to: the spare if there is one, else a new copy. */
+enum anystore_status commit_begin_file(struct anystore *store, struct copy *copy,
+                                       struct anystore_error *error);
+
+/* Makes the spare again of a copy that a commit could not be written to as there is no space: what it has beyond
+ * the data file's state is cut off.  Throwing it away would not do: other processes may have it open, so that its
+ * space stays taken. */
+void commit_cut_back(struct anystore *store, struct copy *copy);
+
+/* When a commit that ends at `end` has been written to the copy: makes room for the next ones behind it, if there
+ * is none.  If that fails the next commit makes the file longer. */
+void commit_make_room(struct anystore *store, struct copy *copy, uint64_t end);
+
+/* Before another copy is loaded: the one that is will be the spare.  refresh_mutex is held; for forget, which
+ * closes it, too. */
+void commit_keep_spare(struct anystore *store);
+void commit_forget_spare(struct anystore *store);
+
+/* Closes the file that was to be the spare if somebody threw it away: its space is free only then. */
+void commit_look_at_spare(struct anystore *store);
+
+/* Before another file takes the place of both copies: brings the spare up to the data file, if there is
+ * one, for the processes that have it open (refresh.c, bridge). */
+void commit_complete_spare(struct anystore *store);
+
+/* Throws a file away whose commit failed: it is never synced again. */
+void commit_drop_file(struct anystore *store, int fd, const char *path);
+
+/* Puts the finished file `fd`, which is at `from`, in the place of the data file: sync, exchange of the
+ * names (or rename), directory sync.  Without success the path names what it named before, as far as
+ * the disk lets us. */
+enum anystore_status commit_install(struct anystore *store, int fd, const char *from,
+                                    struct anystore_error *error);
+
+/* base.c ------------------------------------------------------------------------------------- */
+
+/* Writes the map as a file of its own, with a new file id, and puts it in place.  The file lock is
+ * held and the map is up to date.  store_id NULL: the first file of a new store. */
+enum anystore_status base_write(struct anystore *store, const uint8_t *store_id,
+                                struct anystore_error *error);
+
+/* Whether the changes in the file outgrow the data so far that a new base pays. */
+bool base_due(const struct anystore *store);
+
+/* Begins a new file: writes a fresh header, of the given store (NULL: a new one), into the empty file fd
+ * and gives the chain's start.  `path` is for error texts. */
+enum anystore_status base_start_file(struct anystore *store, int fd, const char *path,
+                                     const uint8_t *store_id, struct chain *chain,
+                                     struct anystore_error *error);
+
+/* The base in fd, which is in place, is what is loaded now.  Returns the descriptor that was before. */
+int base_adopt(struct anystore *store, int fd, const struct stat *file, const struct chain *chain);
+
+/* Reads a base, from its start, into an empty map. */
+enum anystore_status base_read(struct segment_reader *reader, struct map *map);
+
+/* base_job.c --------------------------------------------------------------------------------- */
+
+/* Removes what a dead process left of a base, unless a living one is writing one.  The file lock is
+ * held. */
+void base_remove_leftovers(struct anystore *store);
+
+/* base_thread.c ------------------------------------------------------------------------------ */
+
+bool base_thread_start(struct anystore *store);
+
+/* When the commit thread has ended: gives up a base that is being written. */
+void base_thread_end(struct anystore *store);
+
+/* Lets the base thread close a file (-1: none) that nobody else may have open any more: the file system gives its space
+ * back then, which takes long if it is large.  Any thread. */
+void base_close_file(struct anystore *store, int fd);
+
+/* Asks for a base on behalf of requests; they are told when it is in place.  Commit thread. */
+void base_ask(struct anystore *store, struct anystore_request *requests);
+
+/* What the commit thread has to do for a base, if anything; `due`: one is.  No lock is held. */
+void base_round(struct anystore *store, bool due);
+
+/* Whether base_round has something to do.  queue_mutex is held. */
+bool base_wants_turn(const struct anystore *store);
+
+/* Whether somebody waits for a base.  Commit thread. */
+bool base_is_owed(const struct anystore *store);
+
+/* expire.c ----------------------------------------------------------------------------------- */
+
+/* Takes a bounded number of expired keys out of memory.  Commit thread. */
+void expire_some(struct anystore *store);
+
+/* Whether the owner wants to be told of expired keys now. */
+bool expire_wanted(const struct anystore *store);
+
+/* Tells the owner of a list of entries that they have expired. */
+void expire_tell(const struct anystore *store, const struct entry *entries);
+
+/* The same of those that commits of other processes have replaced, now that these are published: they
+ * are `news->late` or, if there is a whole new map in the place of `before` (else NULL), those that had
+ * expired at that time and are not in the new one any more. */
+void expire_tell_news(const struct anystore *store, const struct pending *news,
+                      const struct map *before, int64_t time_ms);
+
+#endif

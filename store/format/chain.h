@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* A position in the chain of sealed segments of one file: all that is needed to read on from there,
+ * or to write the next segment. */
+#ifndef STORE_FORMAT_CHAIN_H
+#define STORE_FORMAT_CHAIN_H
+
+#include "store/format/format.h"
+
+/* Plain data: copied to try something and thrown away if it fails.  Wiped by chain_wipe, as it holds
+ * the file key.
+ *
+ * C1. base_end <= end; end is the offset just behind a commit mark, or FORMAT_HEADER_BYTES.
+ * C2. segment is the number of segments before end, tag the tag of the last of them. */
+struct chain {
+    struct format_header header;
+    uint8_t file_key[XAES_KEY_BYTES];
+    uint64_t end;
+    uint64_t base_end; /* 0: still in the base */
+    uint64_t segment;
+    uint8_t tag[XAES_TAG_BYTES];
+    uint8_t origin[XAES_TAG_BYTES]; /* of the base; zero if there is none */
+    uint64_t generation;            /* of the last commit */
+    int64_t time_ms;                /* of the last commit */
+};
+
+/* The start of a chain behind its header; the key check has been made. */
+void chain_start(struct chain *chain, const struct format_header *header,
+                 const uint8_t file_key[XAES_KEY_BYTES]);
+
+/* Whether two positions are in the same file, by id. */
+bool chain_same_file(const struct chain *chain, const struct format_header *header);
+
+void chain_wipe(struct chain *chain);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* The transaction handle: the functions over it are in anystore.h. */
+#ifndef STORE_MAP_TXN_H
+#define STORE_MAP_TXN_H
+
+#include "store/map/pending.h"
+#include "store/map/watch.h"
+
+enum txn_mode {
+    TXN_VIEW,    /* reads the published map */
+    TXN_PENDING, /* reads through pending changes and adds to them */
+    TXN_DIRECT   /* changes the published map, readers excluded: a store without a file */
+};
+
+/* How to take back one change, and what it left over. */
+struct txn_undo {
+    enum txn_undo_kind { UNDO_ENTRY, UNDO_EXPIRY, UNDO_CLEAR } kind;
+    struct entry *added;   /* UNDO_ENTRY: now there, NULL after a removal; UNDO_EXPIRY: changed */
+    struct entry *old;     /* UNDO_ENTRY: was there before, or NULL */
+    int64_t old_expire_ms; /* UNDO_EXPIRY */
+    struct map *old_map;   /* UNDO_CLEAR: all that was in the map written to */
+    bool old_cleared;      /* UNDO_CLEAR: of pending */
+};
+
+struct anystore_txn {
+    enum txn_mode mode;
+    struct map *map;             /* published */
+    struct pending *pending;     /* TXN_PENDING */
+    struct watch_table *watches; /* NULL: nobody can watch */
+    uint64_t round;              /* TXN_PENDING: the number of the round of commits */
+    int64_t now_ms;
+    struct txn_undo *undo;
+    size_t undo_count, undo_capacity;
+    uint64_t began_memory; /* TXN_DIRECT: of the map at the start */
+    struct entry *late; /* TXN_DIRECT, after txn_end: what was replaced though its time had come */
+};
+
+void txn_begin(struct anystore_txn *txn, enum txn_mode mode, struct map *map,
+               struct pending *pending);
+
+/* Frees what the changes left over.  In TXN_DIRECT to be called when readers are back. */
+void txn_end(struct anystore_txn *txn);
+
+/* Frees the handle's own memory, after txn_end. */
+void txn_free(struct anystore_txn *txn);
+
+int64_t clock_now_ms(void); /* Unix time */
+
+#endif

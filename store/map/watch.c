@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of watched keys. */
+#include "store/map/watch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void watch_table_init(struct watch_table *table)
+{
+    memset(table->first, 0, sizeof table->first);
+    table->buckets = table->first;
+    table->bucket_count = WATCH_BUCKETS;
+    atomic_init(&table->count, 0);
+    pthread_mutex_init(&table->mutex, NULL);
+}
+
+void watch_table_destroy(struct watch_table *table)
+{
+    if (table->buckets != table->first)
+        free(table->buckets);
+    pthread_mutex_destroy(&table->mutex);
+}
+
+static bool nobody_watches(struct watch_table *table)
+{
+    /* A watch is added with the view lock held, or on the thread that runs updates, so it cannot come
+     * while a change is being made visible. */
+    return atomic_load_explicit(&table->count, memory_order_acquire) == 0;
+}
+
+static void touch_locked(struct watch_table *table, uint32_t hash, const void *key, size_t key_size,
+                         uint64_t except_round)
+{
+    for (struct anystore_watch *watch = table->buckets[hash % table->bucket_count]; watch;
+         watch = watch->next)
+        if (watch->hash == hash && watch->key_size == key_size &&
+            memcmp(watch->key, key, key_size) == 0 &&
+            (except_round == 0 || watch->round != except_round))
+            atomic_store_explicit(&watch->changed, true, memory_order_release);
+}
+
+void watch_touch(struct watch_table *table, uint32_t hash, const void *key, size_t key_size)
+{
+    if (nobody_watches(table))
+        return;
+    pthread_mutex_lock(&table->mutex);
+    touch_locked(table, hash, key, key_size, 0);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+static void touch_each_locked(struct watch_table *table, bool missing_too, uint64_t except_round)
+{
+    for (size_t i = 0; i < table->bucket_count; i++)
+        for (struct anystore_watch *watch = table->buckets[i]; watch; watch = watch->next)
+            if ((watch->existed || missing_too) &&
+                (except_round == 0 || watch->round != except_round))
+                atomic_store_explicit(&watch->changed, true, memory_order_release);
+}
+
+static void touch_each(struct watch_table *table, bool missing_too)
+{
+    if (nobody_watches(table))
+        return;
+    pthread_mutex_lock(&table->mutex);
+    touch_each_locked(table, missing_too, 0);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+void watch_touch_clear(struct watch_table *table)
+{
+    touch_each(table, false);
+}
+
+void watch_touch_all(struct watch_table *table)
+{
+    touch_each(table, true);
+}
+
+void watch_touch_hash(struct watch_table *table, uint32_t hash)
+{
+    if (nobody_watches(table))
+        return;
+    pthread_mutex_lock(&table->mutex);
+    for (struct anystore_watch *watch = table->buckets[hash % table->bucket_count]; watch;
+         watch = watch->next)
+        if (watch->hash == hash)
+            atomic_store_explicit(&watch->changed, true, memory_order_release);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+void watch_touch_round(struct watch_table *table, uint64_t round)
+{
+    if (nobody_watches(table))
+        return;
+    pthread_mutex_lock(&table->mutex);
+    for (size_t i = 0; i < table->bucket_count; i++)
+        for (struct anystore_watch *watch = table->buckets[i]; watch; watch = watch->next)
+            if (watch->round == round)
+                atomic_store_explicit(&watch->changed, true, memory_order_release);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+struct touching {
+    struct watch_table *table;
+    uint64_t round;
+};
+
+static bool touch_change(struct entry *change, void *arg)
+{
+    const struct touching *touching = arg;
+    touch_locked(touching->table, change->hash, entry_key(change), change->key_size,
+                 touching->round);
+    return true;
+}
+
+void watch_touch_pending(struct watch_table *table, const struct pending *pending, uint64_t round)
+{
+    if (nobody_watches(table))
+        return;
+    struct touching touching = {table, round};
+    pthread_mutex_lock(&table->mutex);
+    if (pending->cleared)
+        touch_each_locked(table, false, round);
+    map_each(&pending->map, touch_change, &touching);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+static void put_locked(struct watch_table *table, struct anystore_watch *watch)
+{
+    struct anystore_watch **bucket = &table->buckets[watch->hash % table->bucket_count];
+    watch->previous = NULL;
+    watch->next = *bucket;
+    if (*bucket)
+        (*bucket)->previous = watch;
+    *bucket = watch;
+}
+
+/* Four times the buckets.  If memory is short the old ones do, only slower. */
+static void grow_locked(struct watch_table *table)
+{
+    struct anystore_watch **old = table->buckets, *next;
+    const size_t old_count = table->bucket_count;
+    struct anystore_watch **buckets = calloc(4 * old_count, sizeof(struct anystore_watch *));
+    if (!buckets)
+        return;
+    table->buckets = buckets;
+    table->bucket_count = 4 * old_count;
+    for (size_t i = 0; i < old_count; i++) {
+        for (struct anystore_watch *watch = old[i]; watch; watch = next) {
+            next = watch->next;
+            put_locked(table, watch);
+        }
+    }
+    if (old != table->first)
+        free(old);
+}
+
+/* Back to the first buckets when nothing is left. */
+static void shrink_locked(struct watch_table *table)
+{
+    free(table->buckets);
+    memset(table->first, 0, sizeof table->first);
+    table->buckets = table->first;
+    table->bucket_count = WATCH_BUCKETS;
+}
+
+void watch_add(struct watch_table *table, struct anystore_watch *watch)
+{
+    pthread_mutex_lock(&table->mutex);
+    if (atomic_load_explicit(&table->count, memory_order_relaxed) >= 4 * table->bucket_count)
+        grow_locked(table);
+    put_locked(table, watch);
+    atomic_fetch_add(&table->count, 1);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+void watch_remove(struct watch_table *table, struct anystore_watch *watch)
+{
+    pthread_mutex_lock(&table->mutex);
+    if (watch->previous)
+        watch->previous->next = watch->next;
+    else
+        table->buckets[watch->hash % table->bucket_count] = watch->next;
+    if (watch->next)
+        watch->next->previous = watch->previous;
+    if (atomic_fetch_sub(&table->count, 1) == 1 && table->buckets != table->first)
+        shrink_locked(table);
+    pthread_mutex_unlock(&table->mutex);
+}

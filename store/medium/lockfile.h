@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* The lock file: the lock that writers of all processes take, and the commit mark.
+ *
+ * It is made once and never removed.  One page of it is mapped, shared, by every process: the first
+ * 8 bytes are the mark, the generation that is known to be durable, shifted by a secret of the
+ * store (format_secrets).  A mark that is wrong costs time, never data: who takes the lock compares
+ * it with the file.  The next 8 bytes are anystore_shared_number's. */
+#ifndef STORE_MEDIUM_LOCKFILE_H
+#define STORE_MEDIUM_LOCKFILE_H
+
+#include <stdatomic.h>
+
+#include "anystore.h"
+#include "store/medium/disk.h"
+
+#define LOCKFILE_BYTES      4096
+#define LOCKFILE_LIVE_BYTES 16 /* the mark and the shared number */
+
+/* Bytes of the file that stand for a lock of their own (open file description locks). */
+enum lockfile_byte {
+    LOCKFILE_QUEUE = 0, /* the queue before the lock, see lockfile.c */
+    LOCKFILE_SEVERAL,   /* held by who uses this store and its siblings together, see several.c */
+    LOCKFILE_BASE,      /* held by who writes a base beside commits, see base_job.h */
+};
+
+struct lockfile {
+    const struct disk *disk;
+    const char *path;
+    int fd;        /* guarded by the caller: one thread acquires */
+    bool in_queue; /* these two are held; guarded as fd */
+    bool locked;
+    _Atomic(void *) page; /* the mapping in use; any thread */
+    void **stale;         /* mappings of lock files that were replaced; unmapped at close */
+    size_t stale_count;
+};
+
+/* Opens or makes the lock file. */
+enum anystore_status lockfile_open(struct lockfile *lockfile, const struct disk *disk,
+                                   const char *path, struct anystore_error *error);
+void lockfile_close(struct lockfile *lockfile);
+
+/* Waits for the lock and takes it.  If the path names another file meanwhile (somebody removed or
+ * replaced the lock file), that one is opened and locked instead. */
+enum anystore_status lockfile_acquire(struct lockfile *lockfile, struct anystore_error *error);
+void lockfile_release(struct lockfile *lockfile);
+
+/* Whether something could not be released (network file systems may fail there), so that others wait for
+ * a process that does not need it: the next lockfile_acquire and lockfile_release try it again. */
+static inline bool lockfile_stuck(const struct lockfile *lockfile)
+{
+    return lockfile->in_queue || lockfile->locked;
+}
+
+/* Waits for the lock of one byte through a descriptor of its own and takes it.  Any thread.  The
+ * descriptor, which lockfile_give_byte closes; -1 and *error on failure. */
+int lockfile_take_byte(const struct lockfile *lockfile, enum lockfile_byte byte,
+                       struct anystore_error *error);
+void lockfile_give_byte(const struct lockfile *lockfile, int fd);
+
+/* Whether the path does not name the file that is open. */
+bool lockfile_replaced(const struct lockfile *lockfile);
+
+/* The mark as it stands in the file. */
+static inline uint64_t lockfile_mark(struct lockfile *lockfile)
+{
+    _Atomic uint64_t *mark = atomic_load_explicit(&lockfile->page, memory_order_acquire);
+    return atomic_load_explicit(mark, memory_order_acquire);
+}
+
+static inline void lockfile_set_mark(struct lockfile *lockfile, uint64_t value)
+{
+    _Atomic uint64_t *mark = atomic_load_explicit(&lockfile->page, memory_order_acquire);
+    atomic_store_explicit(mark, value, memory_order_release);
+}
+
+/* Valid until lockfile_close, but of no use any more when the lock file was replaced. */
+static inline _Atomic uint64_t *lockfile_shared_number(struct lockfile *lockfile)
+{
+    _Atomic uint64_t *mark = atomic_load_explicit(&lockfile->page, memory_order_acquire);
+    return mark + 1;
+}
+
+#endif
