@@ -2,11 +2,11 @@
 /* Refuses requests for want of memory, and of connections that subscribe or monitor. */
 #include "admit.h"
 
+#include "command/reply.h"
 #include "connection.h"
 #include "memory.h"
 #include "monitor.h"
 #include "pubsub.h"
-#include "request.h"
 #include "server.h"
 
 /* An EXEC that is refused, whatever the reason, ends the transaction and the watching. */

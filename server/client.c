@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "command.h"
+#include "command/table.h"
 #include "worker.h"
 
 struct client_registry {

@@ -8,10 +8,10 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
-#include "command_category.h"
+#include "command/category.h"
+#include "command/reply.h"
 #include "command_internal.h"
 #include "config.h"
-#include "request.h"
 #include "server.h"
 
 #define HASH_HEX_SIZE (2 * SHA256_DIGEST_LENGTH + 1)

@@ -6,11 +6,11 @@
 
 #include "client.h"
 #include "clock.h"
+#include "command/reply.h"
 #include "command_internal.h"
 #include "config.h"
 #include "connection.h"
 #include "pubsub.h"
-#include "request.h"
 #include "server.h"
 #include "worker.h"
 

@@ -2,9 +2,9 @@
 /* CLIENT TRACKING and its kin: there is no client side caching here, and they say so as Redis does to
  * a client that does not use it. */
 #include "client.h"
+#include "command/reply.h"
 #include "command_internal.h"
 #include "connection.h"
-#include "request.h"
 #include "server.h"
 
 enum tracking_option {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* CONFIG, from the table of options. */
-#include "request.h"
+#include "command/reply.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -11,12 +11,12 @@
 #include "command_internal.h"
 #include "config.h"
 #include "databases.h"
-#include "glob.h"
 #include "log.h"
 #include "notify.h"
 #include "open_files.h"
 #include "server.h"
 #include "tally.h"
+#include "text/glob.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 

@@ -9,12 +9,12 @@
 
 #include "client.h"
 #include "clock.h"
+#include "command/reply.h"
 #include "command_internal.h"
 #include "config.h"
 #include "connection.h"
 #include "log.h"
 #include "pubsub.h"
-#include "request.h"
 #include "server.h"
 
 /* In the form of a message, as such a client expects nothing else. */

@@ -4,12 +4,12 @@
 #include <limits.h>
 #include <string.h>
 
-#include "command.h"
+#include "command/reply.h"
+#include "command/table.h"
 #include "config.h"
 #include "connection.h"
 #include "needs.h"
 #include "notify.h"
-#include "request.h"
 #include "server.h"
 
 static unsigned selected_of(const struct request *request)

@@ -11,13 +11,13 @@
 
 #include <openssl/sha.h>
 
+#include "command/reply.h"
 #include "command_internal.h"
 #include "config.h"
-#include "glob.h"
 #include "log.h"
 #include "notify.h"
-#include "request.h"
 #include "server.h"
+#include "text/glob.h"
 
 static const struct resp_arg *option_of(const struct request *request)
 {

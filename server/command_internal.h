@@ -4,7 +4,7 @@
 #define SERVER_COMMAND_INTERNAL_H
 
 #include "client.h"
-#include "command.h"
+#include "command/table.h"
 
 /* One CONFIG SET at a time: it takes its changes back if it fails half-way, and must not take back
  * another client's. */

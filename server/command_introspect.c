@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* COMMAND, from the rows of all families. */
-#include "request.h"
+#include "command/reply.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "command_category.h"
+#include "command/category.h"
 #include "command_internal.h"
-#include "glob.h"
 #include "server.h"
+#include "text/glob.h"
 
 /* ---- Words -------------------------------------------------------------------------------- */
 

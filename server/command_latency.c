@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "clock.h"
+#include "command/reply.h"
 #include "command_internal.h"
 #include "config.h"
 #include "latency.h"
-#include "request.h"
 #include "server.h"
 #include "tally.h"
 

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/reply.h"
 #include "databases.h"
 #include "memory.h"
-#include "request.h"
 #include "server.h"
 
 /* A key and its value are one piece of memory with a head of 32 bytes, which the allocator rounds up,

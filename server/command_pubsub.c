@@ -2,13 +2,13 @@
 /* SUBSCRIBE, UNSUBSCRIBE, PSUBSCRIBE, PUNSUBSCRIBE, PUBLISH, PUBSUB. */
 #include <stdlib.h>
 
+#include "command/reply.h"
 #include "connection.h"
-#include "glob.h"
 #include "message.h"
 #include "outbox.h"
 #include "pubsub.h"
-#include "request.h"
 #include "server.h"
+#include "text/glob.h"
 
 static const char *const subscribe_words[] = {"subscribe", "psubscribe"};
 static const char *const unsubscribe_words[] = {"unsubscribe", "punsubscribe"};

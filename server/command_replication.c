@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What Redis says about replicas and clusters.  Here servers share a file, and all are equal: each is
  * a master without replicas, and no part of a cluster. */
+#include "command/reply.h"
 #include "config.h"
-#include "request.h"
 #include "server.h"
 
 static void run_role(struct request *request)

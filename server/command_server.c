@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <sys/time.h>
 
+#include "command/reply.h"
 #include "config.h"
 #include "connection.h"
 #include "databases.h"
@@ -11,7 +12,6 @@
 #include "log.h"
 #include "needs.h"
 #include "pubsub.h"
-#include "request.h"
 #include "server.h"
 
 static void run_info(struct request *request)

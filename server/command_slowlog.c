@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SLOWLOG: the commands that took long. */
-#include "request.h"
+#include "command/reply.h"
 #include "server.h"
 #include "slowlog.h"
 

@@ -3,9 +3,9 @@
  *
  * EXEC runs all that is queued in one transaction of the store: in a view if nothing of it writes,
  * in an update, which is one commit, otherwise (connection.c decides by the queue's flags). */
+#include "command/reply.h"
 #include "connection.h"
 #include "needs.h"
-#include "request.h"
 #include "server.h"
 
 static struct transaction *transaction_of(const struct request *request)

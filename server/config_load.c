@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "config_internal.h"
-#include "glob.h"
+#include "text/glob.h"
 
 static const char wildcards[] = "*?[";
 

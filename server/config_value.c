@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "notify_flags.h"
+#include "command/event.h"
 
 bool config_fail(char **cause, const char *format, ...)
 {

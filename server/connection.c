@@ -13,10 +13,10 @@
 #include "client.h"
 #include "client_memory.h"
 #include "clock.h"
+#include "command/reply.h"
 #include "config.h"
 #include "log.h"
 #include "pubsub.h"
-#include "request.h"
 #include "server.h"
 #include "turn.h"
 

@@ -14,12 +14,12 @@
 
 #include "client.h"
 #include "clock.h"
+#include "command/reply.h"
 #include "config.h"
 #include "databases.h"
 #include "memory.h"
 #include "peers.h"
 #include "pubsub.h"
-#include "request.h"
 #include "server.h"
 #include "tally.h"
 #include "version.h"

@@ -15,7 +15,7 @@
 #include "anystore.h"
 #include "client.h"
 #include "clock.h"
-#include "command.h"
+#include "command/table.h"
 #include "config.h"
 #include "databases.h"
 #include "latency.h"

@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-#include "command.h"
+#include "command/table.h"
 #include "config.h"
 #include "connection.h"
 #include "latency.h"

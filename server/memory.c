@@ -7,10 +7,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "command.h"
+#include "command/reply.h"
+#include "command/table.h"
 #include "config.h"
 #include "connection.h"
-#include "request.h"
 #include "server.h"
 
 static uint64_t resident_bytes(void)

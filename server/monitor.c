@@ -7,10 +7,10 @@
 #include <time.h>
 
 #include "client.h"
+#include "command/reply.h"
 #include "connection.h"
 #include "message.h"
 #include "pubsub.h"
-#include "request.h"
 #include "server.h"
 
 void monitors_init(struct monitors *monitors)

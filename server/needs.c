@@ -2,10 +2,10 @@
 /* What requests need: the flags of their commands, and which databases they use. */
 #include "needs.h"
 
-#include "command.h"
+#include "command/reply.h"
+#include "command/table.h"
 #include "config.h"
 #include "connection.h"
-#include "request.h"
 #include "server.h"
 
 /* What one command needs while `selected` is the selected database. */

@@ -17,9 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "command/event.h"
+#include "command/reply.h"
 #include "connection.h"
-#include "notify_flags.h"
-#include "request.h"
 #include "server.h"
 
 #define NOTIFY_BITS UINT64_C(0xffff) /* of the shared number; above them it counts raises */

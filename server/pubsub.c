@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "glob.h"
 #include "message.h"
+#include "text/glob.h"
 #include "worker.h"
 
 /* A channel or pattern with everybody who is subscribed to it. */

@@ -10,9 +10,9 @@
 
 #include "client.h"
 #include "clock.h"
+#include "command/reply.h"
 #include "config.h"
 #include "connection.h"
-#include "request.h"
 #include "server.h"
 
 enum {

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
-#include "request.h"
+#include "command/reply.h"
+#include "command/table.h"
 
 struct watched_key {
     struct anystore_watch watch;

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "command.h"
+#include "command/table.h"
 #include "databases.h"
 #include "server.h"
 

@@ -21,7 +21,8 @@
 #include <unistd.h>
 
 #include "client.h"
-#include "command.h"
+#include "command/reply.h"
+#include "command/table.h"
 #include "config.h"
 #include "connection.h"
 #include "databases.h"
@@ -30,7 +31,6 @@
 #include "notify.h"
 #include "pubsub.h"
 #include "reply_reader.h"
-#include "request.h"
 #include "server.h"
 #include "slowlog.h"
 #include "tally.h"

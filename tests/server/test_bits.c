@@ -2,7 +2,7 @@
 /* Protects counting, finding and combining bits a word at a time: every result against a loop over
  * single bits, at all alignments, in memory of exactly the size needed (so that a sanitizer sees an
  * access beyond it). */
-#include "bits.h"
+#include "command/string/bits.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 /* Protects the command table: every row is complete and agrees with itself, every command is found
  * under every way to write its name and nothing else is, and integers are read as Redis reads
  * them. */
-#include "request.h"
+#include "command/reply.h"
 
 #include <ctype.h>
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the meaning of patterns: a table of what Redis answers, random patterns against a
  * matcher that is written to be plainly right, and patterns made to be slow. */
-#include "glob.h"
+#include "text/glob.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

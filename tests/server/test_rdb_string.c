@@ -2,7 +2,7 @@
 /* Protects the serialised form of strings: the checksum's published value, payloads as redis-server
  * 7.0 writes them, every length and number there and back, and that damaged payloads of every kind
  * are refused without a byte being read or written outside. */
-#include "rdb_string.h"
+#include "command/key/rdb.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,8 +12,8 @@
 #include <time.h>
 #include <cmocka.h>
 
-#include "crc64.h"
-#include "lzf.h"
+#include "command/key/crc64.h"
+#include "command/key/lzf.h"
 
 static uint64_t random_state;
 

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "command.h"
+#include "command/table.h"
 
 /* The README's row for a group: "| group | A B C |"; false if there is none. */
 static bool find_row(const char *group, char *row, size_t size)

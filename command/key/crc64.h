@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* The CRC-64 that Redis puts under its serialised values: Jones's polynomial, bits reflected, begins
+ * with 0, nothing added at the end. */
+#ifndef COMMAND_KEY_CRC64_H
+#define COMMAND_KEY_CRC64_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t crc64(const void *data, size_t size);
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands that give keys a time to vanish, take it away and ask for it. */
+#include "command/reply.h"
+#include "notify.h"
+
+/* ---- Setting ------------------------------------------------------------------------------ */
+
+struct expire_options {
+    bool nx, xx, gt, lt;
+};
+
+static bool expire_options_or_reply(struct request *request, struct expire_options *options)
+{
+    *options = (struct expire_options){.nx = false};
+    for (size_t i = 3; i < request->argc; i++) {
+        const struct resp_arg *arg = &request->argv[i];
+        if (arg_is(arg, "NX")) {
+            options->nx = true;
+        } else if (arg_is(arg, "XX")) {
+            options->xx = true;
+        } else if (arg_is(arg, "GT")) {
+            options->gt = true;
+        } else if (arg_is(arg, "LT")) {
+            options->lt = true;
+        } else {
+            int size = arg->size < INT32_MAX ? (int)arg->size : INT32_MAX;
+            resp_write_errorf(request->reply, "ERR Unsupported option %.*s", size,
+                              size > 0 ? arg_text(arg) : "");
+            return false;
+        }
+    }
+    if (options->nx && (options->xx || options->gt || options->lt)) {
+        resp_write_error(request->reply,
+                         "ERR NX and XX, GT or LT options at the same time are not compatible");
+        return false;
+    }
+    if (options->gt && options->lt) {
+        resp_write_error(request->reply,
+                         "ERR GT and LT options at the same time are not compatible");
+        return false;
+    }
+    return true;
+}
+
+/* *expire_ms: the Unix time that argument 2, in units of unit_ms from base_ms on, means.  It may lie in
+ * the past, also before 1970. */
+static bool expire_time_or_reply(struct request *request, int64_t base_ms, int64_t unit_ms,
+                                 int64_t *expire_ms)
+{
+    if (!arg_integer_or_reply(request, 2, expire_ms))
+        return false;
+    if (__builtin_mul_overflow(*expire_ms, unit_ms, expire_ms) ||
+        __builtin_add_overflow(*expire_ms, base_ms, expire_ms)) {
+        reply_invalid_expire(request);
+        return false;
+    }
+    return true;
+}
+
+/* A key without expiry counts as one that expires at the end of time. */
+static bool expire_wanted(const struct expire_options *options, int64_t old_ms, int64_t new_ms)
+{
+    bool has = old_ms != 0;
+    if ((options->nx && has) || (options->xx && !has))
+        return false;
+    if (options->gt && (!has || new_ms <= old_ms))
+        return false;
+    return !(options->lt && has && new_ms >= old_ms);
+}
+
+static void expire_key(struct request *request, int64_t base_ms, int64_t unit_ms)
+{
+    const struct resp_arg *key = &request->argv[1];
+    struct expire_options options;
+    struct anystore_value value;
+    int64_t expire_ms;
+    if (!expire_options_or_reply(request, &options) ||
+        !expire_time_or_reply(request, base_ms, unit_ms, &expire_ms))
+        return;
+    if (!anystore_get(request->txn, key->data, key->size, &value) ||
+        !expire_wanted(&options, value.expire_ms, expire_ms)) {
+        resp_write_integer(request->reply, 0);
+        return;
+    }
+    enum anystore_status status;
+    bool gone = expire_ms <= anystore_now(request->txn);
+    notify_event(request, NOTIFY_GENERIC, gone ? "del" : "expire", key);
+    if (gone)
+        status = anystore_delete(request->txn, key->data, key->size, NULL);
+    else
+        status = anystore_set_expiry(request->txn, key->data, key->size, expire_ms, NULL);
+    if (store_ok_or_reply(request, status))
+        resp_write_integer(request->reply, 1);
+}
+
+static void run_expire(struct request *request)
+{
+    expire_key(request, anystore_now(request->txn), 1000);
+}
+
+static void run_pexpire(struct request *request)
+{
+    expire_key(request, anystore_now(request->txn), 1);
+}
+
+static void run_expireat(struct request *request)
+{
+    expire_key(request, 0, 1000);
+}
+
+static void run_pexpireat(struct request *request)
+{
+    expire_key(request, 0, 1);
+}
+
+static void run_persist(struct request *request)
+{
+    const struct resp_arg *key = &request->argv[1];
+    struct anystore_value value;
+    if (!anystore_get(request->txn, key->data, key->size, &value) || value.expire_ms == 0) {
+        resp_write_integer(request->reply, 0);
+        return;
+    }
+    notify_event(request, NOTIFY_GENERIC, "persist", key);
+    if (store_ok_or_reply(request,
+                          anystore_set_expiry(request->txn, key->data, key->size, 0, NULL)))
+        resp_write_integer(request->reply, 1);
+}
+
+/* ---- Asking ------------------------------------------------------------------------------- */
+
+/* Half a second and more counts as one. */
+static int64_t to_seconds(int64_t ms)
+{
+    return ms / 1000 + (ms % 1000 >= 500);
+}
+
+/* The Unix time at which a key expires, less base_ms; -1: it does not expire, -2: it is not there. */
+static int64_t expiry_ms(struct request *request, int64_t base_ms)
+{
+    struct anystore_value value;
+    if (!read_key(request, &request->argv[1], &value))
+        return -2;
+    return value.expire_ms == 0 ? -1 : value.expire_ms - base_ms;
+}
+
+static void reply_seconds(struct request *request, int64_t ms)
+{
+    resp_write_integer(request->reply, ms < 0 ? ms : to_seconds(ms));
+}
+
+static void run_ttl(struct request *request)
+{
+    reply_seconds(request, expiry_ms(request, anystore_now(request->txn)));
+}
+
+static void run_pttl(struct request *request)
+{
+    resp_write_integer(request->reply, expiry_ms(request, anystore_now(request->txn)));
+}
+
+static void run_expiretime(struct request *request)
+{
+    reply_seconds(request, expiry_ms(request, 0));
+}
+
+static void run_pexpiretime(struct request *request)
+{
+    resp_write_integer(request->reply, expiry_ms(request, 0));
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+const struct command command_expiry_rows[] = {
+    {
+        .name = "expire",
+        .run = run_expire,
+        .arity = -3,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        ONE_KEY,
+        .key_flags = "RW update",
+        .since = "1.0.0",
+        .group = "generic",
+        .complexity = "O(1)",
+        .summary = "Lets a key vanish after some seconds",
+    },
+    {
+        .name = "expireat",
+        .run = run_expireat,
+        .arity = -3,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        ONE_KEY,
+        .key_flags = "RW update",
+        .since = "1.2.0",
+        .group = "generic",
+        .complexity = "O(1)",
+        .summary = "Lets a key vanish at a Unix time in seconds",
+    },
+    {
+        .name = "expiretime",
+        .run = run_expiretime,
+        .arity = 2,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        ONE_KEY,
+        .key_flags = "RO access",
+        .since = "7.0.0",
+        .group = "generic",
+        .complexity = "O(1)",
+        .summary = "Answers the Unix time in seconds at which a key vanishes",
+    },
+    {
+        .name = "persist",
+        .run = run_persist,
+        .arity = 2,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        ONE_KEY,
+        .key_flags = "RW update",
+        .since = "2.2.0",
+        .group = "generic",
+        .complexity = "O(1)",
+        .summary = "Takes the expiry from a key: it stays until it is removed",
+    },
+    {
+        .name = "pexpire",
+        .run = run_pexpire,
+        .arity = -3,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        ONE_KEY,
+        .key_flags = "RW update",
+        .since = "2.6.0",
+        .group = "generic",
+        .complexity = "O(1)",
+        .summary = "Lets a key vanish after some milliseconds",
+    },
+    {
+        .name = "pexpireat",
+        .run = run_pexpireat,
+        .arity = -3,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        ONE_KEY,
+        .key_flags = "RW update",
+        .since = "2.6.0",
+        .group = "generic",
+        .complexity = "O(1)",
+        .summary = "Lets a key vanish at a Unix time in milliseconds",
+    },
+    {
+        .name = "pexpiretime",
+        .run = run_pexpiretime,
+        .arity = 2,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        ONE_KEY,
+        .key_flags = "RO access",
+        .since = "7.0.0",
+        .group = "generic",
+        .complexity = "O(1)",
+        .summary = "Answers the Unix time in milliseconds at which a key vanishes",
+    },
+    {
+        .name = "pttl",
+        .run = run_pttl,
+        .arity = 2,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        ONE_KEY,
+        .key_flags = "RO access",
+        .since = "2.6.0",
+        .group = "generic",
+        .complexity = "O(1)",
+        .summary = "Answers how many milliseconds a key has left",
+        .tips = "nondeterministic_output",
+    },
+    {
+        .name = "ttl",
+        .run = run_ttl,
+        .arity = 2,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        ONE_KEY,
+        .key_flags = "RO access",
+        .since = "1.0.0",
+        .group = "generic",
+        .complexity = "O(1)",
+        .summary = "Answers how many seconds a key has left",
+        .tips = "nondeterministic_output",
+    },
+    {.name = NULL},
+};

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands on keys of any type and on the whole key space. */
+#include "command/reply.h"
+
+#include <string.h>
+
+#include "notify.h"
+
+static void run_del(struct request *request)
+{
+    int64_t deleted = 0;
+    for (size_t i = 1; i < request->argc; i++) {
+        const struct resp_arg *key = &request->argv[i];
+        bool existed = false;
+        if (!store_ok_or_reply(request,
+                               anystore_delete(request->txn, key->data, key->size, &existed)))
+            return;
+        if (existed)
+            notify_event(request, NOTIFY_GENERIC, "del", key);
+        deleted += existed;
+    }
+    resp_write_integer(request->reply, deleted);
+}
+
+static void run_exists(struct request *request)
+{
+    int64_t count = 0;
+    for (size_t i = 1; i < request->argc; i++)
+        count += read_key(request, &request->argv[i], NULL);
+    resp_write_integer(request->reply, count);
+}
+
+static void run_type(struct request *request)
+{
+    struct anystore_value value;
+    bool there = read_key(request, &request->argv[1], &value);
+    resp_write_simple(request->reply, there ? type_name(value.type) : "none");
+}
+
+/* ---- Other names -------------------------------------------------------------------------- */
+
+static bool same_key(const struct resp_arg *one, const struct resp_arg *other)
+{
+    return one->size == other->size &&
+           (one->size == 0 || !memcmp(one->data, other->data, one->size));
+}
+
+/* The store copies the value before it changes anything, so what it lends may be put back to it. */
+static bool put_or_reply(struct request *request, const struct resp_arg *key,
+                         const struct anystore_value *value)
+{
+    return store_ok_or_reply(request, anystore_put(request->txn, key->data, key->size, value));
+}
+
+static bool there(struct request *request, const struct resp_arg *key)
+{
+    return anystore_get(request->txn, key->data, key->size, NULL);
+}
+
+/* False if there is no such key, or with only_new if the new name is taken, or on an error; that has
+ * been replied then. */
+static bool rename_or_reply(struct request *request, bool only_new)
+{
+    const struct resp_arg *from = &request->argv[1];
+    const struct resp_arg *to = &request->argv[2];
+    struct anystore_value value;
+    if (!anystore_get(request->txn, from->data, from->size, &value)) {
+        resp_write_error(request->reply, "ERR no such key");
+        return false;
+    }
+    if (only_new && there(request, to)) {
+        resp_write_integer(request->reply, 0);
+        return false;
+    }
+    if (same_key(from, to))
+        return true;
+    notify_event(request, NOTIFY_NEW, "new", to); /* to Redis also if one of the name was there */
+    notify_event(request, NOTIFY_GENERIC, "rename_from", from);
+    notify_event(request, NOTIFY_GENERIC, "rename_to", to);
+    return put_or_reply(request, to, &value) &&
+           store_ok_or_reply(request, anystore_delete(request->txn, from->data, from->size, NULL));
+}
+
+static void run_rename(struct request *request)
+{
+    if (rename_or_reply(request, false))
+        reply_ok(request);
+}
+
+static void run_renamenx(struct request *request)
+{
+    if (rename_or_reply(request, true))
+        resp_write_integer(request->reply, 1);
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+static const struct key_range rename_ranges[] = {
+    {.flags = "RW access delete", .first = 1, .last = 0, .step = 1},
+    {.flags = "OW update", .first = 2, .last = 0, .step = 1},
+    {.flags = NULL},
+};
+
+static const struct key_range renamenx_ranges[] = {
+    {.flags = "RW access delete", .first = 1, .last = 0, .step = 1},
+    {.flags = "OW insert", .first = 2, .last = 0, .step = 1},
+    {.flags = NULL},
+};
+
+#define TWO_KEYS .first_key = 1, .last_key = 2, .key_step = 1
+
+const struct command command_key_rows[] = {
+    {
+        .name = "del",
+        .run = run_del,
+        .arity = -2,
+        .flags = COMMAND_WRITE,
+        .categories = CATEGORY_KEYSPACE,
+        ALL_KEYS,
+        .key_flags = "RM delete",
+        .since = "1.0.0",
+        .group = "generic",
+        .complexity = "O(N) where N is the number of keys",
+        .summary = "Removes keys and answers how many of them were there",
+        .tips = "request_policy:multi_shard response_policy:agg_sum",
+    },
+    {
+        .name = "exists",
+        .run = run_exists,
+        .arity = -2,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        ALL_KEYS,
+        .key_flags = "RO",
+        .since = "1.0.0",
+        .group = "generic",
+        .complexity = "O(N) where N is the number of keys",
+        .summary = "Answers how many of the given keys are there",
+        .tips = "request_policy:multi_shard response_policy:agg_sum",
+    },
+    {
+        .name = "rename",
+        .run = run_rename,
+        .arity = 3,
+        .flags = COMMAND_WRITE,
+        .categories = CATEGORY_KEYSPACE,
+        TWO_KEYS,
+        .key_ranges = rename_ranges,
+        .since = "1.0.0",
+        .group = "generic",
+        .complexity = "O(N) where N is the size of the value",
+        .summary = "Gives a key another name, whatever had that name",
+    },
+    {
+        .name = "renamenx",
+        .run = run_renamenx,
+        .arity = 3,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        TWO_KEYS,
+        .key_ranges = renamenx_ranges,
+        .since = "1.0.0",
+        .group = "generic",
+        .complexity = "O(N) where N is the size of the value",
+        .summary = "Gives a key another name if nothing has that name",
+    },
+    {
+        .name = "touch",
+        .run = run_exists,
+        .arity = -2,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        ALL_KEYS,
+        .key_flags = "RO",
+        .since = "3.2.1",
+        .group = "generic",
+        .complexity = "O(N) where N is the number of keys",
+        .summary = "Answers how many of the given keys are there, as EXISTS does",
+        .tips = "request_policy:multi_shard response_policy:agg_sum",
+    },
+    {
+        .name = "type",
+        .run = run_type,
+        .arity = 2,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        ONE_KEY,
+        .key_flags = "RO",
+        .since = "1.0.0",
+        .group = "generic",
+        .complexity = "O(1)",
+        .summary = "Answers which type of value a key holds",
+    },
+    {
+        .name = "unlink",
+        .run = run_del,
+        .arity = -2,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        ALL_KEYS,
+        .key_flags = "RM delete",
+        .since = "4.0.0",
+        .group = "generic",
+        .complexity = "O(N) where N is the number of keys",
+        .summary = "Removes keys, as DEL does",
+        .tips = "request_policy:multi_shard response_policy:agg_sum",
+    },
+    {.name = NULL},
+};

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* OBJECT: what Redis tells of how it keeps a value.  Here every string is kept as its bytes; the
+ * answers are those of a Redis in which the value was set as it is. */
+#include <limits.h>
+
+#include "command/reply.h"
+#include "command_internal.h"
+
+enum {
+    EMBEDDED_MOST = 44, /* bytes of a string that Redis keeps in one piece with its header */
+    INTEGER_MOST = 20,
+    SHARED_INTEGERS = 10000 /* from 0 on, of which Redis has one object each */
+};
+
+/* Replies null if the key is not there. */
+static bool object_or_reply(struct request *request, struct anystore_value *value)
+{
+    if (read_key_quietly(request, &request->argv[2], value))
+        return true;
+    resp_write_null(request->reply);
+    return false;
+}
+
+static bool is_integer(const struct anystore_value *value, int64_t *number)
+{
+    return value->size <= INTEGER_MOST && parse_integer(value->data, value->size, number);
+}
+
+/* Redis has "raw" also for a short string that was changed in place (APPEND, SETRANGE, SETBIT), or
+ * "embstr" for a number that INCRBYFLOAT left: nobody notes here how a value came about. */
+const char *command_encoding(const struct anystore_value *value)
+{
+    int64_t number;
+    if (is_integer(value, &number))
+        return "int";
+    return value->size <= EMBEDDED_MOST ? "embstr" : "raw";
+}
+
+static void run_object_encoding(struct request *request)
+{
+    struct anystore_value value;
+    if (object_or_reply(request, &value))
+        resp_write_bulk_text(request->reply, command_encoding(&value));
+}
+
+static void run_object_refcount(struct request *request)
+{
+    struct anystore_value value;
+    int64_t number;
+    if (!object_or_reply(request, &value))
+        return;
+    bool shared = is_integer(&value, &number) && number >= 0 && number < SHARED_INTEGERS;
+    resp_write_integer(request->reply, shared ? INT_MAX : 1);
+}
+
+/* Reads leave no trace in the store, so that they can run side by side: each key counts as just used. */
+static void run_object_idletime(struct request *request)
+{
+    struct anystore_value value;
+    if (object_or_reply(request, &value))
+        resp_write_integer(request->reply, 0);
+}
+
+static void run_object_freq(struct request *request)
+{
+    struct anystore_value value;
+    if (object_or_reply(request, &value))
+        resp_write_error(request->reply,
+                         "ERR An LFU maxmemory policy is not selected, access frequency not "
+                         "tracked. Please note that when switching between policies at runtime "
+                         "LRU and LFU data will take some time to adjust.");
+}
+
+static void run_object_help(struct request *request)
+{
+    static const char *const lines[] = {
+        "ENCODING <key>",
+        "    Return the kind of internal representation used in order to store the value",
+        "    associated with a <key>.",
+        "FREQ <key>",
+        "    Return the access frequency index of the <key>. The returned integer is",
+        "    proportional to the logarithm of the recent access frequency of the key.",
+        "IDLETIME <key>",
+        "    Return the idle time of the <key>, that is the approximated number of",
+        "    seconds elapsed since the last access to the key.",
+        "REFCOUNT <key>",
+        "    Return the number of references of the value associated with the specified",
+        "    <key>.",
+        NULL,
+    };
+    reply_help(request, lines);
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+#define OBJECT_SUB                                                                                 \
+    .arity = 3, .flags = COMMAND_READONLY, .categories = CATEGORY_KEYSPACE, .first_key = 2,        \
+    .last_key = 2, .key_step = 1, .key_flags = "RO", .group = "generic", .complexity = "O(1)",     \
+    .tips = "nondeterministic_output"
+
+static const struct command object_subcommands[] = {
+    {
+        .name = "encoding",
+        .full_name = "object|encoding",
+        .run = run_object_encoding,
+        OBJECT_SUB,
+        .since = "2.2.3",
+        .summary = "Answers how Redis would keep the value of a key",
+    },
+    {
+        .name = "freq",
+        .full_name = "object|freq",
+        .run = run_object_freq,
+        OBJECT_SUB,
+        .since = "4.0.0",
+        .summary = "Answers how often a key is used, where that is counted",
+    },
+    {
+        .name = "help",
+        .full_name = "object|help",
+        .run = run_object_help,
+        .arity = 2,
+        .flags = COMMAND_LOADING | COMMAND_STALE,
+        .categories = CATEGORY_KEYSPACE,
+        .since = "6.2.0",
+        .group = "generic",
+        .complexity = "O(1)",
+        .summary = "Tells what subcommands there are",
+    },
+    {
+        .name = "idletime",
+        .full_name = "object|idletime",
+        .run = run_object_idletime,
+        OBJECT_SUB,
+        .since = "2.2.3",
+        .summary = "Answers for how many seconds a key has not been used",
+    },
+    {
+        .name = "refcount",
+        .full_name = "object|refcount",
+        .run = run_object_refcount,
+        OBJECT_SUB,
+        .since = "2.2.3",
+        .summary = "Answers how many references to the value of a key there are",
+    },
+    {.name = NULL},
+};
+
+const struct command command_object_rows[] = {
+    {
+        .name = "object",
+        .arity = -2,
+        .subcommands = object_subcommands,
+        .since = "2.2.3",
+        .group = "generic",
+        .complexity = "Depends on the subcommand",
+        .summary = "Tells how the value of a key is kept",
+    },
+    {.name = NULL},
+};

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands that list keys or find one: KEYS, SCAN, RANDOMKEY. */
+#include "command/reply.h"
+
+#include <inttypes.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "text/glob.h"
+
+/* What MATCH or KEYS wants. */
+struct pattern {
+    const char *text;
+    size_t size;
+    bool all;
+};
+
+static struct pattern pattern_of(const struct resp_arg *arg)
+{
+    return (struct pattern){
+        .text = arg_text(arg),
+        .size = arg->size,
+        .all = arg->size == 1 && arg->data[0] == '*',
+    };
+}
+
+static bool pattern_fits(const struct pattern *pattern, const void *key, size_t key_size)
+{
+    if (pattern->all)
+        return true;
+    /* To Redis an empty key fits "*" and "", but not "**". */
+    bool can_fit = key_size > 0 || pattern->size == 0;
+    return can_fit && glob_match(pattern->text, pattern->size, key, key_size, false);
+}
+
+/* ---- KEYS --------------------------------------------------------------------------------- */
+
+struct keys {
+    struct request *request;
+    struct pattern pattern;
+    size_t count;
+};
+
+static bool reply_key(const void *key, size_t key_size, const struct anystore_value *value,
+                      void *arg)
+{
+    struct keys *keys = arg;
+    (void)value;
+    if (pattern_fits(&keys->pattern, key, key_size)) {
+        resp_write_bulk(keys->request->reply, key, key_size);
+        keys->count++;
+    }
+    return !keys->request->reply->out->failed;
+}
+
+static void run_keys(struct request *request)
+{
+    struct keys keys = {.request = request, .pattern = pattern_of(&request->argv[1])};
+    size_t mark = resp_write_begin(request->reply);
+    anystore_each(request->txn, reply_key, &keys);
+    resp_write_end(request->reply, mark, '*', keys.count);
+}
+
+/* ---- SCAN --------------------------------------------------------------------------------- */
+
+struct scan {
+    struct pattern pattern;
+    const struct resp_arg *type; /* NULL: any */
+    uint64_t wanted;             /* keys to look at, about */
+    uint64_t seen;
+    /* The keys found.  They are the store's, which nothing changes meanwhile. */
+    struct resp_arg *keys;
+    size_t count, capacity;
+    bool failed; /* memory is short */
+};
+
+/* As strtoul reads it: a sign may be there, a minus means the complement, and nothing at all is 0. */
+static bool parse_cursor(const struct resp_arg *arg, uint64_t *cursor)
+{
+    const uint8_t *at = arg->data;
+    size_t size = arg->size > 0 ? strnlen(arg_text(arg), arg->size) : 0;
+    const uint8_t *end = size > 0 ? at + size : at;
+    bool negative = size > 0 && *at == '-';
+    *cursor = 0;
+    if (size > 1 && (*at == '-' || *at == '+'))
+        at++;
+    for (; at < end; at++) {
+        if (*at < '0' || *at > '9' || __builtin_mul_overflow(*cursor, 10, cursor) ||
+            __builtin_add_overflow(*cursor, (uint64_t)(*at - '0'), cursor))
+            return false;
+    }
+    if (negative)
+        *cursor = -*cursor;
+    return true;
+}
+
+static bool scan_options_or_reply(struct request *request, struct scan *scan)
+{
+    int64_t count = 10;
+    *scan = (struct scan){.pattern = {.all = true}};
+    for (size_t i = 2; i < request->argc; i += 2) {
+        const struct resp_arg *arg = &request->argv[i];
+        bool has_value = i + 1 < request->argc;
+        if (has_value && arg_is(arg, "COUNT")) {
+            if (!arg_integer_or_reply(request, i + 1, &count))
+                return false;
+            if (count >= 1)
+                continue;
+        } else if (has_value && arg_is(arg, "MATCH")) {
+            scan->pattern = pattern_of(arg + 1);
+            continue;
+        } else if (has_value && arg_is(arg, "TYPE")) {
+            scan->type = arg + 1;
+            continue;
+        }
+        reply_syntax_error(request);
+        return false;
+    }
+    scan->wanted = (uint64_t)count;
+    return true;
+}
+
+static bool find_key(const void *key, size_t key_size, const struct anystore_value *value,
+                     void *arg)
+{
+    struct scan *scan = arg;
+    scan->seen++;
+    if (!pattern_fits(&scan->pattern, key, key_size) ||
+        (scan->type && !arg_is(scan->type, type_name(value->type))))
+        return true;
+    if (scan->count == scan->capacity) {
+        size_t capacity = scan->capacity ? 2 * scan->capacity : 32;
+        struct resp_arg *keys = realloc(scan->keys, capacity * sizeof *keys);
+        if (!keys) {
+            scan->failed = true;
+            return false;
+        }
+        scan->keys = keys;
+        scan->capacity = capacity;
+    }
+    scan->keys[scan->count++] = (struct resp_arg){.data = key, .size = key_size};
+    return true;
+}
+
+static void reply_scan(struct request *request, const struct scan *scan, uint64_t cursor)
+{
+    struct resp_writer *reply = request->reply;
+    resp_write_array(reply, 2);
+    resp_write_bulkf(reply, "%" PRIu64, cursor);
+    resp_write_array(reply, scan->count);
+    for (size_t i = 0; i < scan->count; i++)
+        resp_write_bulk(reply, scan->keys[i].data, scan->keys[i].size);
+}
+
+static void run_scan(struct request *request)
+{
+    uint64_t cursor;
+    if (!parse_cursor(&request->argv[1], &cursor)) {
+        resp_write_error(request->reply, "ERR invalid cursor");
+        return;
+    }
+    struct scan scan;
+    if (!scan_options_or_reply(request, &scan))
+        return;
+    /* A table that is nearly empty is no reason to go through all of it in one call. */
+    uint64_t steps = scan.wanted < UINT64_MAX / 10 ? 10 * scan.wanted : UINT64_MAX;
+    do
+        cursor = anystore_scan(request->txn, cursor, find_key, &scan);
+    while (cursor != 0 && --steps > 0 && scan.seen < scan.wanted && !scan.failed);
+    if (scan.failed)
+        reply_out_of_memory(request);
+    else
+        reply_scan(request, &scan, cursor);
+    free(scan.keys);
+}
+
+/* ---- RANDOMKEY ---------------------------------------------------------------------------- */
+
+enum { RANDOM_SAMPLE = 16 };
+
+struct sample {
+    uint64_t random;     /* state of the generator */
+    uint64_t seen;       /* keys, of which one is chosen */
+    struct resp_arg key; /* the store's */
+};
+
+/* SplitMix64. */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t mixed = *state += UINT64_C(0x9e3779b97f4a7c15);
+    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return mixed ^ mixed >> 31;
+}
+
+/* The n-th key takes the place of the one chosen with probability 1/n: all are equally likely. */
+static bool sample_key(const void *key, size_t key_size, const struct anystore_value *value,
+                       void *arg)
+{
+    struct sample *sample = arg;
+    (void)value;
+    if (next_random(&sample->random) % ++sample->seen == 0)
+        sample->key = (struct resp_arg){.data = key, .size = key_size};
+    return true;
+}
+
+/* Looks at some keys from a random place on: of one bucket only, keys that share theirs with others
+ * or come after empty ones would have another chance than the rest. */
+static void run_randomkey(struct request *request)
+{
+    struct sample sample = {.seen = 0};
+    if (RAND_bytes((unsigned char *)&sample.random, sizeof sample.random) != 1)
+        sample.random = (uint64_t)anystore_now(request->txn);
+    uint64_t cursor = next_random(&sample.random);
+    bool wrapped = false;
+    while (anystore_count(request->txn) > 0 && sample.seen < RANDOM_SAMPLE) {
+        cursor = anystore_scan(request->txn, cursor, sample_key, &sample);
+        if (cursor == 0 && (wrapped || sample.seen > 0))
+            break;
+        wrapped = wrapped || cursor == 0;
+    }
+    if (sample.seen > 0)
+        resp_write_bulk(request->reply, sample.key.data, sample.key.size);
+    else
+        resp_write_null(request->reply);
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+const struct command command_scan_rows[] = {
+    {
+        .name = "keys",
+        .run = run_keys,
+        .arity = 2,
+        .flags = COMMAND_READONLY,
+        .categories = CATEGORY_KEYSPACE | CATEGORY_DANGEROUS,
+        .since = "1.0.0",
+        .group = "generic",
+        .complexity = "O(N) where N is the number of keys in the database",
+        .summary = "Answers all keys that match a pattern",
+        .tips = "request_policy:all_shards nondeterministic_output_order",
+    },
+    {
+        .name = "randomkey",
+        .run = run_randomkey,
+        .arity = 1,
+        .flags = COMMAND_READONLY,
+        .categories = CATEGORY_KEYSPACE,
+        .since = "1.0.0",
+        .group = "generic",
+        .complexity = "O(1)",
+        .summary = "Answers any one of the keys",
+        .tips = "request_policy:all_shards nondeterministic_output",
+    },
+    {
+        .name = "scan",
+        .run = run_scan,
+        .arity = -2,
+        .flags = COMMAND_READONLY,
+        .categories = CATEGORY_KEYSPACE,
+        .since = "2.8.0",
+        .group = "generic",
+        .complexity = "O(1) for a call with a small COUNT, O(N) for a whole scan of N keys",
+        .summary = "Answers some of the keys, and a cursor with which to ask for more",
+        .tips = "nondeterministic_output request_policy:special",
+    },
+    {.name = NULL},
+};

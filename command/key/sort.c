@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* SORT and SORT_RO.  What they sort, lists and sets, is not there yet: a key that is not there sorts
+ * to nothing, and any other holds the wrong type. */
+#include "command/reply.h"
+#include "notify.h"
+
+struct sort_options {
+    size_t store_index; /* the argument with the key; 0: none */
+};
+
+static bool sort_options_or_reply(struct request *request, bool may_store,
+                                  struct sort_options *options)
+{
+    *options = (struct sort_options){.store_index = 0};
+    for (size_t i = 2; i < request->argc; i++) {
+        const struct resp_arg *arg = &request->argv[i];
+        size_t left = request->argc - i - 1;
+        int64_t number;
+        if (arg_is(arg, "ASC") || arg_is(arg, "DESC") || arg_is(arg, "ALPHA"))
+            continue;
+        if (left >= 2 && arg_is(arg, "LIMIT")) {
+            if (!arg_integer_or_reply(request, i + 1, &number) ||
+                !arg_integer_or_reply(request, i + 2, &number))
+                return false;
+            i += 2;
+        } else if (left >= 1 && may_store && arg_is(arg, "STORE")) {
+            options->store_index = ++i;
+        } else if (left >= 1 && (arg_is(arg, "BY") || arg_is(arg, "GET"))) {
+            i++;
+        } else {
+            reply_syntax_error(request);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void sort(struct request *request, bool may_store)
+{
+    struct sort_options options;
+    if (!sort_options_or_reply(request, may_store, &options))
+        return;
+    if (read_key(request, &request->argv[1], NULL)) {
+        reply_wrong_type(request);
+        return;
+    }
+    if (options.store_index == 0) {
+        resp_write_array(request->reply, 0);
+        return;
+    }
+    /* An empty result leaves no key; the event of another one would be "sortstore". */
+    const struct resp_arg *store = &request->argv[options.store_index];
+    bool existed = false;
+    if (!store_ok_or_reply(request,
+                           anystore_delete(request->txn, store->data, store->size, &existed)))
+        return;
+    if (existed)
+        notify_event(request, NOTIFY_GENERIC, "del", store);
+    resp_write_integer(request->reply, 0);
+}
+
+static void run_sort(struct request *request)
+{
+    sort(request, true);
+}
+
+static void run_sort_ro(struct request *request)
+{
+    sort(request, false);
+}
+
+/* ---- Keys --------------------------------------------------------------------------------- */
+
+#define BY_GET_NOTES                                                                               \
+    "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from "   \
+    "the content of the key we sort"
+#define STORE_NOTES                                                                                \
+    "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear "       \
+    "anywhere in the argument array"
+
+static const struct key_range sort_ranges[] = {
+    {.flags = "RO access", .first = 1, .last = 0, .step = 1},
+    {.flags = "RO access", .notes = BY_GET_NOTES},
+    {.flags = "OW update", .notes = STORE_NOTES},
+    {.flags = NULL},
+};
+
+static const struct key_range sort_ro_ranges[] = {
+    {.flags = "RO access", .first = 1, .last = 0, .step = 1},
+    {.flags = "RO access", .notes = BY_GET_NOTES},
+    {.flags = NULL},
+};
+
+/* The key of the last STORE, which is the one that counts. */
+static size_t sort_store_key(size_t argc, const struct resp_arg *argv)
+{
+    size_t found = 0;
+    for (size_t i = 2; i < argc; i++) {
+        if (arg_is(&argv[i], "LIMIT"))
+            i += 2;
+        else if (arg_is(&argv[i], "GET") || arg_is(&argv[i], "BY"))
+            i++;
+        else if (i + 1 < argc && arg_is(&argv[i], "STORE"))
+            found = i + 1;
+    }
+    return found;
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+#define SORT_CATEGORIES                                                                            \
+    .categories = CATEGORY_LIST | CATEGORY_SET | CATEGORY_SORTEDSET | CATEGORY_DANGEROUS
+
+const struct command command_sort_rows[] = {
+    {
+        .name = "sort",
+        .run = run_sort,
+        .arity = -2,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
+        SORT_CATEGORIES,
+        ONE_KEY,
+        .key_ranges = sort_ranges,
+        .call_key = sort_store_key,
+        .since = "1.0.0",
+        .group = "generic",
+        .complexity = "O(N+M*log(M)) where N is the number of elements and M of those answered",
+        .summary = "Sorts the elements of a list or a set, and stores the result if asked to",
+    },
+    {
+        .name = "sort_ro",
+        .run = run_sort_ro,
+        .arity = -2,
+        .flags = COMMAND_READONLY,
+        SORT_CATEGORIES,
+        ONE_KEY,
+        .key_ranges = sort_ro_ranges,
+        .since = "7.0.0",
+        .group = "generic",
+        .complexity = "O(N+M*log(M)) where N is the number of elements and M of those answered",
+        .summary = "Sorts the elements of a list or a set",
+    },
+    {.name = NULL},
+};

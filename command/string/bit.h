@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* What SETBIT and BITFIELD share. */
+#ifndef COMMAND_STRING_BIT_H
+#define COMMAND_STRING_BIT_H
+
+#include "command/reply.h"
+
+/* Reads the number of a bit that a string may have; otherwise replies that it is none.  With a
+ * width other than 0 "#3" is three times the width. */
+bool bit_offset_or_reply(struct request *request, size_t index, unsigned width, uint64_t *offset);
+
+#endif

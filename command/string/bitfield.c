@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* BITFIELD and BITFIELD_RO: numbers of any width at any place in a string. */
+#include "command/string/bit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "command/string/bits.h"
+#include "command/string/string_access.h"
+#include "notify.h"
+
+enum field_action { FIELD_GET, FIELD_SET, FIELD_ADD };
+enum field_overflow { OVERFLOW_WRAP, OVERFLOW_SATURATE, OVERFLOW_FAIL };
+
+struct field_operation {
+    enum field_action action;
+    enum field_overflow overflow;
+    bool is_signed;
+    struct bits_field field;
+    int64_t operand; /* of FIELD_SET and FIELD_ADD */
+};
+
+struct field_plan {
+    struct field_operation *operations;
+    size_t count;
+    size_t write_size; /* bytes that the string must have to be written to; 0: it is only read */
+};
+
+/* ---- Arguments ---------------------------------------------------------------------------- */
+
+static bool overflow_or_reply(struct request *request, size_t index, enum field_overflow *overflow)
+{
+    const struct resp_arg *arg = &request->argv[index];
+    if (arg_is(arg, "WRAP")) {
+        *overflow = OVERFLOW_WRAP;
+    } else if (arg_is(arg, "SAT")) {
+        *overflow = OVERFLOW_SATURATE;
+    } else if (arg_is(arg, "FAIL")) {
+        *overflow = OVERFLOW_FAIL;
+    } else {
+        resp_write_error(request->reply, "ERR Invalid OVERFLOW type specified");
+        return false;
+    }
+    return true;
+}
+
+/* "i8", "u63".  As in Redis a NUL byte ends it. */
+static bool type_or_reply(struct request *request, size_t index, struct field_operation *operation)
+{
+    const struct resp_arg *arg = &request->argv[index];
+    size_t size = arg->size > 0 ? strnlen(arg_text(arg), arg->size) : 0;
+    int64_t width = 0;
+    if (size > 0 && (arg->data[0] == 'i' || arg->data[0] == 'u') &&
+        parse_integer(arg->data + 1, size - 1, &width) && width >= 1 &&
+        width <= (arg->data[0] == 'i' ? 64 : 63)) {
+        operation->is_signed = arg->data[0] == 'i';
+        operation->field.width = (unsigned)width;
+        return true;
+    }
+    resp_write_error(request->reply,
+                     "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not "
+                     "supported but i64 is.");
+    return false;
+}
+
+/* The operation whose name is argument `index`, with all that belongs to it; its number of
+ * arguments, or 0 with an error replied. */
+static size_t operation_or_reply(struct request *request, size_t index,
+                                 struct field_operation *operation)
+{
+    const struct resp_arg *name = &request->argv[index];
+    size_t left = request->argc - index;
+    size_t taken = 4;
+    if (arg_is(name, "GET")) {
+        operation->action = FIELD_GET;
+        taken = 3;
+    } else if (arg_is(name, "SET")) {
+        operation->action = FIELD_SET;
+    } else if (arg_is(name, "INCRBY")) {
+        operation->action = FIELD_ADD;
+    } else {
+        taken = left + 1;
+    }
+    if (left < taken) {
+        reply_syntax_error(request);
+        return 0;
+    }
+    bool right =
+        type_or_reply(request, index + 1, operation) &&
+        bit_offset_or_reply(request, index + 2, operation->field.width, &operation->field.offset) &&
+        (operation->action == FIELD_GET ||
+         arg_integer_or_reply(request, index + 3, &operation->operand));
+    return right ? taken : 0;
+}
+
+static bool plan_or_reply(struct request *request, struct field_plan *plan)
+{
+    enum field_overflow overflow = OVERFLOW_WRAP;
+    for (size_t i = 2; i < request->argc;) {
+        if (arg_is(&request->argv[i], "OVERFLOW") && i + 1 < request->argc) {
+            if (!overflow_or_reply(request, i + 1, &overflow))
+                return false;
+            i += 2;
+            continue;
+        }
+        struct field_operation *operation = &plan->operations[plan->count];
+        operation->overflow = overflow;
+        size_t taken = operation_or_reply(request, i, operation);
+        if (taken == 0)
+            return false;
+        i += taken;
+        plan->count++;
+        size_t last = (size_t)((operation->field.offset + operation->field.width - 1) / 8);
+        if (operation->action != FIELD_GET && plan->write_size < last + 1)
+            plan->write_size = last + 1;
+    }
+    return true;
+}
+
+/* ---- Numbers ------------------------------------------------------------------------------ */
+
+/* The lowest bits of a number as a field of their width reads them. */
+static int64_t cut(const struct field_operation *operation, uint64_t number)
+{
+    unsigned unused = 64 - operation->field.width;
+    /* A shift to the right keeps the sign with both compilers. */
+    return operation->is_signed ? (int64_t)(number << unused) >> unused
+                                : (int64_t)(number << unused >> unused);
+}
+
+/* The largest and the smallest number that a field can hold. */
+static int64_t most_of(const struct field_operation *operation)
+{
+    return (int64_t)(UINT64_MAX >> (64 - operation->field.width) >> operation->is_signed);
+}
+
+static int64_t least_of(const struct field_operation *operation)
+{
+    return operation->is_signed ? -most_of(operation) - 1 : 0;
+}
+
+/* Where a sum lies: below what the field can hold (-1), in it (0), or above (1).  `base` is what the
+ * field holds, or with an increment of 0 a number to be set. */
+static int out_of_range(const struct field_operation *operation, int64_t base, int64_t increment)
+{
+    int64_t most = most_of(operation);
+    int64_t sum;
+    if (!operation->is_signed && base < 0)
+        return 1; /* as in Redis, to which it is a number of 64 bits without sign */
+    /* Redis finds this out by a difference that overflows, so that the lowest numbers of all are
+     * above a narrower field. */
+    int64_t room;
+    if (operation->field.width < 64 && base < 0 && increment == 0 &&
+        __builtin_sub_overflow(most, base, &room))
+        return 1;
+    if (__builtin_add_overflow(base, increment, &sum))
+        return increment < 0 ? -1 : 1;
+    return sum > most ? 1 : sum < least_of(operation) ? -1 : 0;
+}
+
+/* What is stored if the sum does not fit. */
+static int64_t adjusted(const struct field_operation *operation, int64_t sum, int range)
+{
+    if (operation->overflow == OVERFLOW_WRAP)
+        return cut(operation, (uint64_t)sum);
+    return range > 0 ? most_of(operation) : least_of(operation);
+}
+
+/* ---- Running ------------------------------------------------------------------------------ */
+
+/* What the operations of a call have done. */
+struct field_outcome {
+    bool wrote;   /* one of them stored its number */
+    bool changed; /* and that was another one */
+};
+
+/* SET and INCRBY, on the command's own copy of the string. */
+static void write_field(struct request *request, const struct field_operation *operation,
+                        uint8_t *bytes, size_t size, struct field_outcome *outcome)
+{
+    int64_t old = cut(operation, bits_load(bytes, size, &operation->field));
+    bool adds = operation->action == FIELD_ADD;
+    int64_t base = adds ? old : operation->operand;
+    int64_t increment = adds ? operation->operand : 0;
+    int64_t sum = (int64_t)((uint64_t)base + (uint64_t)increment);
+    int range = out_of_range(operation, base, increment);
+    if (range != 0 && operation->overflow == OVERFLOW_FAIL) {
+        resp_write_null(request->reply);
+        return;
+    }
+    if (range != 0)
+        sum = adjusted(operation, sum, range);
+    bits_store(bytes, &operation->field, (uint64_t)sum);
+    resp_write_integer(request->reply, adds ? sum : old);
+    outcome->wrote = true;
+    outcome->changed |= sum != old;
+}
+
+static void run_operation(struct request *request, const struct field_operation *operation,
+                          uint8_t *bytes, size_t size, struct field_outcome *outcome)
+{
+    if (operation->action != FIELD_GET)
+        write_field(request, operation, bytes, size, outcome);
+    else
+        resp_write_integer(request->reply,
+                           cut(operation, bits_load(bytes, size, &operation->field)));
+}
+
+static void read_fields(struct request *request, const struct field_plan *plan)
+{
+    struct anystore_value value = {.size = 0};
+    bool there;
+    if (!read_string_or_reply(request, &request->argv[1], &value, &there))
+        return;
+    resp_write_array(request->reply, plan->count);
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct field_operation *operation = &plan->operations[i];
+        resp_write_integer(request->reply,
+                           cut(operation, bits_load(value.data, value.size, &operation->field)));
+    }
+}
+
+static void write_fields(struct request *request, const struct field_plan *plan)
+{
+    const struct resp_arg *key = &request->argv[1];
+    struct anystore_value old = {.type = ANYSTORE_STRING};
+    bool there;
+    size_t reply_start = resp_buffer_size(request->reply->out);
+    if (!get_string_or_reply(request, key, &old, &there))
+        return;
+    size_t size = plan->write_size > old.size ? plan->write_size : old.size;
+    uint8_t *bytes = copy_string_or_reply(request, &old, size);
+    if (!bytes)
+        return;
+    /* As in Redis the string is lengthened even if every operation fails. */
+    bool grown = size > old.size;
+    struct field_outcome outcome = {.wrote = false};
+    resp_write_array(request->reply, plan->count);
+    for (size_t i = 0; i < plan->count; i++)
+        run_operation(request, &plan->operations[i], bytes, size, &outcome);
+    if (!there)
+        notify_event(request, NOTIFY_NEW, "new", key);
+    if (outcome.changed || (grown && outcome.wrote))
+        notify_event(request, NOTIFY_STRING, "setbit", key);
+    if (outcome.changed || grown)
+        replace_reply_if_refused(request, reply_start, put_string(request, key, &old, bytes, size));
+    else
+        free(bytes);
+}
+
+static void run_bitfield(struct request *request)
+{
+    /* An operation takes three arguments at least. */
+    struct field_plan plan = {.operations = calloc(request->argc / 3 + 1, sizeof *plan.operations)};
+    if (!plan.operations)
+        store_ok_or_reply(request, ANYSTORE_NOMEM);
+    else if (plan_or_reply(request, &plan)) {
+        if (plan.write_size == 0)
+            read_fields(request, &plan);
+        else if (request->command->flags & COMMAND_READONLY)
+            resp_write_error(request->reply, "ERR BITFIELD_RO only supports the GET subcommand");
+        else
+            write_fields(request, &plan);
+    }
+    free(plan.operations);
+}
+
+/* A call that only reads says so.  As in Redis a call with a syntax error may write. */
+static const char *bitfield_key_flags(size_t argc, const struct resp_arg *argv)
+{
+    for (size_t i = 2; i < argc;) {
+        size_t left = argc - i;
+        if (arg_is(&argv[i], "GET") && left > 2)
+            i += 3;
+        else if (arg_is(&argv[i], "OVERFLOW") && left > 1)
+            i += 2;
+        else
+            return "RW access update";
+    }
+    return "RO access";
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+const struct command command_bitfield_rows[] = {
+    {
+        .name = "bitfield",
+        .run = run_bitfield,
+        .arity = -2,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
+        .categories = CATEGORY_BITMAP,
+        ONE_KEY,
+        .key_flags = "RW access update variable_flags",
+        .key_notes = "This command allows both access and modification of the key",
+        .call_key_flags = bitfield_key_flags,
+        .since = "3.2.0",
+        .group = "bitmap",
+        .complexity = "O(N) where N is the number of operations and the length of the string",
+        .summary = "Reads, sets and adds to numbers of any width at any place in a string",
+    },
+    {
+        .name = "bitfield_ro",
+        .run = run_bitfield,
+        .arity = -2,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .categories = CATEGORY_BITMAP,
+        ONE_KEY,
+        .key_flags = "RO access",
+        .since = "6.0.0",
+        .group = "bitmap",
+        .complexity = "O(N) where N is the number of operations",
+        .summary = "Reads numbers of any width at any place in a string",
+    },
+    {.name = NULL},
+};

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands on strings that are numbers: INCR and its kin. */
+#include "command/string/string_access.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "notify.h"
+
+static bool put_number_or_reply(struct request *request, const struct anystore_value *old,
+                                const char *digits, size_t size, const char *event)
+{
+    const struct resp_arg *key = &request->argv[1];
+    struct anystore_value value = {
+        .type = ANYSTORE_STRING,
+        .data = digits,
+        .size = size,
+        .expire_ms = old->expire_ms,
+    };
+    notify_if_new(request, key);
+    notify_event(request, NOTIFY_STRING, event, key);
+    return store_ok_or_reply(request, anystore_put(request->txn, key->data, key->size, &value));
+}
+
+/* ---- Integers ----------------------------------------------------------------------------- */
+
+static void add_integer(struct request *request, int64_t increment)
+{
+    struct anystore_value old = {.type = ANYSTORE_STRING};
+    int64_t number = 0;
+    bool there;
+    if (!get_string_or_reply(request, &request->argv[1], &old, &there))
+        return;
+    if (there && !parse_integer(old.data, old.size, &number)) {
+        resp_write_error(request->reply, "ERR value is not an integer or out of range");
+        return;
+    }
+    if (__builtin_add_overflow(number, increment, &number)) {
+        resp_write_error(request->reply, "ERR increment or decrement would overflow");
+        return;
+    }
+    char digits[sizeof "-9223372036854775808"];
+    int size = snprintf(digits, sizeof digits, "%" PRId64, number);
+    if (put_number_or_reply(request, &old, digits, (size_t)size, "incrby"))
+        resp_write_integer(request->reply, number);
+}
+
+static void run_incr(struct request *request)
+{
+    add_integer(request, 1);
+}
+
+static void run_decr(struct request *request)
+{
+    add_integer(request, -1);
+}
+
+static void run_incrby(struct request *request)
+{
+    int64_t increment;
+    if (arg_integer_or_reply(request, 2, &increment))
+        add_integer(request, increment);
+}
+
+static void run_decrby(struct request *request)
+{
+    int64_t decrement;
+    if (!arg_integer_or_reply(request, 2, &decrement))
+        return;
+    if (decrement == INT64_MIN)
+        resp_write_error(request->reply, "ERR decrement would overflow");
+    else
+        add_integer(request, -decrement);
+}
+
+/* ---- Floats ------------------------------------------------------------------------------- */
+
+/* More than the 4,933 digits of the largest long double with a sign, a point and FLOAT_DIGITS more;
+ * as in Redis no text that is as long is read as a number. */
+#define FLOAT_TEXT_BYTES 5120
+#define FLOAT_DIGITS     17 /* after the point, as Redis writes them */
+
+/* As Redis: what strtold reads, "inf" and "0x1p3" too, as long as it reads all of it, finds neither
+ * "nan" nor a number that is too large or too small, and no blank comes first. */
+static bool parse_float(const void *data, size_t size, long double *number)
+{
+    char text[FLOAT_TEXT_BYTES];
+    char *end;
+    if (size == 0 || size >= sizeof text)
+        return false;
+    memcpy(text, data, size);
+    text[size] = '\0';
+    if (isspace((unsigned char)text[0]))
+        return false;
+    errno = 0;
+    *number = strtold(text, &end);
+    if (end != text + size || isnan(*number))
+        return false;
+    return errno != ERANGE || (!isinf(*number) && fpclassify(*number) != FP_ZERO);
+}
+
+static bool float_or_reply(struct request *request, const void *data, size_t size,
+                           long double *number)
+{
+    if (parse_float(data, size, number))
+        return true;
+    resp_write_error(request->reply, "ERR value is not a valid float");
+    return false;
+}
+
+/* Without an exponent, and without zeros at the end. */
+static size_t format_float(long double number, char text[FLOAT_TEXT_BYTES])
+{
+    size_t size = (size_t)snprintf(text, FLOAT_TEXT_BYTES, "%.*Lf", FLOAT_DIGITS, number);
+    while (text[size - 1] == '0')
+        size--;
+    if (text[size - 1] == '.')
+        size--;
+    if (size == 2 && text[0] == '-' && text[1] == '0') { /* such as -1e-30 */
+        text[0] = '0';
+        size = 1;
+    }
+    return size;
+}
+
+static void run_incrbyfloat(struct request *request)
+{
+    const struct resp_arg *arg = &request->argv[2];
+    struct anystore_value old = {.type = ANYSTORE_STRING};
+    long double number = 0;
+    long double increment;
+    bool there;
+    if (!get_string_or_reply(request, &request->argv[1], &old, &there) ||
+        (there && !float_or_reply(request, old.data, old.size, &number)) ||
+        !float_or_reply(request, arg->data, arg->size, &increment))
+        return;
+    number += increment;
+    if (isnan(number) || isinf(number)) {
+        resp_write_error(request->reply, "ERR increment would produce NaN or Infinity");
+        return;
+    }
+    char text[FLOAT_TEXT_BYTES];
+    size_t size = format_float(number, text);
+    if (put_number_or_reply(request, &old, text, size, "incrbyfloat"))
+        resp_write_bulk(request->reply, text, size);
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+const struct command command_string_number_rows[] = {
+    {
+        .name = "decr",
+        .run = run_decr,
+        .arity = 2,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RW access update",
+        .since = "1.0.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Subtracts one from the integer that a key holds",
+    },
+    {
+        .name = "decrby",
+        .run = run_decrby,
+        .arity = 3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RW access update",
+        .since = "1.0.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Subtracts a number from the integer that a key holds",
+    },
+    {
+        .name = "incr",
+        .run = run_incr,
+        .arity = 2,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RW access update",
+        .since = "1.0.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Adds one to the integer that a key holds",
+    },
+    {
+        .name = "incrby",
+        .run = run_incrby,
+        .arity = 3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RW access update",
+        .since = "1.0.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Adds a number to the integer that a key holds",
+    },
+    {
+        .name = "incrbyfloat",
+        .run = run_incrbyfloat,
+        .arity = 3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RW access update",
+        .since = "2.6.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Adds a number to the decimal number that a key holds",
+    },
+    {.name = NULL},
+};

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands on parts of strings, and what all commands share that change a string in its middle
+ * or at its end. */
+#include "command/string/string_access.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "notify.h"
+#include "server.h"
+
+/* ---- Shared ------------------------------------------------------------------------------- */
+
+size_t longest_string(const struct request *request)
+{
+    int64_t configured = config_number(request->server->config, CONFIG_PROTO_MAX_BULK_LEN);
+    return (uint64_t)configured < ANYSTORE_MAX_BYTES ? (size_t)configured : ANYSTORE_MAX_BYTES;
+}
+
+bool string_size_or_reply(struct request *request, size_t size, size_t more)
+{
+    if (!__builtin_add_overflow(size, more, &size) && size <= longest_string(request))
+        return true;
+    resp_write_error(request->reply,
+                     "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    return false;
+}
+
+uint8_t *copy_string_or_reply(struct request *request, const struct anystore_value *old,
+                              size_t size)
+{
+    if (size < old->size)
+        size = old->size;
+    uint8_t *bytes = malloc(size + 1); /* not nothing: that could be NULL */
+    if (!bytes) {
+        store_ok_or_reply(request, ANYSTORE_NOMEM);
+        return NULL;
+    }
+    if (old->size > 0)
+        memcpy(bytes, old->data, old->size);
+    memset(bytes + old->size, 0, size - old->size);
+    return bytes;
+}
+
+enum anystore_status put_string(struct request *request, const struct resp_arg *key,
+                                const struct anystore_value *old, uint8_t *bytes, size_t size)
+{
+    struct anystore_value value = {
+        .type = ANYSTORE_STRING,
+        .data = bytes,
+        .size = size,
+        .expire_ms = old->expire_ms,
+    };
+    enum anystore_status status = anystore_put(request->txn, key->data, key->size, &value);
+    free(bytes);
+    return status;
+}
+
+void replace_reply_if_refused(struct request *request, size_t reply_start,
+                              enum anystore_status status)
+{
+    if (status == ANYSTORE_OK)
+        return;
+    resp_buffer_truncate(request->reply->out, reply_start);
+    store_ok_or_reply(request, status);
+}
+
+/* ---- Commands ----------------------------------------------------------------------------- */
+
+/* Writes a part over the string that was at the key, or over nothing, and replies the new length; the
+ * event is told by the caller. */
+static void write_part(struct request *request, const struct anystore_value *old, size_t offset,
+                       const struct resp_arg *part)
+{
+    size_t end = offset + part->size;
+    size_t size = end > old->size ? end : old->size;
+    uint8_t *bytes = copy_string_or_reply(request, old, size);
+    if (!bytes)
+        return;
+    memcpy(bytes + offset, part->data, part->size);
+    if (store_ok_or_reply(request, put_string(request, &request->argv[1], old, bytes, size)))
+        resp_write_integer(request->reply, (int64_t)size);
+}
+
+static void run_append(struct request *request)
+{
+    const struct resp_arg *key = &request->argv[1];
+    const struct resp_arg *tail = &request->argv[2];
+    struct anystore_value old = {.type = ANYSTORE_STRING};
+    bool there;
+    if (!get_string_or_reply(request, key, &old, &there))
+        return;
+    if (!there) {
+        struct anystore_value value = {
+            .type = ANYSTORE_STRING,
+            .data = tail->data,
+            .size = tail->size,
+        };
+        notify_event(request, NOTIFY_NEW, "new", key);
+        notify_event(request, NOTIFY_STRING, "append", key);
+        if (store_ok_or_reply(request, anystore_put(request->txn, key->data, key->size, &value)))
+            resp_write_integer(request->reply, (int64_t)tail->size);
+    } else if (string_size_or_reply(request, old.size, tail->size)) {
+        notify_event(request, NOTIFY_STRING, "append", key);
+        if (tail->size > 0)
+            write_part(request, &old, old.size, tail);
+        else /* nothing changes, and nothing is to be written */
+            resp_write_integer(request->reply, (int64_t)old.size);
+    }
+}
+
+static void run_setrange(struct request *request)
+{
+    const struct resp_arg *key = &request->argv[1], *part = &request->argv[3];
+    struct anystore_value old = {.type = ANYSTORE_STRING};
+    int64_t offset;
+    bool there;
+    if (!arg_integer_or_reply(request, 2, &offset))
+        return;
+    if (offset < 0) {
+        resp_write_error(request->reply, "ERR offset is out of range");
+        return;
+    }
+    if (!get_string_or_reply(request, key, &old, &there))
+        return;
+    if (part->size == 0) {
+        resp_write_integer(request->reply, (int64_t)old.size);
+    } else if (string_size_or_reply(request, (size_t)offset, part->size)) {
+        if (!there)
+            notify_event(request, NOTIFY_NEW, "new", key);
+        notify_event(request, NOTIFY_STRING, "setrange", key);
+        write_part(request, &old, (size_t)offset, part);
+    }
+}
+
+static void run_getrange(struct request *request)
+{
+    struct anystore_value value = {.size = 0};
+    int64_t start, end;
+    bool there;
+    if (!arg_integer_or_reply(request, 2, &start) || !arg_integer_or_reply(request, 3, &end) ||
+        !read_string_or_reply(request, &request->argv[1], &value, &there))
+        return;
+    int64_t size = (int64_t)value.size;
+    /* Two ends before the beginning would otherwise both become 0 and answer the first byte; as
+     * in Redis they do if they are in order. */
+    bool reversed = start < 0 && end < 0 && start > end;
+    if (start < 0)
+        start = size + start < 0 ? 0 : size + start;
+    if (end < 0)
+        end = size + end < 0 ? 0 : size + end;
+    if (end >= size)
+        end = size - 1;
+    if (reversed || start > end)
+        resp_write_bulk(request->reply, "", 0);
+    else
+        resp_write_bulk(request->reply, (const uint8_t *)value.data + start,
+                        (size_t)(end - start + 1));
+}
+
+static void run_strlen(struct request *request)
+{
+    struct anystore_value value = {.size = 0};
+    bool there;
+    if (read_string_or_reply(request, &request->argv[1], &value, &there))
+        resp_write_integer(request->reply, (int64_t)value.size);
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+const struct command command_string_range_rows[] = {
+    {
+        .name = "append",
+        .run = run_append,
+        .arity = 3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RW insert",
+        .since = "2.0.0",
+        .group = "string",
+        .complexity = "O(N) where N is the length of the resulting string",
+        .summary = "Adds bytes to the end of a string, which is created if there is none",
+    },
+    {
+        .name = "getrange",
+        .run = run_getrange,
+        .arity = 4,
+        .flags = COMMAND_READONLY,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RO access",
+        .since = "2.4.0",
+        .group = "string",
+        .complexity = "O(N) where N is the length of the answer",
+        .summary = "Answers a part of the string that a key holds",
+    },
+    {
+        .name = "setrange",
+        .run = run_setrange,
+        .arity = 4,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RW update",
+        .since = "2.2.0",
+        .group = "string",
+        .complexity = "O(N) where N is the length of the resulting string",
+        .summary = "Writes over a part of a string, which is lengthened with zero bytes if needed",
+    },
+    {
+        .name = "strlen",
+        .run = run_strlen,
+        .arity = 2,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RO",
+        .since = "2.2.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Answers how many bytes the string of a key has",
+    },
+    {
+        .name = "substr",
+        .deprecated_since = "2.0.0",
+        .replaced_by = "`GETRANGE`",
+        .run = run_getrange,
+        .arity = 4,
+        .flags = COMMAND_READONLY,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RO access",
+        .since = "1.0.0",
+        .group = "string",
+        .complexity = "O(N) where N is the length of the answer",
+        .summary = "Answers a part of the string that a key holds, as GETRANGE does",
+    },
+    {.name = NULL},
+};

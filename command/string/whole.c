@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands on whole strings: GET, SET and their kin. */
+#include "command/string/string_access.h"
+
+#include "notify.h"
+
+bool read_string_or_reply(struct request *request, const struct resp_arg *key,
+                          struct anystore_value *value, bool *there)
+{
+    bool usable = get_string_or_reply(request, key, value, there);
+    count_lookup(request, key, *there);
+    return usable;
+}
+
+static void reply_value(struct request *request, const struct anystore_value *value, bool there)
+{
+    if (there)
+        resp_write_bulk(request->reply, value->data, value->size);
+    else
+        resp_write_null(request->reply);
+}
+
+static void run_get(struct request *request)
+{
+    struct anystore_value value = {.size = 0};
+    bool there;
+    if (read_string_or_reply(request, &request->argv[1], &value, &there))
+        reply_value(request, &value, there);
+}
+
+static void run_mget(struct request *request)
+{
+    resp_write_array(request->reply, request->argc - 1);
+    for (size_t i = 1; i < request->argc; i++) {
+        const struct resp_arg *key = &request->argv[i];
+        struct anystore_value value = {.size = 0};
+        bool there = anystore_get(request->txn, key->data, key->size, &value);
+        count_lookup(request, key, there);
+        /* A key of another type is no error here. */
+        reply_value(request, &value, there && value.type == ANYSTORE_STRING);
+    }
+}
+
+/* ---- SET ---------------------------------------------------------------------------------- */
+
+enum set_expiry { SET_NO_EXPIRY, SET_EX, SET_PX, SET_EXAT, SET_PXAT };
+
+/* Of SET or GETEX. */
+struct set_options {
+    bool nx, xx, get, keep_ttl, persist;
+    enum set_expiry expiry;
+    size_t expiry_index; /* the argument with the time */
+};
+
+static enum set_expiry expiry_word(const struct resp_arg *arg)
+{
+    static const struct {
+        const char *word;
+        enum set_expiry expiry;
+    } words[] = {{"EX", SET_EX}, {"PX", SET_PX}, {"EXAT", SET_EXAT}, {"PXAT", SET_PXAT}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (arg_is(arg, words[i].word))
+            return words[i].expiry;
+    }
+    return SET_NO_EXPIRY;
+}
+
+/* If argument *index is the word of an expiry that may stand here, takes it and the time behind it. */
+static bool take_expiry(const struct request *request, struct set_options *options, size_t *index)
+{
+    enum set_expiry expiry = expiry_word(&request->argv[*index]);
+    bool other = options->expiry != SET_NO_EXPIRY && options->expiry != expiry;
+    if (expiry == SET_NO_EXPIRY || other || options->keep_ttl || options->persist ||
+        *index + 1 == request->argc)
+        return false;
+    options->expiry = expiry;
+    options->expiry_index = ++*index;
+    return true;
+}
+
+/* As in Redis an option may be repeated; of a repeated time the last one counts. */
+static bool parse_set_options(const struct request *request, struct set_options *options)
+{
+    *options = (struct set_options){.expiry = SET_NO_EXPIRY};
+    for (size_t i = 3; i < request->argc; i++) {
+        const struct resp_arg *arg = &request->argv[i];
+        if (take_expiry(request, options, &i))
+            continue;
+        if (arg_is(arg, "NX") && !options->xx)
+            options->nx = true;
+        else if (arg_is(arg, "XX") && !options->nx)
+            options->xx = true;
+        else if (arg_is(arg, "GET"))
+            options->get = true;
+        else if (arg_is(arg, "KEEPTTL") && options->expiry == SET_NO_EXPIRY)
+            options->keep_ttl = true;
+        else
+            return false;
+    }
+    return true;
+}
+
+static bool parse_getex_options(const struct request *request, struct set_options *options)
+{
+    *options = (struct set_options){.expiry = SET_NO_EXPIRY};
+    for (size_t i = 2; i < request->argc; i++) {
+        if (take_expiry(request, options, &i))
+            continue;
+        if (!arg_is(&request->argv[i], "PERSIST") || options->expiry != SET_NO_EXPIRY)
+            return false;
+        options->persist = true;
+    }
+    return true;
+}
+
+/* *expire_ms: the Unix time asked for, 0 if none. */
+static bool set_expiry_or_reply(struct request *request, const struct set_options *options,
+                                int64_t *expire_ms)
+{
+    *expire_ms = 0;
+    if (options->expiry == SET_NO_EXPIRY)
+        return true;
+    if (!arg_integer_or_reply(request, options->expiry_index, expire_ms))
+        return false;
+    bool in_seconds = options->expiry == SET_EX || options->expiry == SET_EXAT;
+    bool relative = options->expiry == SET_EX || options->expiry == SET_PX;
+    if (*expire_ms <= 0 || (in_seconds && __builtin_mul_overflow(*expire_ms, 1000, expire_ms)) ||
+        (relative && __builtin_add_overflow(*expire_ms, anystore_now(request->txn), expire_ms))) {
+        reply_invalid_expire(request);
+        return false;
+    }
+    return true;
+}
+
+/* Of a key that is about to be set.  A time that has come already lets it expire at once. */
+static void notify_set(struct request *request, const struct resp_arg *key, int64_t expire_ms,
+                       bool asked_to_expire)
+{
+    notify_if_new(request, key);
+    notify_event(request, NOTIFY_STRING, "set", key);
+    if (asked_to_expire)
+        notify_event(request, NOTIFY_GENERIC, "expire", key);
+    if (asked_to_expire && expire_ms <= anystore_now(request->txn))
+        notify_event(request, NOTIFY_EXPIRED, "expired", key);
+}
+
+static void run_set(struct request *request)
+{
+    const struct resp_arg *key = &request->argv[1];
+    struct anystore_value value = {
+        .type = ANYSTORE_STRING,
+        .data = request->argv[2].data,
+        .size = request->argv[2].size,
+    };
+    struct set_options options;
+    if (!parse_set_options(request, &options)) {
+        reply_syntax_error(request);
+        return;
+    }
+    if (!set_expiry_or_reply(request, &options, &value.expire_ms))
+        return;
+
+    struct anystore_value old = {.size = 0};
+    bool there = false;
+    size_t reply_start = resp_buffer_size(request->reply->out);
+    if (options.get) {
+        if (!read_string_or_reply(request, key, &old, &there))
+            return;
+        /* Now, as the change makes the old value invalid. */
+        reply_value(request, &old, there);
+    } else if (options.nx || options.xx || options.keep_ttl) {
+        there = anystore_get(request->txn, key->data, key->size, &old);
+    }
+    if ((options.nx && there) || (options.xx && !there)) {
+        if (!options.get)
+            resp_write_null(request->reply);
+        return;
+    }
+    if (options.keep_ttl && there)
+        value.expire_ms = old.expire_ms;
+    notify_set(request, key, value.expire_ms, options.expiry != SET_NO_EXPIRY);
+    enum anystore_status status = put_or_expire(request, key, &value);
+    if (!options.get)
+        reply_ok(request);
+    replace_reply_if_refused(request, reply_start, status);
+}
+
+/* Without GET the old value is neither read nor kept. */
+static const char *set_key_flags(size_t argc, const struct resp_arg *argv)
+{
+    for (size_t i = 3; i < argc; i++) {
+        if (arg_is(&argv[i], "GET"))
+            return "RW access update";
+    }
+    return "OW update";
+}
+
+static enum anystore_status put_arg(struct request *request, const struct resp_arg *key,
+                                    const struct resp_arg *data)
+{
+    struct anystore_value value = {
+        .type = ANYSTORE_STRING,
+        .data = data->data,
+        .size = data->size,
+    };
+    notify_set(request, key, 0, false);
+    return anystore_put(request->txn, key->data, key->size, &value);
+}
+
+static void run_setnx(struct request *request)
+{
+    const struct resp_arg *key = &request->argv[1];
+    if (anystore_get(request->txn, key->data, key->size, NULL))
+        resp_write_integer(request->reply, 0);
+    else if (store_ok_or_reply(request, put_arg(request, key, &request->argv[2])))
+        resp_write_integer(request->reply, 1);
+}
+
+static void set_with_time(struct request *request, enum set_expiry expiry)
+{
+    const struct set_options options = {.expiry = expiry, .expiry_index = 2};
+    struct anystore_value value = {
+        .type = ANYSTORE_STRING,
+        .data = request->argv[3].data,
+        .size = request->argv[3].size,
+    };
+    if (!set_expiry_or_reply(request, &options, &value.expire_ms))
+        return;
+    notify_set(request, &request->argv[1], value.expire_ms, true);
+    if (store_ok_or_reply(request, put_or_expire(request, &request->argv[1], &value)))
+        reply_ok(request);
+}
+
+static void run_setex(struct request *request)
+{
+    set_with_time(request, SET_EX);
+}
+
+static void run_psetex(struct request *request)
+{
+    set_with_time(request, SET_PX);
+}
+
+/* The pairs of MSET and MSETNX; false if the store refused: then that has been replied. */
+static bool set_pairs_or_reply(struct request *request)
+{
+    for (size_t i = 1; i < request->argc; i += 2) {
+        const struct resp_arg *key = &request->argv[i];
+        if (!store_ok_or_reply(request, put_arg(request, key, key + 1)))
+            return false;
+    }
+    return true;
+}
+
+static void run_mset(struct request *request)
+{
+    if (request->argc % 2 == 0)
+        reply_wrong_arity(request);
+    else if (set_pairs_or_reply(request))
+        reply_ok(request);
+}
+
+static void run_msetnx(struct request *request)
+{
+    if (request->argc % 2 == 0) {
+        reply_wrong_arity(request);
+        return;
+    }
+    for (size_t i = 1; i < request->argc; i += 2) {
+        const struct resp_arg *key = &request->argv[i];
+        if (anystore_get(request->txn, key->data, key->size, NULL)) {
+            resp_write_integer(request->reply, 0);
+            return;
+        }
+    }
+    if (set_pairs_or_reply(request))
+        resp_write_integer(request->reply, 1);
+}
+
+/* ---- GET that changes --------------------------------------------------------------------- */
+
+static void run_getset(struct request *request)
+{
+    const struct resp_arg *key = &request->argv[1];
+    struct anystore_value old = {.size = 0};
+    bool there;
+    size_t reply_start = resp_buffer_size(request->reply->out);
+    if (!read_string_or_reply(request, key, &old, &there))
+        return;
+    reply_value(request, &old, there);
+    replace_reply_if_refused(request, reply_start, put_arg(request, key, &request->argv[2]));
+}
+
+static void run_getdel(struct request *request)
+{
+    const struct resp_arg *key = &request->argv[1];
+    struct anystore_value old = {.size = 0};
+    bool there;
+    size_t reply_start = resp_buffer_size(request->reply->out);
+    if (!read_string_or_reply(request, key, &old, &there))
+        return;
+    reply_value(request, &old, there);
+    if (!there)
+        return;
+    notify_event(request, NOTIFY_GENERIC, "del", key);
+    replace_reply_if_refused(request, reply_start,
+                             anystore_delete(request->txn, key->data, key->size, NULL));
+}
+
+static enum anystore_status change_expiry(struct request *request, const struct resp_arg *key,
+                                          int64_t expire_ms)
+{
+    bool gone = expire_ms != 0 && expire_ms <= anystore_now(request->txn);
+    notify_event(request, NOTIFY_GENERIC,
+                 gone             ? "del"
+                 : expire_ms != 0 ? "expire"
+                                  : "persist",
+                 key);
+    if (gone)
+        return anystore_delete(request->txn, key->data, key->size, NULL);
+    return anystore_set_expiry(request->txn, key->data, key->size, expire_ms, NULL);
+}
+
+static void run_getex(struct request *request)
+{
+    const struct resp_arg *key = &request->argv[1];
+    struct set_options options;
+    struct anystore_value old = {.size = 0};
+    int64_t expire_ms;
+    bool there;
+    size_t reply_start = resp_buffer_size(request->reply->out);
+    if (!parse_getex_options(request, &options)) {
+        reply_syntax_error(request);
+        return;
+    }
+    if (!read_string_or_reply(request, key, &old, &there))
+        return;
+    /* As in Redis nobody looks at the time for a key that is not there. */
+    if (there && !set_expiry_or_reply(request, &options, &expire_ms))
+        return;
+    reply_value(request, &old, there);
+    bool changes = options.expiry != SET_NO_EXPIRY || (options.persist && old.expire_ms != 0);
+    if (there && changes)
+        replace_reply_if_refused(request, reply_start, change_expiry(request, key, expire_ms));
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+const struct command command_string_rows[] = {
+    {
+        .name = "get",
+        .run = run_get,
+        .arity = 2,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RO access",
+        .since = "1.0.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Answers the string that a key holds",
+    },
+    {
+        .name = "getdel",
+        .run = run_getdel,
+        .arity = 2,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RW access delete",
+        .since = "6.2.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Answers the string that a key holds and removes the key",
+    },
+    {
+        .name = "getex",
+        .run = run_getex,
+        .arity = -2,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RW access update",
+        .key_notes = "RW and UPDATE because it changes the TTL",
+        .since = "6.2.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Answers the string that a key holds and may give the key another expiry",
+    },
+    {
+        .name = "getset",
+        .deprecated_since = "6.2.0",
+        .replaced_by = "`SET` with the `!GET` argument",
+        .run = run_getset,
+        .arity = 3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RW access update",
+        .since = "1.0.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Sets a key to a string and answers the one that it held",
+    },
+    {
+        .name = "mget",
+        .run = run_mget,
+        .arity = -2,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .categories = CATEGORY_STRING,
+        ALL_KEYS,
+        .key_flags = "RO access",
+        .since = "1.0.0",
+        .group = "string",
+        .complexity = "O(N) where N is the number of keys",
+        .summary = "Answers the strings that several keys hold",
+        .tips = "request_policy:multi_shard",
+    },
+    {
+        .name = "mset",
+        .run = run_mset,
+        .arity = -3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
+        .categories = CATEGORY_STRING,
+        .first_key = 1,
+        .last_key = -1,
+        .key_step = 2,
+        .key_flags = "OW update",
+        .since = "1.0.1",
+        .group = "string",
+        .complexity = "O(N) where N is the number of keys",
+        .summary = "Sets several keys to a string each, all at once",
+        .tips = "request_policy:multi_shard response_policy:all_succeeded",
+    },
+    {
+        .name = "msetnx",
+        .run = run_msetnx,
+        .arity = -3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
+        .categories = CATEGORY_STRING,
+        .first_key = 1,
+        .last_key = -1,
+        .key_step = 2,
+        .key_flags = "OW insert",
+        .since = "1.0.1",
+        .group = "string",
+        .complexity = "O(N) where N is the number of keys",
+        .summary = "Sets several keys to a string each, if none of them is there",
+        .tips = "request_policy:multi_shard response_policy:agg_min",
+    },
+    {
+        .name = "psetex",
+        .run = run_psetex,
+        .arity = 4,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "OW update",
+        .since = "2.6.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Sets a key to a string that vanishes after some milliseconds",
+    },
+    {
+        .name = "set",
+        .run = run_set,
+        .arity = -3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "RW access update variable_flags",
+        .key_notes = "RW and ACCESS due to the optional `GET` argument",
+        .call_key_flags = set_key_flags,
+        .since = "1.0.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Sets a key to a string, whatever it held",
+    },
+    {
+        .name = "setex",
+        .run = run_setex,
+        .arity = 4,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "OW update",
+        .since = "2.0.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Sets a key to a string that vanishes after some seconds",
+    },
+    {
+        .name = "setnx",
+        .run = run_setnx,
+        .arity = 3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
+        .categories = CATEGORY_STRING,
+        ONE_KEY,
+        .key_flags = "OW insert",
+        .since = "1.0.0",
+        .group = "string",
+        .complexity = "O(1)",
+        .summary = "Sets a key to a string if it is not there",
+    },
+    {.name = NULL},
+};

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/* Finds the row of a command and checks what can be wrong before it runs.
+ *
+ * Names are folded to lower case in three machine words, eight letters at a time, so that a lookup
+ * is two multiplications and a comparison of words, whatever case the client writes. */
+#include "command/table.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "client.h"
+#include "command/reply.h"
+#include "command_internal.h"
+#include "config.h"
+#include "connection.h"
+#include "server.h"
+
+enum {
+    NAME_WORDS = 3,
+    NAME_BYTES = 8 * NAME_WORDS /* no command has a longer name */
+};
+
+/* A name of at most NAME_BYTES in lower case, padded with NUL bytes. */
+struct folded {
+    uint64_t words[NAME_WORDS];
+    size_t size;
+};
+
+struct slot {
+    struct folded name;
+    const struct command *command; /* NULL: free */
+};
+
+struct numbered {
+    const struct command *command; /* NULL: free */
+    size_t number;
+};
+
+struct command_table {
+    /* Open addressing, at most a quarter full: a lookup rarely sees a second slot. */
+    struct slot *slots;
+    unsigned slot_bits; /* there are 2^slot_bits slots */
+    const struct command **sorted;
+    size_t count;
+    /* Commands and subcommands by the address of their row, at most a quarter full too. */
+    struct numbered *numbers;
+    unsigned number_bits;
+    size_t total;
+    pthread_mutex_t config_lock;
+};
+
+/* ---- The table ---------------------------------------------------------------------------- */
+
+/* Eight ASCII letters at once.  Seven bits of each byte plus a constant carry into its eighth bit
+ * where the byte is at least 'A', and with another constant where it is above 'Z'. */
+static uint64_t fold_word(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t high = ones << 7;
+    uint64_t seven = word & ~high;
+    uint64_t from_a = seven + ones * (0x80 - 'A');
+    uint64_t above_z = seven + ones * (0x7f - 'Z');
+    uint64_t upper = from_a & ~above_z & ~word & high;
+    return word | upper >> 2;
+}
+
+static uint32_t load_4(const uint8_t *bytes)
+{
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return le32toh(word);
+}
+
+static uint64_t load_8(const uint8_t *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return le64toh(word);
+}
+
+/* Up to 8 bytes, the first one lowest.  Bytes that two loads have in common fall on each other.  A
+ * memcpy to a buffer would cost as much as all the rest of a lookup: loading a word right after its
+ * bytes were stored one by one makes the processor wait. */
+static uint64_t load_up_to_8(const uint8_t *bytes, size_t size)
+{
+    if (size >= 8)
+        return load_8(bytes);
+    if (size >= 4)
+        return load_4(bytes) | (uint64_t)load_4(bytes + size - 4) << 8 * (size - 4);
+    if (size == 0)
+        return 0;
+    size_t middle = size / 2;
+    size_t last = size - 1;
+    return bytes[0] | (uint64_t)bytes[middle] << 8 * middle | (uint64_t)bytes[last] << 8 * last;
+}
+
+static bool fold_name(const void *name, size_t size, struct folded *folded)
+{
+    if (size == 0 || size > NAME_BYTES)
+        return false;
+    const uint8_t *bytes = name;
+    *folded = (struct folded){.size = size};
+    for (size_t i = 0; i < NAME_WORDS && 8 * i < size; i++)
+        folded->words[i] = fold_word(load_up_to_8(bytes + 8 * i, size - 8 * i));
+    return true;
+}
+
+static bool same_name(const struct folded *one, const struct folded *other)
+{
+    uint64_t difference = one->size ^ other->size;
+    for (size_t i = 0; i < NAME_WORDS; i++)
+        difference |= one->words[i] ^ other->words[i];
+    return difference == 0;
+}
+
+static size_t first_slot(const struct command_table *table, const struct folded *name)
+{
+    uint64_t hash = name->words[0] * UINT64_C(0x9e3779b97f4a7c15) +
+                    name->words[1] * UINT64_C(0xc2b2ae3d27d4eb4f) +
+                    name->words[2] * UINT64_C(0x165667b19e3779f9);
+    return (size_t)(hash >> (64 - table->slot_bits));
+}
+
+/* The slot of a name, or the free one where it belongs. */
+static struct slot *find_slot(const struct command_table *table, const struct folded *name)
+{
+    size_t mask = ((size_t)1 << table->slot_bits) - 1;
+    size_t at = first_slot(table, name);
+    while (table->slots[at].command && !same_name(&table->slots[at].name, name))
+        at = (at + 1) & mask;
+    return &table->slots[at];
+}
+
+static void add_command(struct command_table *table, const struct command *command)
+{
+    struct folded name = {.size = 0};
+    bool fits = fold_name(command->name, strlen(command->name), &name);
+    assert(fits);
+    (void)fits;
+    struct slot *slot = find_slot(table, &name);
+    assert(!slot->command); /* no two rows have the same name */
+    *slot = (struct slot){name, command};
+    table->sorted[table->count++] = command;
+}
+
+static struct numbered *find_number(const struct command_table *table,
+                                    const struct command *command)
+{
+    size_t mask = ((size_t)1 << table->number_bits) - 1;
+    uint64_t hash = (uint64_t)(uintptr_t)command * UINT64_C(0x9e3779b97f4a7c15);
+    size_t at = (size_t)(hash >> (64 - table->number_bits));
+    while (table->numbers[at].command && table->numbers[at].command != command)
+        at = (at + 1) & mask;
+    return &table->numbers[at];
+}
+
+static void number_rows(struct command_table *table, const struct command *rows)
+{
+    for (const struct command *row = rows; row && row->name; row++) {
+        *find_number(table, row) = (struct numbered){row, table->total++};
+        number_rows(table, row->subcommands);
+    }
+}
+
+static size_t count_rows(const struct command *rows)
+{
+    size_t count = 0;
+    for (const struct command *row = rows; row && row->name; row++)
+        count += 1 + count_rows(row->subcommands);
+    return count;
+}
+
+static int compare_names(const void *one, const void *other)
+{
+    const struct command *const *first = one;
+    const struct command *const *second = other;
+    return strcmp((*first)->name, (*second)->name);
+}
+
+struct command_table *command_table_new(void)
+{
+    const struct command *const families[] = {
+        command_acl_rows,      command_bit_rows,           command_bitfield_rows,
+        command_client_rows,   command_config_rows,        command_connection_rows,
+        command_database_rows, command_debug_rows,         command_dump_rows,
+        command_expiry_rows,   command_introspect_rows,    command_key_rows,
+        command_latency_rows,  command_lcs_rows,           command_memory_rows,
+        command_object_rows,   command_pubsub_rows,        command_replication_rows,
+        command_scan_rows,     command_server_rows,        command_slowlog_rows,
+        command_sort_rows,     command_string_number_rows, command_string_range_rows,
+        command_string_rows,   command_transaction_rows,
+    };
+    const size_t family_count = sizeof families / sizeof *families;
+    size_t count = 0, total = 0;
+    for (size_t i = 0; i < family_count; i++) {
+        total += count_rows(families[i]);
+        for (const struct command *row = families[i]; row->name; row++)
+            count++;
+    }
+    struct command_table *table = calloc(1, sizeof *table);
+    if (!table)
+        return NULL;
+    pthread_mutex_init(&table->config_lock, NULL);
+    for (table->slot_bits = 4; (size_t)1 << table->slot_bits < 4 * count;)
+        table->slot_bits++;
+    table->slots = calloc((size_t)1 << table->slot_bits, sizeof *table->slots);
+    table->sorted = calloc(count + 1, sizeof *table->sorted);
+    for (table->number_bits = 4; (size_t)1 << table->number_bits < 4 * total;)
+        table->number_bits++;
+    table->numbers = calloc((size_t)1 << table->number_bits, sizeof *table->numbers);
+    if (!table->slots || !table->sorted || !table->numbers) {
+        command_table_free(table);
+        return NULL;
+    }
+    for (size_t i = 0; i < family_count; i++) {
+        for (const struct command *row = families[i]; row->name; row++)
+            add_command(table, row);
+        number_rows(table, families[i]);
+    }
+    qsort(table->sorted, table->count, sizeof *table->sorted, compare_names);
+    return table;
+}
+
+void command_table_free(struct command_table *table)
+{
+    if (!table)
+        return;
+    pthread_mutex_destroy(&table->config_lock);
+    free(table->slots);
+    free(table->sorted);
+    free(table->numbers);
+    free(table);
+}
+
+const struct command *command_find(const struct command_table *table, const void *name, size_t size)
+{
+    struct folded folded;
+    return fold_name(name, size, &folded) ? find_slot(table, &folded)->command : NULL;
+}
+
+const struct command *command_find_sub(const struct command *command, const void *name, size_t size)
+{
+    for (const struct command *row = command->subcommands; row && row->name; row++) {
+        if (strlen(row->name) == size && strncasecmp(row->name, name, size) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+size_t command_count(const struct command_table *table)
+{
+    return table->count;
+}
+
+const struct command *command_at(const struct command_table *table, size_t index)
+{
+    assert(index < table->count);
+    return table->sorted[index];
+}
+
+size_t command_total(const struct command_table *table)
+{
+    return table->total;
+}
+
+size_t command_number(const struct command_table *table, const struct command *command)
+{
+    return find_number(table, command)->number;
+}
+
+void command_config_lock(struct command_table *table)
+{
+    pthread_mutex_lock(&table->config_lock);
+}
+
+void command_config_unlock(struct command_table *table)
+{
+    pthread_mutex_unlock(&table->config_lock);
+}
+
+/* ---- Checks ------------------------------------------------------------------------------- */
+
+/* Redis looks whether a password is set at each command, so that taking it away lets those in who
+ * came before. */
+static bool needs_auth(const struct request *request)
+{
+    if (request->connection->session.authenticated)
+        return false;
+    char *password = config_text(request->server->config, CONFIG_REQUIREPASS);
+    bool needed = !password || *password;
+    if (password)
+        explicit_bzero(password, strlen(password));
+    free(password);
+    return needed;
+}
+
+/* Whether enable-debug-command lets this client use what can do harm. */
+static bool is_allowed_or_reply(struct request *request)
+{
+    const struct client *client = request->connection->client;
+    int64_t who = config_number(request->server->config, CONFIG_ENABLE_DEBUG_COMMAND);
+    bool local = client->is_unix || strncmp(client->address, "127.", 4) == 0 ||
+                 strncmp(client->address, "[::1]:", 6) == 0;
+    if (who == CONFIG_PROTECTED_YES || (who == CONFIG_PROTECTED_LOCAL && local))
+        return true;
+    resp_write_error(request->reply,
+                     "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
+                     "\"local\", you can run it from a local connection, otherwise you need to set "
+                     "this option in the configuration file, and then restart the server.");
+    return false;
+}
+
+bool command_arity_fits(const struct command *command, size_t argc)
+{
+    if (command->arity >= 0)
+        return argc == (size_t)command->arity;
+    return argc >= (size_t)-command->arity;
+}
+
+enum command_verdict command_check(struct request *request)
+{
+    const struct resp_arg *argv = request->argv;
+    const struct command *found =
+        command_find(request->server->commands, argv[0].data, argv[0].size);
+    bool is_container = found && found->subcommands;
+    request->command = found;
+    if (is_container && request->argc > 1)
+        request->command = command_find_sub(found, argv[1].data, argv[1].size);
+
+    if (!request->command) {
+        if (is_container)
+            reply_unknown_subcommand(request, found);
+        else
+            reply_unknown_command(request);
+        return COMMAND_REFUSED;
+    }
+    if (!command_arity_fits(request->command, request->argc)) {
+        reply_wrong_arity(request);
+        return COMMAND_REFUSED;
+    }
+    if ((request->command->flags & COMMAND_PROTECTED) && !is_allowed_or_reply(request))
+        return COMMAND_REFUSED;
+    if (!(request->command->flags & COMMAND_NO_AUTH) && needs_auth(request)) {
+        resp_write_error(request->reply, "NOAUTH Authentication required.");
+        return COMMAND_REFUSED;
+    }
+    assert(request->command->run);
+    return COMMAND_RUN;
+}

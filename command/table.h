@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* The command table: one constant row for each command, and the checks that come before any of
+ * them runs.
+ *
+ * The rows of a family (strings, keys, ...) stand at the end of the file with its functions,
+ * command_<family>.c.  COMMAND, COMMAND DOCS and the README's list come from the rows. */
+#ifndef COMMAND_TABLE_H
+#define COMMAND_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "anystore.h"
+#include "resp/parser.h"
+#include "resp/writer.h"
+
+struct command;
+struct connection;
+struct needs;
+struct scope;
+struct server;
+
+/* One command of one client being run. */
+struct request {
+    struct server *server;
+    struct connection *connection;
+    const struct command *command; /* the subcommand's row where there is one */
+    /* The map of the selected database: to read with COMMAND_READONLY, to change too with COMMAND_WRITE.
+     * Commands with neither flag must not use it. */
+    struct anystore_txn *txn;
+    const struct scope *scope; /* the maps that can be used, see request_txn */
+    size_t argc;               /* >= 1 */
+    const struct resp_arg *argv;
+    struct resp_writer *reply; /* exactly one reply is to be written */
+    /* Set when the store refused a change: what the command had changed before that is still in the
+     * transaction, which is therefore not to be committed. */
+    bool store_failed;
+    bool in_exec; /* EXEC runs it */
+};
+
+/* Redis's flags of the same names, as COMMAND INFO shows them, and some of our own. */
+enum command_flags {
+    COMMAND_WRITE = 1 << 0,
+    COMMAND_READONLY = 1 << 1,
+    COMMAND_DENYOOM = 1 << 2,
+    COMMAND_ADMIN = 1 << 3,
+    COMMAND_PUBSUB = 1 << 4,
+    COMMAND_NOSCRIPT = 1 << 5,
+    COMMAND_BLOCKING = 1 << 6,
+    COMMAND_LOADING = 1 << 7,
+    COMMAND_STALE = 1 << 8,
+    COMMAND_SKIP_MONITOR = 1 << 9,
+    COMMAND_SKIP_SLOWLOG = 1 << 10,
+    COMMAND_FAST = 1 << 11,
+    COMMAND_NO_AUTH = 1 << 12, /* may run before AUTH */
+    COMMAND_ALLOW_BUSY = 1 << 13,
+    COMMAND_NO_MULTI = 1 << 14,
+    COMMAND_NO_ASYNC_LOADING = 1 << 15,
+    COMMAND_ALONE = 1 << 16, /* ours: runs in a commit of its own that writes a new base (SAVE) */
+    COMMAND_VIEW = 1 << 17,  /* ours: sees the map, though Redis does not call it a read (WATCH) */
+    COMMAND_AT_ONCE = 1 << 18,          /* ours: is not queued after MULTI (DISCARD, QUIT) */
+    COMMAND_WHILE_SUBSCRIBED = 1 << 20, /* ours: a subscribed client of RESP2 may send it */
+    COMMAND_PROTECTED = 1 << 21,        /* ours: only as enable-debug-command says */
+    COMMAND_MAY_REPLICATE = 1 << 22,    /* Redis's own, not shown: more than a write (PUBLISH) */
+    COMMAND_RUNS_QUEUE = 1 << 19,       /* ours: needs what the queued commands need (EXEC) */
+    COMMAND_SELECTS = 1 << 23,          /* ours: its argument becomes the selected database */
+    COMMAND_WAITS = 1 << 24             /* ours: takes its time, so not while it holds a map */
+};
+
+/* A command with one of these sees a map. */
+#define NEEDS_MAP (COMMAND_READONLY | COMMAND_WRITE | COMMAND_ALONE | COMMAND_VIEW)
+
+/* Redis's ACL categories; @fast and @slow, @read, @write and the like that follow from the flags are
+ * not written into the rows. */
+enum command_categories {
+    CATEGORY_KEYSPACE = 1 << 0,
+    CATEGORY_STRING = 1 << 1,
+    CATEGORY_CONNECTION = 1 << 2,
+    CATEGORY_DANGEROUS = 1 << 3,
+    CATEGORY_TRANSACTION = 1 << 4,
+    CATEGORY_PUBSUB = 1 << 5,
+    CATEGORY_BITMAP = 1 << 6,
+    CATEGORY_SCRIPTING = 1 << 7,
+    CATEGORY_ADMIN = 1 << 8, /* beside what COMMAND_ADMIN implies */
+    CATEGORY_LIST = 1 << 9,
+    CATEGORY_SET = 1 << 10,
+    CATEGORY_SORTEDSET = 1 << 11
+};
+
+/* One of several ranges of keys of a command that uses them differently (RENAME). */
+struct key_range {
+    const char *flags; /* as key_flags; NULL ends a table */
+    const char *notes; /* as key_notes */
+    /* first 0: known only of a call (SORT's STORE).  last counts from the first key on or, below zero,
+     * from the end. */
+    int first, last, step;
+};
+
+struct command {
+    const char *name;                     /* lower case; NULL ends a table */
+    const char *full_name;                /* "client|id" for a subcommand, NULL: the name */
+    void (*run)(struct request *request); /* NULL: only its subcommands can be called */
+    int arity;           /* with the name; negative: at least -arity; as Redis counts */
+    unsigned flags;      /* enum command_flags */
+    unsigned categories; /* enum command_categories */
+    int first_key, last_key, key_step; /* 0: no keys; last_key -1: the last argument */
+    /* Redis's key specification flags of that range, "RO access", "RW access update", blank separated;
+     * NULL without keys. */
+    const char *key_flags;
+    const struct command *subcommands; /* NULL: none */
+    const char *since;
+    const char *group;
+    const char *complexity; /* NULL: not said */
+    const char *summary;
+    const char *tips; /* Redis's command tips, blank separated; NULL: none */
+    const char *deprecated_since, *replaced_by; /* where Redis 7.0 says so; NULL: it does not */
+    bool is_system;                             /* Redis calls it a system command */
+    const char *key_notes; /* what Redis notes about key_flags; NULL: nothing */
+    /* The key_flags of one call where they depend on its arguments; NULL: they do not. */
+    const char *(*call_key_flags)(size_t argc, const struct resp_arg *argv);
+    /* The ranges one by one where one would not tell all; first_key and so on cover those that are
+     * known, and key_flags is NULL.  NULL: only the one range. */
+    const struct key_range *key_ranges;
+    /* Where the key of the last range is in one call, 0: the call has none; NULL if all are known. */
+    size_t (*call_key)(size_t argc, const struct resp_arg *argv);
+    /* The flags that one call has beside the row's, where they depend on its arguments; NULL: none. */
+    unsigned (*call_flags)(size_t argc, const struct resp_arg *argv);
+    /* For a command that uses other databases than the selected one: adds to *needs, which holds what its
+     * flags tell, or changes it.  NULL: it does not. */
+    void (*call_databases)(const struct request *request, unsigned selected, struct needs *needs);
+};
+
+/* For the rows: where the keys are. */
+#define ONE_KEY  .first_key = 1, .last_key = 1, .key_step = 1
+#define ALL_KEYS .first_key = 1, .last_key = -1, .key_step = 1
+
+/* The families. */
+extern const struct command command_acl_rows[];
+extern const struct command command_bit_rows[];
+extern const struct command command_bitfield_rows[];
+extern const struct command command_client_rows[];
+extern const struct command command_config_rows[];
+extern const struct command command_connection_rows[];
+extern const struct command command_database_rows[];
+extern const struct command command_debug_rows[];
+extern const struct command command_dump_rows[];
+extern const struct command command_expiry_rows[];
+extern const struct command command_introspect_rows[];
+extern const struct command command_key_rows[];
+extern const struct command command_latency_rows[];
+extern const struct command command_lcs_rows[];
+extern const struct command command_memory_rows[];
+extern const struct command command_object_rows[];
+extern const struct command command_pubsub_rows[];
+extern const struct command command_replication_rows[];
+extern const struct command command_scan_rows[];
+extern const struct command command_server_rows[];
+extern const struct command command_slowlog_rows[];
+extern const struct command command_sort_rows[];
+extern const struct command command_string_number_rows[];
+extern const struct command command_string_range_rows[];
+extern const struct command command_string_rows[];
+extern const struct command command_transaction_rows[];
+
+/* All commands of all families, to look up by name. */
+struct command_table;
+
+struct command_table *command_table_new(void); /* NULL if memory is short */
+void command_table_free(struct command_table *table);
+
+/* NULL if there is none; case does not matter. */
+const struct command *command_find(const struct command_table *table, const void *name,
+                                   size_t size);
+const struct command *command_find_sub(const struct command *command, const void *name,
+                                       size_t size);
+
+/* The commands in the order of their names. */
+size_t command_count(const struct command_table *table);
+const struct command *command_at(const struct command_table *table, size_t index);
+
+/* Every command and subcommand has a number of its own below the total. */
+size_t command_total(const struct command_table *table);
+size_t command_number(const struct command_table *table, const struct command *command);
+
+static inline const char *command_full_name(const struct command *command)
+{
+    return command->full_name ? command->full_name : command->name;
+}
+
+/* The flags of one call: the row's and those that depend on its arguments. */
+static inline unsigned command_call_flags(const struct command *command, size_t argc,
+                                          const struct resp_arg *argv)
+{
+    return command->flags | (command->call_flags ? command->call_flags(argc, argv) : 0);
+}
+
+/* Whether Redis's arity lets a command have so many arguments, its name included. */
+bool command_arity_fits(const struct command *command, size_t argc);
+
+/* What is to be done with a request, found before anything runs. */
+enum command_verdict {
+    COMMAND_RUN,    /* call command->run */
+    COMMAND_REFUSED /* the error reply has been written */
+};
+
+/* Finds the command and checks existence, arity, and authentication, in Redis's order, with Redis's
+ * texts.  Sets request->command (NULL: there is none). */
+enum command_verdict command_check(struct request *request);
+
+#endif
