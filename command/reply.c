@@ -9,10 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "config.h"
-#include "connection.h"
-#include "notify.h"
-#include "server.h"
+#include "server/config/config.h"
+#include "server/publish/notify.h"
+#include "server/server.h"
+#include "server/session/connection.h"
 
 enum {
     CONTAINER_BYTES = 24, /* no command that has subcommands has a longer name */

@@ -12,12 +12,12 @@
 #include <string.h>
 #include <strings.h>
 
-#include "client.h"
 #include "command/reply.h"
-#include "command_internal.h"
-#include "config.h"
-#include "connection.h"
-#include "server.h"
+#include "server/client/client.h"
+#include "server/config/config.h"
+#include "server/family/shared.h"
+#include "server/server.h"
+#include "server/session/connection.h"
 
 enum {
     NAME_WORDS = 3,

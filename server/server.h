@@ -10,10 +10,10 @@
 #include <sys/types.h>
 
 #include "anystore.h"
-#include "histogram.h"
-#include "memory.h"
-#include "monitor.h"
-#include "pause.h"
+#include "server/client/pause.h"
+#include "server/data/memory.h"
+#include "server/observe/histogram.h"
+#include "server/publish/monitor.h"
 
 /* The Redis version whose commands and replies these are: what HELLO and INFO say. */
 #define SERVER_REDIS_VERSION "7.0.15"

@@ -4,7 +4,7 @@
  * The key is, in this order: the file that encryption-key-file names; ANYSTORE_KEY, the base64
  * itself; the file that ANYSTORE_KEY_FILE names; the default file.  A key file that is missing is
  * made only if there are no data yet: data are never met with a fresh key. */
-#include "startup.h"
+#include "server/startup.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -15,11 +15,11 @@
 #include <unistd.h>
 
 #include "anystore.h"
-#include "config.h"
-#include "databases.h"
-#include "log.h"
-#include "notify.h"
-#include "server.h"
+#include "server/config/config.h"
+#include "server/data/databases.h"
+#include "server/observe/log.h"
+#include "server/publish/notify.h"
+#include "server/server.h"
 
 #define KEY_NAME "anystore.key"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "command/key/rdb.h"
-#include "notify.h"
+#include "server/publish/notify.h"
 
 static void run_dump(struct request *request)
 {

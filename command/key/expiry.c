@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The commands that give keys a time to vanish, take it away and ask for it. */
 #include "command/reply.h"
-#include "notify.h"
+#include "server/publish/notify.h"
 
 /* ---- Setting ------------------------------------------------------------------------------ */
 

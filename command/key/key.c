@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "notify.h"
+#include "server/publish/notify.h"
 
 static void run_del(struct request *request)
 {

@@ -4,7 +4,7 @@
 #include <limits.h>
 
 #include "command/reply.h"
-#include "command_internal.h"
+#include "server/family/shared.h"
 
 enum {
     EMBEDDED_MOST = 44, /* bytes of a string that Redis keeps in one piece with its header */

@@ -2,7 +2,7 @@
 /* SORT and SORT_RO.  What they sort, lists and sets, is not there yet: a key that is not there sorts
  * to nothing, and any other holds the wrong type. */
 #include "command/reply.h"
-#include "notify.h"
+#include "server/publish/notify.h"
 
 struct sort_options {
     size_t store_index; /* the argument with the key; 0: none */

@@ -7,7 +7,7 @@
 
 #include "command/string/bits.h"
 #include "command/string/string_access.h"
-#include "notify.h"
+#include "server/publish/notify.h"
 
 bool bit_offset_or_reply(struct request *request, size_t index, unsigned width, uint64_t *offset)
 {

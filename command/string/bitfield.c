@@ -7,7 +7,7 @@
 
 #include "command/string/bits.h"
 #include "command/string/string_access.h"
-#include "notify.h"
+#include "server/publish/notify.h"
 
 enum field_action { FIELD_GET, FIELD_SET, FIELD_ADD };
 enum field_overflow { OVERFLOW_WRAP, OVERFLOW_SATURATE, OVERFLOW_FAIL };

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "notify.h"
+#include "server/publish/notify.h"
 
 static bool put_number_or_reply(struct request *request, const struct anystore_value *old,
                                 const char *digits, size_t size, const char *event)

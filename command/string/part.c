@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
-#include "notify.h"
-#include "server.h"
+#include "server/config/config.h"
+#include "server/publish/notify.h"
+#include "server/server.h"
 
 /* ---- Shared ------------------------------------------------------------------------------- */
 

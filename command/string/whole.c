@@ -2,7 +2,7 @@
 /* The commands on whole strings: GET, SET and their kin. */
 #include "command/string/string_access.h"
 
-#include "notify.h"
+#include "server/publish/notify.h"
 
 bool read_string_or_reply(struct request *request, const struct resp_arg *key,
                           struct anystore_value *value, bool *there)

@@ -20,21 +20,21 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "client.h"
 #include "command/reply.h"
 #include "command/table.h"
-#include "config.h"
-#include "connection.h"
-#include "databases.h"
-#include "latency.h"
-#include "log.h"
-#include "notify.h"
-#include "pubsub.h"
 #include "reply_reader.h"
-#include "server.h"
-#include "slowlog.h"
-#include "tally.h"
-#include "worker_internal.h"
+#include "server/client/client.h"
+#include "server/config/config.h"
+#include "server/data/databases.h"
+#include "server/net/worker_state.h"
+#include "server/observe/latency.h"
+#include "server/observe/log.h"
+#include "server/observe/slowlog.h"
+#include "server/observe/tally.h"
+#include "server/publish/notify.h"
+#include "server/publish/pubsub.h"
+#include "server/server.h"
+#include "server/session/connection.h"
 
 #define DATABASES 4
 #define MOST_KEYS 2000 /* that DEBUG POPULATE may make, and bytes of each */

@@ -13,7 +13,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "server/config/config.h"
 
 #define IS_FILE 255
 

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "reply_reader.h"
-#include "server.h"
+#include "server/server.h"
 
 static int setup(void **state)
 {

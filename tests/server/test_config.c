@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects what the option table promises: defaults, what values are taken and refused, with the
  * texts of CONFIG SET and CONFIG GET, and that threads may read while one changes. */
-#include "config.h"
+#include "server/config/config.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -13,7 +13,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "log.h"
+#include "server/observe/log.h"
 
 #define MIB (INT64_C(1) << 20)
 

@@ -2,7 +2,7 @@
 /* Protects what a person meets who configures a server: configuration files with includes, the
  * command line, the words for whatever is wrong in them, and that the sample file tells the truth
  * about the table. */
-#include "config.h"
+#include "server/config/config.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "config_internal.h"
+#include "server/config/internal.h"
 
 /* Every test has a directory of its own, and works in it. */
 static char directory[64];

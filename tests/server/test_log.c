@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the log: the form of a line, levels, whole lines from many threads, that no text can
  * forge a line, and what happens when files are rotated or cannot be opened. */
-#include "log.h"
+#include "server/observe/log.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "config.h"
+#include "server/config/config.h"
 
 static void assert_shown(const char *text, const char *expected)
 {

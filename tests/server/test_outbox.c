@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the order of what waits in an outbox, and what a request that was taken back leaves of it. */
-#include "outbox.h"
+#include "server/publish/outbox.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

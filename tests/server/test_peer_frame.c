@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the protocol between servers: golden bytes, frames there and back whole and in pieces, and
  * that damaged ones of every kind are refused without a byte being read outside. */
-#include "peer_frame.h"
+#include "server/peer/frame.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

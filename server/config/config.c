@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* Holds the values of the server's options and lets any thread read them while one changes. */
+#include "server/config/config.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/config/internal.h"
+
+/* A limit is three numbers that belong together, and workers look at it for each reply: too often
+ * for a lock.  So they are kept as a sequence lock: `version` is odd while a writer is at work, and
+ * a reader that saw it odd or changed reads again.  That the fields are written with release and
+ * read with acquire is what orders them against the version: who sees a new field sees the new
+ * version behind it. */
+struct limit_cell {
+    _Atomic uint64_t hard_bytes;
+    _Atomic uint64_t soft_bytes;
+    _Atomic int64_t soft_seconds;
+};
+
+struct config {
+    /* Options of every type but text; 0 for texts. */
+    _Atomic int64_t numbers[CONFIG_COUNT];
+
+    pthread_mutex_t lock;
+    char *texts[CONFIG_COUNT]; /* guarded by lock; NULL for what is no text */
+
+    /* Written under lock; read without it, see above. */
+    struct limit_cell limits[CONFIG_CLASS_COUNT];
+    _Atomic unsigned limits_version;
+};
+
+/* What the options are does not change when one locks them to read: the lock alone is mutable. */
+static pthread_mutex_t *lock_of(const struct config *config)
+{
+    return (pthread_mutex_t *)&config->lock;
+}
+
+static void lock(const struct config *config)
+{
+    int error = pthread_mutex_lock(lock_of(config));
+    assert(!error);
+    (void)error;
+}
+
+static void unlock(const struct config *config)
+{
+    int error = pthread_mutex_unlock(lock_of(config));
+    assert(!error);
+    (void)error;
+}
+
+struct config *config_new(void)
+{
+    struct config *config = calloc(1, sizeof *config);
+    if (!config)
+        return NULL;
+    if (pthread_mutex_init(&config->lock, NULL) != 0) {
+        free(config);
+        return NULL;
+    }
+    for (enum config_id id = 0; id < CONFIG_COUNT; id++) {
+        if (!config_set(config, id, config_row(id)->default_text, NULL)) {
+            config_free(config);
+            return NULL;
+        }
+    }
+    return config;
+}
+
+void config_free(struct config *config)
+{
+    if (!config)
+        return;
+    for (size_t i = 0; i < CONFIG_COUNT; i++)
+        free(config->texts[i]);
+    pthread_mutex_destroy(&config->lock);
+    free(config);
+}
+
+int64_t config_number(const struct config *config, enum config_id id)
+{
+    assert(config_row(id)->type != CONFIG_BOOL && config_row(id)->type != CONFIG_TEXT);
+    return atomic_load_explicit(&config->numbers[id], memory_order_relaxed);
+}
+
+bool config_flag(const struct config *config, enum config_id id)
+{
+    assert(config_row(id)->type == CONFIG_BOOL);
+    return atomic_load_explicit(&config->numbers[id], memory_order_relaxed) != 0;
+}
+
+static struct config_output_limit load_limit(const struct limit_cell *cell)
+{
+    return (struct config_output_limit){
+        .hard_bytes = atomic_load_explicit(&cell->hard_bytes, memory_order_acquire),
+        .soft_bytes = atomic_load_explicit(&cell->soft_bytes, memory_order_acquire),
+        .soft_seconds = atomic_load_explicit(&cell->soft_seconds, memory_order_acquire),
+    };
+}
+
+struct config_output_limit config_output_limit(const struct config *config,
+                                               enum config_client_class class)
+{
+    assert(class < CONFIG_CLASS_COUNT);
+    for (;;) {
+        unsigned before = atomic_load_explicit(&config->limits_version, memory_order_acquire);
+        struct config_output_limit limit = load_limit(&config->limits[class]);
+        unsigned after = atomic_load_explicit(&config->limits_version, memory_order_relaxed);
+        if (before == after && before % 2 == 0)
+            return limit;
+        sched_yield();
+    }
+}
+
+static void load_limits_locked(const struct config *config,
+                               struct config_output_limit limits[CONFIG_CLASS_COUNT])
+{
+    for (size_t i = 0; i < CONFIG_CLASS_COUNT; i++)
+        limits[i] = load_limit(&config->limits[i]);
+}
+
+static void store_limits_locked(struct config *config,
+                                const struct config_output_limit limits[CONFIG_CLASS_COUNT])
+{
+    unsigned version = atomic_load_explicit(&config->limits_version, memory_order_relaxed);
+    atomic_store_explicit(&config->limits_version, version + 1, memory_order_relaxed);
+    for (size_t i = 0; i < CONFIG_CLASS_COUNT; i++) {
+        struct limit_cell *cell = &config->limits[i];
+        atomic_store_explicit(&cell->hard_bytes, limits[i].hard_bytes, memory_order_release);
+        atomic_store_explicit(&cell->soft_bytes, limits[i].soft_bytes, memory_order_release);
+        atomic_store_explicit(&cell->soft_seconds, limits[i].soft_seconds, memory_order_release);
+    }
+    atomic_store_explicit(&config->limits_version, version + 2, memory_order_release);
+}
+
+char *config_text(const struct config *config, enum config_id id)
+{
+    assert(config_row(id)->type == CONFIG_TEXT);
+    if (id == CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT) {
+        struct config_output_limit limits[CONFIG_CLASS_COUNT];
+        lock(config);
+        load_limits_locked(config, limits);
+        unlock(config);
+        return config_limits_format(limits);
+    }
+    lock(config);
+    char *copy = strdup(config->texts[id]);
+    unlock(config);
+    return copy;
+}
+
+char *config_format(const struct config *config, enum config_id id)
+{
+    const struct config_row *row = config_row(id);
+    if (row->type == CONFIG_TEXT)
+        return config_text(config, id);
+    return config_value_format(row,
+                               atomic_load_explicit(&config->numbers[id], memory_order_relaxed));
+}
+
+/* One blank between words, none around them: how CONFIG GET shows them, however they came. */
+static void squeeze_blanks(char *text)
+{
+    static const char blanks[] = " \t\r\n\v\f";
+    char *to = text;
+    for (const char *from = text + strspn(text, blanks); *from; from += strspn(from, blanks)) {
+        size_t size = strcspn(from, blanks);
+        if (to > text)
+            *to++ = ' ';
+        memmove(to, from, size);
+        to += size;
+        from += size;
+    }
+    *to = '\0';
+}
+
+static bool set_limits(struct config *config, const char *value, char **cause)
+{
+    struct config_output_limit limits[CONFIG_CLASS_COUNT];
+    lock(config);
+    load_limits_locked(config, limits);
+    bool ok = config_limits_parse(value, limits, cause);
+    if (ok)
+        store_limits_locked(config, limits);
+    unlock(config);
+    return ok;
+}
+
+/* Takes over `text`, an allocated value that fits. */
+static void set_text(struct config *config, enum config_id id, char *text)
+{
+    lock(config);
+    char *old = config->texts[id];
+    config->texts[id] = text;
+    unlock(config);
+    free(old);
+}
+
+bool config_set(struct config *config, enum config_id id, const char *value, char **cause)
+{
+    const struct config_definition *definition = config_definition(id);
+    int64_t number = 0;
+    if (definition->row.type != CONFIG_TEXT &&
+        !config_value_parse(&definition->row, value, &number, cause))
+        return false;
+
+    char *text = strdup(value);
+    if (!text)
+        return config_fail(cause, "out of memory");
+    if (definition->words)
+        squeeze_blanks(text);
+    const char *wrong = definition->check ? definition->check(text) : NULL;
+    bool ok = !wrong || config_fail(cause, "%s", wrong);
+    if (ok && id == CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT) {
+        ok = set_limits(config, text, cause);
+    } else if (ok && definition->row.type == CONFIG_TEXT) {
+        char *tidy = definition->tidy ? definition->tidy(text) : NULL;
+        if (definition->tidy)
+            free(text);
+        if (definition->tidy && !tidy)
+            return config_fail(cause, "out of memory");
+        set_text(config, id, tidy ? tidy : text);
+        return true;
+    } else if (ok) {
+        atomic_store_explicit(&config->numbers[id], number, memory_order_relaxed);
+    }
+    free(text);
+    return ok;
+}

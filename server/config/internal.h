@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the options share: the rules of a row that only they need, values as text and
+ * as numbers, and the words for a directive that is not known. */
+#ifndef SERVER_CONFIG_INTERNAL_H
+#define SERVER_CONFIG_INTERNAL_H
+
+#include <sys/types.h>
+
+#include <resp/parser.h>
+
+#include "server/config/config.h"
+
+struct config_definition {
+    struct config_row row;
+    bool words;  /* takes several words, kept with one blank between them */
+    bool secret; /* its value never stands in a message */
+    /* What the type does not say about a value; NULL: nothing.  It answers NULL if the value fits,
+     * else why not, as CONFIG SET words it. */
+    const char *(*check)(const char *value);
+    /* A value that fits as CONFIG GET shows it (allocated; NULL if memory is short); NULL: as it is. */
+    char *(*tidy)(const char *value);
+};
+
+const struct config_definition *config_definition(enum config_id id);
+
+/* Sets *cause to the text (allocated; NULL if memory is short) and answers false, so that a
+ * function can fail in one statement.  `cause` may be NULL. */
+bool config_fail(char **cause, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A value of every type but text, from what stands in a file and back to what CONFIG GET answers.
+ * The range is looked at.  The format is allocated, NULL if memory is short. */
+bool config_value_parse(const struct config_row *row, const char *text, int64_t *value,
+                        char **cause);
+char *config_value_format(const struct config_row *row, int64_t value);
+
+/* "<class> <hard> <soft> <seconds>" as often as wanted; classes that are not named keep what they
+ * have.  Nothing changes on failure. */
+bool config_limits_parse(const char *text, struct config_output_limit limits[CONFIG_CLASS_COUNT],
+                         char **cause);
+char *config_limits_format(const struct config_output_limit limits[CONFIG_CLASS_COUNT]);
+
+/* Numbers from 0 to 100 with one blank between: what is wrong (NULL: nothing), and how Redis writes
+ * them (allocated; NULL if memory is short). */
+const char *config_percentiles_check(const char *text);
+char *config_percentiles_tidy(const char *text);
+
+/* A directive that is no option: it stands in files and on the command line only. */
+bool config_is_include(const char *name, size_t size);
+
+/* Whether Redis 7.0 has a directive of that name and the table has not.  *instead then says what
+ * takes its place here, or is NULL. */
+bool config_hint_redis(const char *name, size_t size, const char **instead);
+
+/* The directive that somebody who wrote this unknown name most likely meant; NULL if none is
+ * near. */
+const char *config_hint_near(const char *name, size_t size);
+
+/* A name and its values, and where they stand. */
+struct config_directive {
+    const char *path;             /* NULL: the command line */
+    size_t line;                  /* of the file, from 1 */
+    const struct resp_arg *words; /* the name first */
+    size_t count;
+};
+
+/* What a message names besides the file and the line. */
+enum config_subject {
+    CONFIG_SUBJECT_LINE,  /* no more */
+    CONFIG_SUBJECT_NAME,  /* the directive */
+    CONFIG_SUBJECT_VALUES /* the directive and its values */
+};
+
+/* Each sets *cause to the place and the reason in one line, and answers false. */
+
+bool config_fail_directive(char **cause, const struct config_directive *directive,
+                           enum config_subject subject, const char *reason);
+
+/* `reason` as CONFIG SET words it.  Behind a name and a value that says too much, so it is cut:
+ * "port 70000: must be between 0 and 65535".  NULL: memory is short. */
+bool config_fail_value(char **cause, const struct config_directive *directive,
+                       const struct config_definition *definition, const char *reason);
+
+bool config_fail_unknown(char **cause, const struct config_directive *directive);
+
+/* `includer`: the directive that named the file, NULL if none did. */
+bool config_fail_file(char **cause, const struct config_directive *includer, const char *path,
+                      const char *reason);
+
+enum { CONFIG_INCLUDE_DEPTH = 16 };
+
+/* One run over a file and all that it includes. */
+struct config_load {
+    struct config *config;
+    char **cause;
+    size_t depth; /* files being read: who includes whom, the first one first */
+    struct {
+        dev_t device;
+        ino_t inode;
+    } open[CONFIG_INCLUDE_DEPTH];
+};
+
+/* Applies a directive of at least one word. */
+bool config_load_directive(struct config_load *load, const struct config_directive *directive);
+
+/* A file that no other one includes, "-": standard input. */
+bool config_load_first(struct config_load *load, const char *path);
+
+#endif

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/* CONFIG, from the table of options. */
+#include "command/reply.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/config/config.h"
+#include "server/data/databases.h"
+#include "server/data/open_files.h"
+#include "server/family/shared.h"
+#include "server/observe/log.h"
+#include "server/observe/tally.h"
+#include "server/publish/notify.h"
+#include "server/server.h"
+#include "text/glob.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+/* ---- CONFIG GET --------------------------------------------------------------------------- */
+
+/* One option of the answer. */
+struct config_match {
+    const char *name; /* as the client wrote it, or the option's own name for a pattern */
+    size_t name_size;
+    char *value;
+};
+
+static bool is_pattern(const struct resp_arg *arg)
+{
+    for (size_t i = 0; i < arg->size; i++) {
+        if (arg->data[i] == '*' || arg->data[i] == '?' || arg->data[i] == '[')
+            return true;
+    }
+    return false;
+}
+
+/* The first argument that names an option decides how it is written in the answer. */
+static void match_config(const struct request *request, struct config_match matches[CONFIG_COUNT])
+{
+    for (size_t i = 2; i < request->argc; i++) {
+        const struct resp_arg *arg = &request->argv[i];
+        const char *text = arg_text(arg);
+        if (!is_pattern(arg)) {
+            enum config_id id = config_find(text, arg->size);
+            if (id != CONFIG_COUNT && !matches[id].name)
+                matches[id] = (struct config_match){.name = text, .name_size = arg->size};
+            continue;
+        }
+        for (enum config_id id = 0; id < CONFIG_COUNT; id++) {
+            const char *name = config_row(id)->name;
+            if (!matches[id].name && glob_match(text, arg->size, name, strlen(name), true))
+                matches[id] = (struct config_match){.name = name, .name_size = strlen(name)};
+        }
+    }
+}
+
+static void run_config_get(struct request *request)
+{
+    struct config_match matches[CONFIG_COUNT] = {{.name = NULL}};
+    size_t count = 0;
+    bool complete = true;
+    match_config(request, matches);
+    for (enum config_id id = 0; id < CONFIG_COUNT; id++) {
+        if (!matches[id].name)
+            continue;
+        matches[id].value = config_format(request->server->config, id);
+        complete = complete && matches[id].value;
+        count++;
+    }
+    if (complete)
+        resp_write_map(request->reply, count);
+    else
+        reply_out_of_memory(request);
+    for (enum config_id id = 0; id < CONFIG_COUNT; id++) {
+        if (complete && matches[id].name) {
+            resp_write_bulk(request->reply, matches[id].name, matches[id].name_size);
+            resp_write_bulk_text(request->reply, matches[id].value);
+        }
+        free(matches[id].value);
+    }
+}
+
+/* ---- CONFIG SET --------------------------------------------------------------------------- */
+
+struct config_change {
+    enum config_id id;
+    char *new_value, *old_value;
+};
+
+static void reply_set_failed(struct request *request, const char *name, size_t name_size,
+                             const char *why)
+{
+    resp_write_errorf(request->reply,
+                      "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s",
+                      (int)name_size, name, why ? why : "out of memory");
+}
+
+/* Names of options are short; what a client sends as one need not be. */
+enum { SHOWN_MAX = 1 << 20 };
+
+static size_t shown_size(const struct resp_arg *arg)
+{
+    return arg->size < SHOWN_MAX ? arg->size : SHOWN_MAX;
+}
+
+/* As in Redis a NUL byte is no part of an integer and ends a word or a size.  A text with one could
+ * only be kept cut short, which is worse than an error, above all for a password. */
+static const char *refuse_nul(enum config_id id, const struct resp_arg *value)
+{
+    enum config_type type = config_row(id)->type;
+    if (value->size == 0 || !memchr(value->data, '\0', value->size))
+        return NULL;
+    if (type == CONFIG_NUMBER)
+        return "argument couldn't be parsed into an integer";
+    return type == CONFIG_TEXT ? "argument must not contain a NUL byte" : NULL;
+}
+
+/* NULL if memory is short. */
+static char *copy_text(const struct resp_arg *arg)
+{
+    char *text = malloc(arg->size + 1);
+    if (!text)
+        return NULL;
+    if (arg->size > 0)
+        memcpy(text, arg->data, arg->size);
+    text[arg->size] = '\0';
+    return text;
+}
+
+/* Finds what is to be changed.  As no option may come twice there is room for all. */
+static bool find_changes_or_reply(struct request *request,
+                                  struct config_change changes[CONFIG_COUNT], size_t *count)
+{
+    bool seen[CONFIG_COUNT] = {false};
+    *count = 0;
+    for (size_t i = 2; i < request->argc; i += 2) {
+        const struct resp_arg *name = &request->argv[i];
+        const struct resp_arg *value = &request->argv[i + 1];
+        enum config_id id = config_find(arg_text(name), name->size);
+        const char *wrong = NULL;
+        if (id == CONFIG_COUNT) {
+            resp_write_errorf(request->reply,
+                              "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
+                              (int)shown_size(name), name->size > 0 ? arg_text(name) : "");
+            return false;
+        }
+        if (!config_row(id)->mutable)
+            wrong = "can't set immutable config";
+        else if (seen[id])
+            wrong = "duplicate parameter";
+        else
+            wrong = refuse_nul(id, value);
+        if (wrong) {
+            reply_set_failed(request, arg_text(name), name->size, wrong);
+            return false;
+        }
+        seen[id] = true;
+        struct config_change *change = &changes[(*count)++];
+        *change = (struct config_change){.id = id};
+        change->new_value = copy_text(value);
+        change->old_value = config_format(request->server->config, id);
+        if (!change->new_value || !change->old_value) {
+            reply_out_of_memory(request);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Sets all of them or, with an error replied, none. */
+static bool apply_changes_or_reply(struct request *request, struct config *config,
+                                   const struct config_change *changes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char *cause = NULL;
+        if (config_set(config, changes[i].id, changes[i].new_value, &cause))
+            continue;
+        const char *name = config_row(changes[i].id)->name;
+        reply_set_failed(request, name, strlen(name), cause);
+        free(cause);
+        while (i-- > 0) {
+            if (!config_set(config, changes[i].id, changes[i].old_value, NULL))
+                log_write(request->server->log, LOG_WARNING,
+                          "CONFIG SET failed, and %s could not be set back to what it was",
+                          config_row(changes[i].id)->name);
+        }
+        return false;
+    }
+    return true;
+}
+
+/* As in Redis, so many clients as the system lets be connected. */
+static bool fits_system_or_reply(struct request *request, const struct config *trial,
+                                 const struct config_change *changes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].id != CONFIG_MAXCLIENTS)
+            continue;
+        int64_t wanted = config_number(trial, CONFIG_MAXCLIENTS);
+        int64_t most = open_files_for(wanted);
+        if (most == wanted)
+            continue;
+        char text[128];
+        snprintf(text, sizeof text,
+                 "The operating system is not able to handle the specified number of clients, try "
+                 "with %lld",
+                 (long long)most);
+        reply_set_failed(request, "maxclients", strlen("maxclients"), text);
+        return false;
+    }
+    return true;
+}
+
+/* Tries the values where nobody sees them first: so other threads see none of them unless all are
+ * good, and only a lack of memory can make it necessary to take one back. */
+static bool change_config(struct request *request, const struct config_change *changes,
+                          size_t count)
+{
+    struct config *trial = config_new();
+    if (!trial) {
+        reply_out_of_memory(request);
+        return false;
+    }
+    bool good = apply_changes_or_reply(request, trial, changes, count) &&
+                fits_system_or_reply(request, trial, changes, count);
+    config_free(trial);
+    return good && apply_changes_or_reply(request, request->server->config, changes, count);
+}
+
+static void free_secret(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text)); /* it may be a password */
+    free(text);
+}
+
+/* As Redis warns of it. */
+static void warn_of_maxmemory(struct server *server, uint64_t before)
+{
+    uint64_t most = (uint64_t)config_number(server->config, CONFIG_MAXMEMORY);
+    uint64_t used = memory_used(server);
+    if (most != before && most != 0 && most < used)
+        log_write(
+            server->log, LOG_WARNING,
+            "maxmemory was set to %llu, which is less than the memory in use (%llu): commands "
+            "that take more are refused",
+            (unsigned long long)most, (unsigned long long)used);
+}
+
+static void run_config_set(struct request *request)
+{
+    struct server *server = request->server;
+    struct config_change changes[CONFIG_COUNT];
+    size_t count = 0;
+    if (request->argc % 2 != 0) {
+        reply_syntax_error(request);
+        return;
+    }
+    command_config_lock(server->commands);
+    uint64_t maxmemory = (uint64_t)config_number(server->config, CONFIG_MAXMEMORY);
+    if (find_changes_or_reply(request, changes, &count) && change_config(request, changes, count)) {
+        log_set_level(server->log, (enum log_level)config_number(server->config, CONFIG_LOGLEVEL));
+        notify_change(server);
+        warn_of_maxmemory(server, maxmemory);
+        reply_ok(request);
+    }
+    command_config_unlock(server->commands);
+    for (size_t i = 0; i < count; i++) {
+        free_secret(changes[i].new_value);
+        free_secret(changes[i].old_value);
+    }
+}
+
+static void run_config_resetstat(struct request *request)
+{
+    struct server_stats *stats = &request->server->stats;
+    struct anystore_stats store;
+    atomic_uint_fast64_t *const counters[] = {
+        &stats->connections_received,
+        &stats->connections_rejected,
+        &stats->commands_processed,
+        &stats->bytes_read,
+        &stats->bytes_written,
+        &stats->keyspace_hits,
+        &stats->keyspace_misses,
+        &stats->error_replies,
+        &stats->output_limit_disconnections,
+        &stats->query_limit_disconnections,
+        &stats->evicted_clients,
+    };
+    for (size_t i = 0; i < COUNT_OF(counters); i++)
+        atomic_store_explicit(counters[i], 0, memory_order_relaxed);
+    databases_stats(request->server->databases, &store);
+    atomic_store_explicit(&stats->expired_before, store.expired, memory_order_relaxed);
+    tally_reset(request->server->tally);
+    histogram_clear(&request->server->commit_times);
+    reply_ok(request);
+}
+
+static void run_config_rewrite(struct request *request)
+{
+    struct server *server = request->server;
+    if (!server->config_file) {
+        resp_write_error(request->reply, "ERR The server is running without a config file");
+        return;
+    }
+    command_config_lock(server->commands);
+    bool ok = config_rewrite(server->config, server->config_file);
+    int number = errno;
+    command_config_unlock(server->commands);
+    if (ok) {
+        log_write(server->log, LOG_WARNING, "CONFIG REWRITE executed with success.");
+        reply_ok(request);
+    } else {
+        log_write(server->log, LOG_WARNING, "CONFIG REWRITE failed: %s", strerror(number));
+        resp_write_errorf(request->reply, "ERR Rewriting config file: %s", strerror(number));
+    }
+}
+
+static void run_config_help(struct request *request)
+{
+    static const char *const lines[] = {
+        "GET <pattern> [<pattern> ...]",
+        "    Return the options that match a pattern, and their values.",
+        "SET <option> <value> [<option> <value> ...]",
+        "    Change options, all of them or none.",
+        "RESETSTAT",
+        "    Set the counters that INFO shows to zero.",
+        "REWRITE",
+        "    Write the options back into the configuration file.",
+        NULL,
+    };
+    reply_help(request, lines);
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+#define CONFIG_SUB                                                                                 \
+    .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE, .group = "server"
+
+static const struct command config_subcommands[] = {
+    {
+        .name = "get",
+        .full_name = "config|get",
+        .run = run_config_get,
+        .arity = -3,
+        CONFIG_SUB,
+        .since = "2.0.0",
+        .complexity = "O(N) where N is the number of patterns",
+        .summary = "Answers the options that match one of the patterns",
+    },
+    {
+        .name = "help",
+        .full_name = "config|help",
+        .run = run_config_help,
+        .arity = 2,
+        .flags = COMMAND_LOADING | COMMAND_STALE,
+        .since = "5.0.0",
+        .group = "server",
+        .complexity = "O(1)",
+        .summary = "Tells what subcommands there are",
+    },
+    {
+        .name = "resetstat",
+        .full_name = "config|resetstat",
+        .run = run_config_resetstat,
+        .arity = 2,
+        CONFIG_SUB,
+        .since = "2.0.0",
+        .complexity = "O(1)",
+        .summary = "Sets the counters that INFO shows to zero",
+    },
+    {
+        .name = "rewrite",
+        .full_name = "config|rewrite",
+        .run = run_config_rewrite,
+        .arity = 2,
+        .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_WAITS,
+        .group = "server",
+        .since = "2.8.0",
+        .complexity = "O(1)",
+        .summary = "Writes the options back into the configuration file",
+    },
+    {
+        .name = "set",
+        .full_name = "config|set",
+        .run = run_config_set,
+        .arity = -4,
+        CONFIG_SUB,
+        .since = "2.0.0",
+        .complexity = "O(N) where N is the number of options",
+        .summary = "Changes options while the server runs, all of them or none",
+        .tips = "request_policy:all_nodes response_policy:all_succeeded",
+    },
+    {.name = NULL},
+};
+
+const struct command command_config_rows[] = {
+    {
+        .name = "config",
+        .arity = -2,
+        .subcommands = config_subcommands,
+        .since = "2.0.0",
+        .group = "server",
+        .complexity = "Depends on the subcommand",
+        .summary = "Shows and changes the server's options",
+    },
+    {.name = NULL},
+};

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands about the connection itself: PING, ECHO, AUTH, HELLO, SELECT, RESET, QUIT. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+
+#include "command/reply.h"
+#include "server/client/client.h"
+#include "server/config/config.h"
+#include "server/family/shared.h"
+#include "server/observe/clock.h"
+#include "server/observe/log.h"
+#include "server/publish/pubsub.h"
+#include "server/server.h"
+#include "server/session/connection.h"
+
+/* In the form of a message, as such a client expects nothing else. */
+static void reply_pong_to_subscriber(struct request *request)
+{
+    resp_write_array(request->reply, 2);
+    resp_write_bulk_text(request->reply, "pong");
+    if (request->argc == 2)
+        resp_write_bulk(request->reply, request->argv[1].data, request->argv[1].size);
+    else
+        resp_write_bulk(request->reply, "", 0);
+}
+
+static void run_ping(struct request *request)
+{
+    const struct connection *connection = request->connection;
+    if (request->argc > 2)
+        reply_wrong_arity(request);
+    else if (connection->session.resp_version == 2 && subscriber_total(connection->subscriber) > 0)
+        reply_pong_to_subscriber(request);
+    else if (request->argc == 2)
+        resp_write_bulk(request->reply, request->argv[1].data, request->argv[1].size);
+    else
+        resp_write_simple(request->reply, "PONG");
+}
+
+static void run_echo(struct request *request)
+{
+    resp_write_bulk(request->reply, request->argv[1].data, request->argv[1].size);
+}
+
+static void run_quit(struct request *request)
+{
+    reply_ok(request);
+    request->connection->session.close_after_reply = true;
+}
+
+static void run_select(struct request *request)
+{
+    int64_t database;
+    if (!arg_database_or_reply(request, 1, &database))
+        return;
+    connection_select(request->connection, (unsigned)database);
+    reply_ok(request);
+}
+
+/* ---- Authentication ----------------------------------------------------------------------- */
+
+/* Compares hashes in constant time, so that neither contents nor length leak. */
+static bool same_secret(const void *a, size_t a_size, const void *b, size_t b_size)
+{
+    uint8_t a_hash[SHA256_DIGEST_LENGTH], b_hash[SHA256_DIGEST_LENGTH];
+    SHA256(a, a_size, a_hash);
+    SHA256(b, b_size, b_hash);
+    return CRYPTO_memcmp(a_hash, b_hash, sizeof a_hash) == 0;
+}
+
+/* Whether user and password are right; every password is while none is set. */
+static bool is_authentic(struct request *request, const struct resp_arg *user,
+                         const struct resp_arg *password)
+{
+    static const char name[] = "default";
+    char *expected = config_text(request->server->config, CONFIG_REQUIREPASS);
+    if (!expected)
+        return false;
+    bool known = user->size == sizeof name - 1 && memcmp(user->data, name, user->size) == 0;
+    bool right = expected[0] == '\0' ||
+                 same_secret(password->data, password->size, expected, strlen(expected));
+    OPENSSL_cleanse(expected, strlen(expected));
+    free(expected);
+    return known && right;
+}
+
+static bool authenticate_or_reply(struct request *request, const struct resp_arg *user,
+                                  const struct resp_arg *password)
+{
+    if (!is_authentic(request, user, password)) {
+        resp_write_error(request->reply,
+                         "WRONGPASS invalid username-password pair or user is disabled.");
+        return false;
+    }
+    request->connection->session.authenticated = true;
+    return true;
+}
+
+static bool password_needed(const struct request *request)
+{
+    char *password = config_text(request->server->config, CONFIG_REQUIREPASS);
+    bool needed = !password || password[0] != '\0';
+    free(password);
+    return needed;
+}
+
+static void run_auth(struct request *request)
+{
+    static const struct resp_arg default_user = {(const uint8_t *)"default", 7};
+    if (request->argc > 3) {
+        reply_syntax_error(request);
+        return;
+    }
+    if (request->argc == 2 && !password_needed(request)) {
+        resp_write_error(request->reply,
+                         "ERR AUTH <password> called without any password configured for the "
+                         "default user. Are you sure your configuration is correct?");
+        return;
+    }
+    const struct resp_arg *user = request->argc == 3 ? &request->argv[1] : &default_user;
+    if (authenticate_or_reply(request, user, &request->argv[request->argc - 1]))
+        reply_ok(request);
+}
+
+/* ---- HELLO -------------------------------------------------------------------------------- */
+
+static void reply_hello(struct request *request)
+{
+    struct resp_writer *reply = request->reply;
+    resp_write_map(reply, 7);
+    resp_write_bulk_text(reply, "server");
+    resp_write_bulk_text(reply, "redis");
+    resp_write_bulk_text(reply, "version");
+    resp_write_bulk_text(reply, SERVER_REDIS_VERSION);
+    resp_write_bulk_text(reply, "proto");
+    resp_write_integer(reply, request->connection->session.resp_version);
+    resp_write_bulk_text(reply, "id");
+    resp_write_integer(reply, (int64_t)request->connection->client->id);
+    resp_write_bulk_text(reply, "mode");
+    resp_write_bulk_text(reply, "standalone");
+    resp_write_bulk_text(reply, "role");
+    resp_write_bulk_text(reply, "master");
+    resp_write_bulk_text(reply, "modules");
+    resp_write_array(reply, 0);
+}
+
+static void set_resp_version(struct request *request, int version)
+{
+    request->connection->session.resp_version = version;
+    request->reply->version = version;
+    atomic_store_explicit(&request->connection->client->resp_version, version,
+                          memory_order_relaxed);
+}
+
+static void run_hello(struct request *request)
+{
+    struct session *session = &request->connection->session;
+    const struct resp_arg *argv = request->argv;
+    int64_t version = session->resp_version;
+    if (request->argc >= 2) {
+        if (!arg_integer(&argv[1], &version)) {
+            resp_write_error(request->reply,
+                             "ERR Protocol version is not an integer or out of range");
+            return;
+        }
+        if (version < 2 || version > 3) {
+            resp_write_error(request->reply, "NOPROTO unsupported protocol version");
+            return;
+        }
+    }
+    const struct resp_arg *user = NULL, *password = NULL, *name = NULL;
+    for (size_t i = 2; i < request->argc; i++) {
+        size_t more = request->argc - 1 - i;
+        if (arg_is(&argv[i], "auth") && more >= 2) {
+            user = &argv[i + 1];
+            password = &argv[i + 2];
+            i += 2;
+        } else if (arg_is(&argv[i], "setname") && more >= 1) {
+            name = &argv[++i];
+            if (!command_is_client_name(name)) {
+                resp_write_error(request->reply, "ERR Client names cannot contain spaces, newlines "
+                                                 "or special characters.");
+                return;
+            }
+        } else {
+            resp_write_errorf(request->reply, "ERR Syntax error in HELLO option '%.*s'",
+                              (int)argv[i].size, arg_text(&argv[i]));
+            return;
+        }
+    }
+    if (user && !authenticate_or_reply(request, user, password))
+        return;
+    if (!session->authenticated && password_needed(request)) {
+        resp_write_error(
+            request->reply,
+            "NOAUTH HELLO must be called with the client already authenticated, "
+            "otherwise the HELLO AUTH <user> <pass> option can be used to authenticate "
+            "the client and select the RESP protocol version at the same time");
+        return;
+    }
+    if (name && !command_set_text_or_reply(request, CLIENT_NAME, "Client names", name))
+        return;
+    if (request->argc >= 2)
+        set_resp_version(request, (int)version);
+    reply_hello(request);
+}
+
+static void run_reset(struct request *request)
+{
+    set_resp_version(request, 2);
+    transaction_free(&request->connection->session.transaction);
+    connection_select(request->connection, 0);
+    request->connection->session.authenticated = !password_needed(request);
+    client_set_text(request->server->clients, request->connection->client, CLIENT_NAME, NULL, 0);
+    subscriber_unsubscribe(request->server->pubsub, request->connection->subscriber);
+    monitor_leave(&request->server->monitors, request->connection->subscriber);
+    request->connection->session.silence = (struct silence){.off = false};
+    resp_write_simple(request->reply, "RESET");
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+#define SESSION_FLAGS                                                                              \
+    (COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_NO_AUTH |         \
+     COMMAND_ALLOW_BUSY)
+
+const struct command command_connection_rows[] = {
+    {.name = "auth",
+     .run = run_auth,
+     .arity = -2,
+     .flags = SESSION_FLAGS,
+     .categories = CATEGORY_CONNECTION,
+     .since = "1.0.0",
+     .group = "connection",
+     .complexity = "O(N) where N is the number of passwords defined for the user",
+     .summary = "Authenticates the connection."},
+    {.name = "echo",
+     .run = run_echo,
+     .arity = 2,
+     .flags = COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
+     .categories = CATEGORY_CONNECTION,
+     .since = "1.0.0",
+     .group = "connection",
+     .complexity = "O(1)",
+     .summary = "Returns the given string."},
+    {.name = "hello",
+     .run = run_hello,
+     .arity = -1,
+     .flags = SESSION_FLAGS,
+     .categories = CATEGORY_CONNECTION,
+     .since = "6.0.0",
+     .group = "connection",
+     .complexity = "O(1)",
+     .summary = "Shakes hands with the server: protocol version, authentication, name."},
+    {.name = "ping",
+     .run = run_ping,
+     .arity = -1,
+     .flags = COMMAND_FAST | COMMAND_WHILE_SUBSCRIBED,
+     .categories = CATEGORY_CONNECTION,
+     .since = "1.0.0",
+     .group = "connection",
+     .complexity = "O(1)",
+     .summary = "Tells that the server is alive."},
+    {.name = "quit",
+     .run = run_quit,
+     .arity = -1,
+     .flags = SESSION_FLAGS | COMMAND_AT_ONCE | COMMAND_WHILE_SUBSCRIBED,
+     .categories = CATEGORY_CONNECTION,
+     .since = "1.0.0",
+     .group = "connection",
+     .complexity = "O(1)",
+     .summary = "Closes the connection."},
+    {.name = "reset",
+     .run = run_reset,
+     .arity = 1,
+     .flags = SESSION_FLAGS | COMMAND_AT_ONCE | COMMAND_WHILE_SUBSCRIBED,
+     .categories = CATEGORY_CONNECTION,
+     .since = "6.2.0",
+     .group = "connection",
+     .complexity = "O(1)",
+     .summary = "Brings the connection back to how it began."},
+    {.name = "select",
+     .run = run_select,
+     .arity = 2,
+     .flags = COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_SELECTS,
+     .categories = CATEGORY_CONNECTION,
+     .since = "1.0.0",
+     .group = "connection",
+     .complexity = "O(1)",
+     .summary = "Chooses the database."},
+    {0},
+};

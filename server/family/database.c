@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands about whole databases, and those that use two: DBSIZE, FLUSHDB, FLUSHALL, SWAPDB, MOVE,
+ * COPY. */
+#include <limits.h>
+#include <string.h>
+
+#include "command/reply.h"
+#include "command/table.h"
+#include "server/config/config.h"
+#include "server/publish/notify.h"
+#include "server/server.h"
+#include "server/session/connection.h"
+#include "server/session/needs.h"
+
+static unsigned selected_of(const struct request *request)
+{
+    return request->connection->session.database;
+}
+
+static void reply_same_object(struct request *request)
+{
+    resp_write_error(request->reply, "ERR source and destination objects are the same");
+}
+
+/* ---- COPY and MOVE ------------------------------------------------------------------------ */
+
+struct copy_options {
+    bool replace;
+    int64_t database;
+};
+
+static void notify_in(struct request *request, enum notify_class class, int64_t database,
+                      const char *event, const struct resp_arg *key)
+{
+    if (notify_wanted(request->server, class))
+        notify_send(request, class, (unsigned)database, event, key);
+}
+
+/* Without the words about what is wrong. */
+static bool find_copy_database(const struct request *request, unsigned selected, int64_t *database)
+{
+    *database = selected;
+    for (size_t i = 3; i + 1 < request->argc; i++)
+        if (arg_is(&request->argv[i], "DB") &&
+            !arg_is_database(request->server, &request->argv[++i], database))
+            return false;
+    return true;
+}
+
+static void copy_databases(const struct request *request, unsigned selected, struct needs *needs)
+{
+    int64_t database;
+    if (!find_copy_database(request, selected, &database) || (unsigned)database == selected)
+        return;
+    needs->read |= database_bit(selected);
+    needs->write = database_bit((unsigned)database);
+}
+
+static bool copy_options_or_reply(struct request *request, struct copy_options *options)
+{
+    *options = (struct copy_options){.database = selected_of(request)};
+    for (size_t i = 3; i < request->argc; i++) {
+        const struct resp_arg *arg = &request->argv[i];
+        if (arg_is(arg, "REPLACE")) {
+            options->replace = true;
+        } else if (i + 1 < request->argc && arg_is(arg, "DB")) {
+            if (!arg_database_or_reply(request, ++i, &options->database))
+                return false;
+        } else {
+            reply_syntax_error(request);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void run_copy(struct request *request)
+{
+    const struct resp_arg *from = &request->argv[1];
+    const struct resp_arg *to = &request->argv[2];
+    struct copy_options options;
+    struct anystore_value value;
+    if (!copy_options_or_reply(request, &options))
+        return;
+    bool same_database = options.database == (int64_t)selected_of(request);
+    if (same_database && from->size == to->size && memcmp(from->data, to->data, to->size) == 0) {
+        reply_same_object(request);
+        return;
+    }
+    struct anystore_txn *target = request_txn(request, (unsigned)options.database);
+    bool usable = read_key(request, from, &value) &&
+                  (options.replace || !anystore_get(target, to->data, to->size, NULL));
+    if (!usable) {
+        resp_write_integer(request->reply, 0);
+        return;
+    }
+    notify_in(request, NOTIFY_NEW, options.database, "new", to);
+    notify_in(request, NOTIFY_GENERIC, options.database, "copy_to", to);
+    if (store_ok_or_reply(request, anystore_put(target, to->data, to->size, &value)))
+        resp_write_integer(request->reply, 1);
+}
+
+static void move_databases(const struct request *request, unsigned selected, struct needs *needs)
+{
+    int64_t database;
+    if (arg_is_database(request->server, &request->argv[2], &database))
+        needs->write |= database_bit((unsigned)database);
+    (void)selected; /* written to already: the command's flags tell that */
+}
+
+static void run_move(struct request *request)
+{
+    const struct resp_arg *key = &request->argv[1];
+    struct anystore_value value;
+    int64_t database;
+    if (!arg_database_or_reply(request, 2, &database))
+        return;
+    if (database == (int64_t)selected_of(request)) {
+        reply_same_object(request);
+        return;
+    }
+    struct anystore_txn *target = request_txn(request, (unsigned)database);
+    if (!anystore_get(request->txn, key->data, key->size, &value) ||
+        anystore_get(target, key->data, key->size, NULL)) {
+        resp_write_integer(request->reply, 0);
+        return;
+    }
+    notify_in(request, NOTIFY_NEW, database, "new", key);
+    notify_event(request, NOTIFY_GENERIC, "move_from", key);
+    notify_in(request, NOTIFY_GENERIC, database, "move_to", key);
+    if (store_ok_or_reply(request, anystore_put(target, key->data, key->size, &value)) &&
+        store_ok_or_reply(request, anystore_delete(request->txn, key->data, key->size, NULL)))
+        resp_write_integer(request->reply, 1);
+}
+
+/* ---- Whole databases ---------------------------------------------------------------------- */
+
+static void run_dbsize(struct request *request)
+{
+    resp_write_integer(request->reply, (int64_t)anystore_count(request->txn));
+}
+
+/* ASYNC and SYNC tell Redis which thread frees the memory; here it is the store's matter. */
+static bool flush_options_fit(const struct request *request)
+{
+    return request->argc == 1 || (request->argc == 2 && (arg_is(&request->argv[1], "ASYNC") ||
+                                                         arg_is(&request->argv[1], "SYNC")));
+}
+
+static void run_flushdb(struct request *request)
+{
+    if (!flush_options_fit(request))
+        reply_syntax_error(request);
+    else if (store_ok_or_reply(request, anystore_clear(request->txn)))
+        reply_ok(request);
+}
+
+/* Those that hold or may hold data; the selected one need not be there. */
+static void flushall_databases(const struct request *request, unsigned selected,
+                               struct needs *needs)
+{
+    (void)selected;
+    needs->write = databases_present(request->server->databases);
+}
+
+static void run_flushall(struct request *request)
+{
+    if (!flush_options_fit(request)) {
+        reply_syntax_error(request);
+        return;
+    }
+    database_bits bits = databases_opened(request->server->databases);
+    for (; bits != 0; bits &= bits - 1) {
+        struct anystore_txn *txn = request_txn(request, database_first(bits));
+        if (txn && !store_ok_or_reply(request, anystore_clear(txn)))
+            return;
+    }
+    reply_ok(request);
+}
+
+/* ---- SWAPDB ------------------------------------------------------------------------------- */
+
+static void swap_databases(const struct request *request, unsigned selected, struct needs *needs)
+{
+    int64_t first, second;
+    (void)selected;
+    if (!arg_is_database(request->server, &request->argv[1], &first) ||
+        !arg_is_database(request->server, &request->argv[2], &second) || first == second)
+        return;
+    needs->write = database_bit((unsigned)first) | database_bit((unsigned)second);
+    needs->swap = true;
+}
+
+static bool index_or_reply(struct request *request, size_t index, const char *error,
+                           int64_t *database)
+{
+    if (arg_integer(&request->argv[index], database) && *database >= INT_MIN &&
+        *database <= INT_MAX)
+        return true;
+    resp_write_error(request->reply, error);
+    return false;
+}
+
+/* They have been exchanged already, by who ran this: see worker_several.c. */
+static void run_swapdb(struct request *request)
+{
+    int64_t count = config_number(request->server->config, CONFIG_DATABASES);
+    int64_t first = 0, second = 0;
+    if (!index_or_reply(request, 1, "ERR invalid first DB index", &first) ||
+        !index_or_reply(request, 2, "ERR invalid second DB index", &second))
+        return;
+    if (first < 0 || second < 0 || first >= count || second >= count)
+        resp_write_error(request->reply, "ERR DB index is out of range");
+    else
+        reply_ok(request);
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+/* What is read and what is overwritten. */
+static const struct key_range copy_ranges[] = {
+    {.flags = "RO access", .first = 1, .last = 0, .step = 1},
+    {.flags = "OW update", .first = 2, .last = 0, .step = 1},
+    {.flags = NULL},
+};
+
+const struct command command_database_rows[] = {
+    {
+        .name = "copy",
+        .run = run_copy,
+        .call_databases = copy_databases,
+        .arity = -3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
+        .categories = CATEGORY_KEYSPACE,
+        .first_key = 1,
+        .last_key = 2,
+        .key_step = 1,
+        .key_ranges = copy_ranges,
+        .since = "6.2.0",
+        .group = "generic",
+        .complexity = "O(N) where N is the size of the value",
+        .summary = "Sets a key to what another one holds, with its expiry",
+    },
+    {
+        .name = "dbsize",
+        .run = run_dbsize,
+        .arity = 1,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        .since = "1.0.0",
+        .group = "server",
+        .complexity = "O(1)",
+        .summary = "Answers how many keys the selected database has",
+        .tips = "request_policy:all_shards response_policy:agg_sum",
+    },
+    {
+        .name = "flushall",
+        .run = run_flushall,
+        .call_databases = flushall_databases,
+        .arity = -1,
+        .flags = COMMAND_WRITE,
+        .categories = CATEGORY_KEYSPACE | CATEGORY_DANGEROUS,
+        .since = "1.0.0",
+        .group = "server",
+        .complexity = "O(N) where N is the number of keys",
+        .summary = "Removes all keys of all databases",
+        .tips = "request_policy:all_shards response_policy:all_succeeded",
+    },
+    {
+        .name = "flushdb",
+        .run = run_flushdb,
+        .arity = -1,
+        .flags = COMMAND_WRITE,
+        .categories = CATEGORY_KEYSPACE | CATEGORY_DANGEROUS,
+        .since = "1.0.0",
+        .group = "server",
+        .complexity = "O(N) where N is the number of keys",
+        .summary = "Removes all keys of the selected database",
+        .tips = "request_policy:all_shards response_policy:all_succeeded",
+    },
+    {
+        .name = "move",
+        .run = run_move,
+        .call_databases = move_databases,
+        .arity = 3,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        ONE_KEY,
+        .key_flags = "RW access update",
+        .since = "1.0.0",
+        .group = "generic",
+        .complexity = "O(N) where N is the size of the value",
+        .summary = "Moves a key to another database",
+    },
+    {
+        .name = "swapdb",
+        .run = run_swapdb,
+        .call_databases = swap_databases,
+        .arity = 3,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE | CATEGORY_DANGEROUS,
+        .since = "4.0.0",
+        .group = "server",
+        .complexity = "O(N) where N is the count of clients watching or blocking on keys from both "
+                      "databases.",
+        .summary = "Swaps two databases.",
+    },
+    {.name = NULL},
+};

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/* DEBUG: what test suites and developers of clients use.  enable-debug-command opens it. */
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/sha.h>
+
+#include "command/reply.h"
+#include "server/config/config.h"
+#include "server/family/shared.h"
+#include "server/observe/log.h"
+#include "server/publish/notify.h"
+#include "server/server.h"
+#include "text/glob.h"
+
+static const struct resp_arg *option_of(const struct request *request)
+{
+    return &request->argv[2];
+}
+
+static void debug_ok(struct request *request)
+{
+    reply_ok(request);
+}
+
+/* Accepted as Redis does, without effect. */
+static void debug_replybuffer(struct request *request)
+{
+    int64_t ms;
+    const struct resp_arg *value = &request->argv[3];
+    bool is_time = arg_is(option_of(request), "peak-reset-time");
+    if (!is_time && !arg_is(option_of(request), "resizing"))
+        reply_subcommand_syntax_error(request);
+    else if (!is_time || arg_is(value, "never") || arg_is(value, "reset") ||
+             arg_integer_or_reply(request, 3, &ms))
+        reply_ok(request);
+}
+
+/* Holds up the clients of its worker; in a transaction whoever waits for it, as in Redis. */
+static void debug_sleep(struct request *request)
+{
+    char text[64];
+    const struct resp_arg *arg = option_of(request);
+    snprintf(text, sizeof text, "%.*s", (int)(arg->size < 60 ? arg->size : 60),
+             arg->size > 0 ? arg_text(arg) : "");
+    double seconds = strtod(text, NULL);
+    if (isfinite(seconds) && seconds > 0 && seconds < INT_MAX) {
+        struct timespec left = {.tv_sec = (time_t)seconds};
+        left.tv_nsec = (long)((seconds - (double)left.tv_sec) * 1e9);
+        while (nanosleep(&left, &left) != 0 && errno == EINTR)
+            ;
+    }
+    reply_ok(request);
+}
+
+/* ---- About keys --------------------------------------------------------------------------- */
+
+static bool value_or_reply(struct request *request, struct anystore_value *value)
+{
+    const struct resp_arg *key = option_of(request);
+    if (anystore_get(request->txn, key->data, key->size, value))
+        return true;
+    resp_write_error(request->reply, "ERR no such key");
+    return false;
+}
+
+static void debug_object(struct request *request)
+{
+    struct anystore_value value;
+    char text[256];
+    if (!value_or_reply(request, &value))
+        return;
+    snprintf(text, sizeof text,
+             "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:0 lru_seconds_idle:0",
+             value.data, command_encoding(&value), value.size + 1);
+    resp_write_simple(request->reply, text);
+}
+
+static void debug_sdslen(struct request *request)
+{
+    struct anystore_value value;
+    char text[256];
+    if (!value_or_reply(request, &value))
+        return;
+    size_t key_size = option_of(request)->size;
+    snprintf(text, sizeof text,
+             "key_sds_len:%zu, key_sds_avail:0, key_zmalloc: %zu, val_sds_len:%zu, "
+             "val_sds_avail:0, val_zmalloc: %zu",
+             key_size, key_size, value.size, value.size);
+    resp_write_simple(request->reply, text);
+}
+
+/* Data are the same if and only if their digests are: the exclusive or of one hash for each key. */
+static void digest_key(uint8_t digest[SHA_DIGEST_LENGTH], const void *key, size_t key_size,
+                       const struct anystore_value *value)
+{
+    uint8_t parts[2 * SHA256_DIGEST_LENGTH + sizeof value->expire_ms], hash[SHA256_DIGEST_LENGTH];
+    SHA256(key, key_size, parts);
+    SHA256(value->data, value->size, parts + SHA256_DIGEST_LENGTH);
+    memcpy(parts + sizeof parts - sizeof value->expire_ms, &value->expire_ms,
+           sizeof value->expire_ms);
+    SHA256(parts, sizeof parts, hash);
+    for (size_t i = 0; i < SHA_DIGEST_LENGTH; i++)
+        digest[i] ^= hash[i];
+}
+
+static bool digest_each(const void *key, size_t key_size, const struct anystore_value *value,
+                        void *arg)
+{
+    digest_key(arg, key, key_size, value);
+    return true;
+}
+
+static void reply_digest(struct request *request, const uint8_t digest[SHA_DIGEST_LENGTH])
+{
+    char hex[2 * SHA_DIGEST_LENGTH + 1];
+    for (size_t i = 0; i < SHA_DIGEST_LENGTH; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    resp_write_simple(request->reply, hex);
+}
+
+static void debug_digest(struct request *request)
+{
+    uint8_t digest[SHA_DIGEST_LENGTH] = {0};
+    anystore_each(request->txn, digest_each, digest);
+    reply_digest(request, digest);
+}
+
+static void debug_digest_value(struct request *request)
+{
+    resp_write_array(request->reply, request->argc - 2);
+    for (size_t i = 2; i < request->argc; i++) {
+        const struct resp_arg *key = &request->argv[i];
+        uint8_t digest[SHA_DIGEST_LENGTH] = {0};
+        struct anystore_value value;
+        if (anystore_get(request->txn, key->data, key->size, &value))
+            digest_key(digest, "", 0, &value);
+        reply_digest(request, digest);
+    }
+}
+
+/* DEBUG POPULATE count [prefix] [size] */
+static void debug_populate(struct request *request)
+{
+    const struct resp_arg *argv = request->argv;
+    int64_t count = 0, size = 0;
+    if (!arg_integer(&argv[2], &count) || count < 0 ||
+        (request->argc == 5 && (!arg_integer(&argv[4], &size) || size < 0))) {
+        resp_write_error(request->reply, "ERR value is out of range, must be positive");
+        return;
+    }
+    const struct resp_arg standard = {(const uint8_t *)"key", 3};
+    const struct resp_arg *prefix = request->argc > 3 ? &argv[3] : &standard;
+    char *key = malloc(prefix->size + 32);
+    char *value = calloc(1, (size_t)size + 32);
+    bool ok = key && value;
+    if (!ok)
+        reply_out_of_memory(request);
+    for (int64_t i = 0; ok && i < count; i++) {
+        int key_size = snprintf(key, prefix->size + 32, "%.*s:%lld", (int)prefix->size,
+                                prefix->size > 0 ? arg_text(prefix) : "", (long long)i);
+        int value_size = snprintf(value, (size_t)size + 32, "value:%lld", (long long)i);
+        if (anystore_get(request->txn, key, (size_t)key_size, NULL))
+            continue;
+        struct anystore_value put = {.data = value,
+                                     .size = size > 0 ? (size_t)size : (size_t)value_size};
+        const struct resp_arg name = {(const uint8_t *)key, (size_t)key_size};
+        notify_event(request, NOTIFY_NEW, "new", &name);
+        ok = store_ok_or_reply(request, anystore_put(request->txn, key, (size_t)key_size, &put));
+    }
+    free(key);
+    free(value);
+    if (ok)
+        reply_ok(request);
+}
+
+/* ---- The server --------------------------------------------------------------------------- */
+
+/* The data are in memory what they are in the file: what is done is a new base. */
+static void debug_reload(struct request *request)
+{
+    log_write(request->server->log, LOG_WARNING, "DB reloaded by DEBUG RELOAD");
+    reply_ok(request);
+}
+
+static bool reload_options_fit(size_t argc, const struct resp_arg *argv)
+{
+    for (size_t i = 2; i < argc; i++) {
+        if (!arg_is(&argv[i], "merge") && !arg_is(&argv[i], "noflush") &&
+            !arg_is(&argv[i], "nosave"))
+            return false;
+    }
+    return true;
+}
+
+static void debug_reload_checked(struct request *request)
+{
+    if (reload_options_fit(request->argc, request->argv))
+        debug_reload(request);
+    else
+        resp_write_error(request->reply, "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and "
+                                         "NOSAVE options.");
+}
+
+static void debug_log(struct request *request)
+{
+    const struct resp_arg *text = option_of(request);
+    log_write(request->server->log, LOG_WARNING, "DEBUG LOG: %.*s",
+              (int)(text->size < INT_MAX ? text->size : INT_MAX),
+              text->size > 0 ? arg_text(text) : "");
+    reply_ok(request);
+}
+
+static void debug_error(struct request *request)
+{
+    const struct resp_arg *text = option_of(request);
+    resp_write_errorf(request->reply, "%.*s", (int)(text->size < INT_MAX ? text->size : INT_MAX),
+                      text->size > 0 ? arg_text(text) : "");
+}
+
+static void debug_stringmatch_len(struct request *request)
+{
+    const struct resp_arg *pattern = &request->argv[2], *text = &request->argv[3];
+    resp_write_integer(request->reply, glob_match(arg_text(pattern), pattern->size, arg_text(text),
+                                                  text->size, false));
+}
+
+/* As a test of what happens then: nothing that was acknowledged may be lost. */
+static void debug_crash(struct request *request)
+{
+    bool segfault = arg_is(&request->argv[1], "segfault");
+    log_write(request->server->log, LOG_WARNING, "Ended by DEBUG %s",
+              segfault ? "SEGFAULT" : "PANIC");
+    signal(segfault ? SIGSEGV : SIGABRT, SIG_DFL);
+    raise(segfault ? SIGSEGV : SIGABRT);
+}
+
+/* ---- DEBUG PROTOCOL ----------------------------------------------------------------------- */
+
+static void reply_012(struct request *request)
+{
+    for (int i = 0; i < 3; i++)
+        resp_write_integer(request->reply, i);
+}
+
+/* "|1": RESP3's attribute, in front of a reply.  Nothing else here sends one. */
+static void reply_attribute(struct request *request)
+{
+    static const char header[] = "|1\r\n";
+    if (request->reply->version < 3)
+        return;
+    resp_buffer_append(request->reply->out, header, strlen(header));
+    resp_write_bulk_text(request->reply, "key-popularity");
+    resp_write_array(request->reply, 2);
+    resp_write_bulk_text(request->reply, "key:123");
+    resp_write_integer(request->reply, 90);
+}
+
+static void debug_protocol(struct request *request)
+{
+    struct resp_writer *reply = request->reply;
+    const struct resp_arg *type = option_of(request);
+    if (arg_is(type, "string")) {
+        resp_write_bulk_text(reply, "Hello World");
+    } else if (arg_is(type, "integer")) {
+        resp_write_integer(reply, 12345);
+    } else if (arg_is(type, "double")) {
+        resp_write_double(reply, 3.141);
+    } else if (arg_is(type, "bignum")) {
+        resp_write_big_number(reply, "1234567999999999999999999999999999999");
+    } else if (arg_is(type, "null")) {
+        resp_write_null(reply);
+    } else if (arg_is(type, "array")) {
+        resp_write_array(reply, 3);
+        reply_012(request);
+    } else if (arg_is(type, "set")) {
+        resp_write_set(reply, 3);
+        reply_012(request);
+    } else if (arg_is(type, "map")) {
+        resp_write_map(reply, 3);
+        for (int i = 0; i < 3; i++) {
+            resp_write_integer(reply, i);
+            resp_write_boolean(reply, i == 1);
+        }
+    } else if (arg_is(type, "attrib")) {
+        reply_attribute(request);
+        resp_write_bulk_text(reply, "Some real reply following the attribute");
+    } else if (arg_is(type, "push") && reply->version < 3) {
+        resp_write_error(reply, "ERR RESP2 is not supported by this command");
+    } else if (arg_is(type, "push")) {
+        resp_write_push(reply, 2);
+        resp_write_bulk_text(reply, "server-cpu-usage");
+        resp_write_integer(reply, 42);
+        resp_write_bulk_text(reply, "Some real reply following the push reply");
+    } else if (arg_is(type, "verbatim")) {
+        static const char text[] = "This is a verbatim\nstring";
+        resp_write_verbatim(reply, "txt", text, strlen(text));
+    } else if (arg_is(type, "true") || arg_is(type, "false")) {
+        resp_write_boolean(reply, arg_is(type, "true"));
+    } else {
+        resp_write_error(reply,
+                         "ERR Wrong protocol type name. Please use one of the following: "
+                         "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|"
+                         "true|false");
+    }
+}
+
+/* ---- Finding them ------------------------------------------------------------------------- */
+
+static void debug_help(struct request *request);
+
+/* Redis does not show DEBUG's subcommands in its command table either. */
+static const struct debug_row {
+    const char *name;
+    size_t least, most; /* arguments, with both names */
+    unsigned flags;     /* what it needs of the store */
+    void (*run)(struct request *request);
+} debug_rows[] = {
+    {"aof-flush-sleep", 3, 3, 0, debug_ok},
+    {"assert", 2, 2, 0, debug_crash},
+    {"change-repl-id", 2, 2, 0, debug_ok},
+    {"digest", 2, 2, COMMAND_VIEW, debug_digest},
+    {"digest-value", 2, SIZE_MAX, COMMAND_VIEW, debug_digest_value},
+    {"error", 3, 3, 0, debug_error},
+    {"help", 2, 2, 0, debug_help},
+    {"loadaof", 2, 2, COMMAND_ALONE, debug_reload},
+    {"log", 3, 3, 0, debug_log},
+    {"object", 3, 3, COMMAND_VIEW, debug_object},
+    {"panic", 2, 2, 0, debug_crash},
+    {"pause-cron", 3, 3, 0, debug_ok},
+    {"populate", 3, 5, COMMAND_WRITE, debug_populate},
+    {"protocol", 3, 3, 0, debug_protocol},
+    {"quicklist-packed-threshold", 3, 3, 0, debug_ok},
+    {"reload", 2, SIZE_MAX, COMMAND_ALONE, debug_reload_checked},
+    {"replicate", 3, SIZE_MAX, 0, debug_ok},
+    {"replybuffer", 4, 4, 0, debug_replybuffer},
+    {"sdslen", 3, 3, COMMAND_VIEW, debug_sdslen},
+    {"segfault", 2, 2, 0, debug_crash},
+    {"set-active-expire", 3, 3, 0, debug_ok},
+    {"set-disable-deny-scripts", 3, 3, 0, debug_ok},
+    {"set-skip-checksum-validation", 3, 3, 0, debug_ok},
+    {"sleep", 3, 3, COMMAND_WAITS, debug_sleep},
+    {"stringmatch-len", 4, 4, 0, debug_stringmatch_len},
+};
+
+static void debug_help(struct request *request)
+{
+    static const char *const lines[] = {
+        "CHANGE-REPL-ID, PAUSE-CRON <0|1>, QUICKLIST-PACKED-THRESHOLD <size>,",
+        "SET-ACTIVE-EXPIRE <0|1> and others of Redis's test suite",
+        "    Accepted, without effect.",
+        "DIGEST",
+        "    Return a hash of all data.",
+        "DIGEST-VALUE <key> [<key> ...]",
+        "    Return a hash of the value of each key.",
+        "ERROR <text>",
+        "    Return an error with that text.",
+        "LOG <message>",
+        "    Write a message to the server's log.",
+        "OBJECT <key>",
+        "    Show low level info about a key and its value.",
+        "PANIC, SEGFAULT",
+        "    Crash the server.",
+        "POPULATE <count> [<prefix>] [<size>]",
+        "    Make so many keys, named key:<number> or <prefix>:<number>.",
+        "PROTOCOL <type>",
+        "    Reply with a test value of the specified type.",
+        "RELOAD",
+        "    Write the data file anew.",
+        "SDSLEN <key>",
+        "    Show the sizes of a key and its value.",
+        "SLEEP <seconds>",
+        "    Do nothing for so long. Decimals allowed.",
+        "STRINGMATCH-LEN <pattern> <text>",
+        "    Return whether a text fits a pattern.",
+        NULL,
+    };
+    reply_help(request, lines);
+}
+
+static const struct debug_row *find_row(size_t argc, const struct resp_arg *argv)
+{
+    for (size_t i = 0; i < sizeof debug_rows / sizeof *debug_rows; i++) {
+        const struct debug_row *row = &debug_rows[i];
+        if (arg_is(&argv[1], row->name) && argc >= row->least && argc <= row->most)
+            return row;
+    }
+    return NULL;
+}
+
+static unsigned debug_flags(size_t argc, const struct resp_arg *argv)
+{
+    const struct debug_row *row = find_row(argc, argv);
+    if (!row || ((row->flags & COMMAND_ALONE) && !reload_options_fit(argc, argv)))
+        return 0;
+    return row->flags;
+}
+
+static void run_debug(struct request *request)
+{
+    const struct debug_row *row = find_row(request->argc, request->argv);
+    if (row)
+        row->run(request);
+    else
+        reply_subcommand_syntax_error(request);
+}
+
+const struct command command_debug_rows[] = {
+    {.name = "debug",
+     .run = run_debug,
+     .arity = -2,
+     .flags =
+         COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_PROTECTED,
+     .call_flags = debug_flags,
+     .since = "1.0.0",
+     .group = "server",
+     .is_system = true,
+     .complexity = "Depends on subcommand.",
+     .summary = "A container for what test suites use."},
+    {0},
+};

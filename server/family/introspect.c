@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: MIT */
+/* COMMAND, from the rows of all families. */
+#include "command/reply.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "command/category.h"
+#include "server/family/shared.h"
+#include "server/server.h"
+#include "text/glob.h"
+
+/* ---- Words -------------------------------------------------------------------------------- */
+
+/* A flag that follows from the row's ranges of keys, beside enum command_flags. */
+#define FLAG_MOVABLE_KEYS (1u << 31)
+
+/* In the order in which Redis shows them. */
+static const struct word flag_words[] = {
+    {COMMAND_WRITE, "write"},
+    {COMMAND_READONLY, "readonly"},
+    {COMMAND_DENYOOM, "denyoom"},
+    {COMMAND_ADMIN, "admin"},
+    {COMMAND_PUBSUB, "pubsub"},
+    {COMMAND_NOSCRIPT, "noscript"},
+    {COMMAND_BLOCKING, "blocking"},
+    {COMMAND_LOADING, "loading"},
+    {COMMAND_STALE, "stale"},
+    {COMMAND_SKIP_MONITOR, "skip_monitor"},
+    {COMMAND_SKIP_SLOWLOG, "skip_slowlog"},
+    {COMMAND_FAST, "fast"},
+    {COMMAND_NO_AUTH, "no_auth"},
+    {COMMAND_NO_ASYNC_LOADING, "no_async_loading"},
+    {COMMAND_NO_MULTI, "no_multi"},
+    {FLAG_MOVABLE_KEYS, "movablekeys"},
+    {COMMAND_ALLOW_BUSY, "allow_busy"},
+};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+static void reply_bits(struct request *request, unsigned bits, const struct word *words,
+                       size_t word_count)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < word_count; i++)
+        count += (bits & words[i].bit) != 0;
+    resp_write_set(request->reply, count);
+    for (size_t i = 0; i < word_count; i++) {
+        if (bits & words[i].bit)
+            resp_write_simple(request->reply, words[i].word);
+    }
+}
+
+/* A set of blank separated words; NULL is none. */
+static void reply_words(struct request *request, const char *text, bool as_bulk)
+{
+    size_t mark = resp_write_begin(request->reply);
+    size_t count = 0;
+    if (!text)
+        text = "";
+    while (*text) {
+        char word[64];
+        size_t size = strcspn(text, " ");
+        size_t kept = size < sizeof word ? size : sizeof word - 1;
+        memcpy(word, text, kept);
+        word[kept] = '\0';
+        if (as_bulk)
+            resp_write_bulk_text(request->reply, word);
+        else
+            resp_write_simple(request->reply, word);
+        count++;
+        text += size;
+        text += strspn(text, " ");
+    }
+    resp_write_end(request->reply, mark, '~', count);
+}
+
+/* ---- COMMAND INFO ------------------------------------------------------------------------- */
+
+/* {"type": ..., "spec": {...}}: the caller writes the pairs of the spec. */
+static void begin_spec(struct request *request, const char *name, const char *type, size_t pairs)
+{
+    struct resp_writer *reply = request->reply;
+    resp_write_bulk_text(reply, name);
+    resp_write_map(reply, 2);
+    resp_write_bulk_text(reply, "type");
+    resp_write_bulk_text(reply, type);
+    resp_write_bulk_text(reply, "spec");
+    resp_write_map(reply, pairs);
+}
+
+static void reply_key_range(struct request *request, const struct key_range *range)
+{
+    struct resp_writer *reply = request->reply;
+    bool known = range->first != 0;
+    resp_write_map(reply, range->notes ? 4 : 3);
+    if (range->notes) {
+        resp_write_bulk_text(reply, "notes");
+        resp_write_bulk_text(reply, range->notes);
+    }
+    resp_write_bulk_text(reply, "flags");
+    reply_words(request, range->flags, false);
+
+    begin_spec(request, "begin_search", known ? "index" : "unknown", known ? 1 : 0);
+    if (known) {
+        resp_write_bulk_text(reply, "index");
+        resp_write_integer(reply, range->first);
+    }
+    begin_spec(request, "find_keys", known ? "range" : "unknown", known ? 3 : 0);
+    if (known) {
+        resp_write_bulk_text(reply, "lastkey");
+        resp_write_integer(reply, range->last);
+        resp_write_bulk_text(reply, "keystep");
+        resp_write_integer(reply, range->step);
+        resp_write_bulk_text(reply, "limit");
+        resp_write_integer(reply, 0);
+    }
+}
+
+/* The ranges of a command, which end with one without flags; one[] is room for a single one. */
+static const struct key_range *ranges_of(const struct command *command, struct key_range one[2])
+{
+    if (command->key_ranges)
+        return command->key_ranges;
+    int last = command->last_key;
+    one[0] = (struct key_range){
+        .flags = command->key_flags,
+        .notes = command->key_notes,
+        .first = command->first_key,
+        .last = last < 0 ? last : last - command->first_key,
+        .step = command->key_step,
+    };
+    one[1] = (struct key_range){.flags = NULL};
+    return one;
+}
+
+static void reply_key_ranges(struct request *request, const struct command *command)
+{
+    struct key_range one[2];
+    const struct key_range *ranges = ranges_of(command, one);
+    size_t count = 0;
+    while (ranges[count].flags)
+        count++;
+    resp_write_set(request->reply, count);
+    for (size_t i = 0; i < count; i++)
+        reply_key_range(request, &ranges[i]);
+}
+
+/* Not all keys are where first_key, last_key and key_step say. */
+static bool has_movable_keys(const struct command *command)
+{
+    const struct key_range *range = command->key_ranges;
+    while (range && range->flags && range->first != 0)
+        range++;
+    return range && range->flags;
+}
+
+static size_t count_rows(const struct command *rows)
+{
+    size_t count = 0;
+    while (rows[count].name)
+        count++;
+    return count;
+}
+
+/* No subcommand has subcommands of its own: that ends the recursion. */
+static void reply_info(struct request *request, const struct command *command)
+{
+    struct resp_writer *reply = request->reply;
+    resp_write_array(reply, 10);
+    resp_write_bulk_text(reply, command_full_name(command));
+    resp_write_integer(reply, command->arity);
+    unsigned movable = has_movable_keys(command) ? FLAG_MOVABLE_KEYS : 0;
+    reply_bits(request, command->flags | movable, flag_words, COUNT_OF(flag_words));
+    resp_write_integer(reply, command->first_key);
+    resp_write_integer(reply, command->last_key);
+    resp_write_integer(reply, command->key_step);
+    reply_bits(request, command_categories(command), command_category_words,
+               command_category_count);
+    reply_words(request, command->tips, true);
+    reply_key_ranges(request, command);
+    if (!command->subcommands) {
+        resp_write_set(reply, 0);
+        return;
+    }
+    resp_write_array(reply, count_rows(command->subcommands));
+    for (const struct command *row = command->subcommands; row->name; row++)
+        reply_info(request, row);
+}
+
+static void run_command(struct request *request)
+{
+    const struct command_table *table = request->server->commands;
+    resp_write_array(request->reply, command_count(table));
+    for (size_t i = 0; i < command_count(table); i++)
+        reply_info(request, command_at(table, i));
+}
+
+/* "get", "config|set": the names that COMMAND itself answers. */
+const struct command *command_find_full(const struct command_table *table,
+                                        const struct resp_arg *arg)
+{
+    const uint8_t *bar = arg->size > 0 ? memchr(arg->data, '|', arg->size) : NULL;
+    if (!bar)
+        return command_find(table, arg->data, arg->size);
+    size_t size = (size_t)(bar - arg->data);
+    const struct command *container = command_find(table, arg->data, size);
+    return container ? command_find_sub(container, bar + 1, arg->size - size - 1) : NULL;
+}
+
+static void run_command_info(struct request *request)
+{
+    if (request->argc == 2) {
+        run_command(request);
+        return;
+    }
+    resp_write_array(request->reply, request->argc - 2);
+    for (size_t i = 2; i < request->argc; i++) {
+        const struct command *command =
+            command_find_full(request->server->commands, &request->argv[i]);
+        if (command)
+            reply_info(request, command);
+        else
+            resp_write_null(request->reply);
+    }
+}
+
+static void run_command_count(struct request *request)
+{
+    resp_write_integer(request->reply, (int64_t)command_count(request->server->commands));
+}
+
+/* ---- COMMAND DOCS ------------------------------------------------------------------------- */
+
+struct docs_field {
+    const char *name, *text; /* NULL: it is left out */
+};
+
+static size_t count_fields(const struct docs_field *fields, size_t size)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++)
+        count += fields[i].text != NULL;
+    return count;
+}
+
+static void write_fields(struct resp_writer *reply, const struct docs_field *fields, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (!fields[i].text)
+            continue;
+        resp_write_bulk_text(reply, fields[i].name);
+        resp_write_bulk_text(reply, fields[i].text);
+    }
+}
+
+/* A name and what belongs to it: one pair of a map. */
+static void reply_docs(struct request *request, const struct command *command)
+{
+    struct resp_writer *reply = request->reply;
+    const struct docs_field first[] = {{"summary", command->summary},
+                                       {"since", command->since},
+                                       {"group", command->group},
+                                       {"complexity", command->complexity}};
+    const struct docs_field last[] = {{"deprecated_since", command->deprecated_since},
+                                      {"replaced_by", command->replaced_by}};
+    const char *flag = command->deprecated_since ? "deprecated" : NULL;
+    if (command->is_system)
+        flag = "syscmd";
+    resp_write_bulk_text(reply, command_full_name(command));
+    resp_write_map(reply, count_fields(first, COUNT_OF(first)) +
+                              count_fields(last, COUNT_OF(last)) + (flag != NULL) +
+                              (command->subcommands != NULL));
+    write_fields(reply, first, COUNT_OF(first));
+    if (flag) {
+        resp_write_bulk_text(reply, "doc_flags");
+        resp_write_set(reply, 1);
+        resp_write_simple(reply, flag);
+    }
+    write_fields(reply, last, COUNT_OF(last));
+    if (!command->subcommands)
+        return;
+    resp_write_bulk_text(reply, "subcommands");
+    resp_write_map(reply, count_rows(command->subcommands));
+    for (const struct command *row = command->subcommands; row->name; row++)
+        reply_docs(request, row);
+}
+
+static void run_command_docs(struct request *request)
+{
+    const struct command_table *table = request->server->commands;
+    if (request->argc == 2) {
+        resp_write_map(request->reply, command_count(table));
+        for (size_t i = 0; i < command_count(table); i++)
+            reply_docs(request, command_at(table, i));
+        return;
+    }
+    size_t count = 0;
+    size_t mark = resp_write_begin(request->reply);
+    for (size_t i = 2; i < request->argc; i++) {
+        const struct command *command = command_find_full(table, &request->argv[i]);
+        if (!command)
+            continue;
+        reply_docs(request, command);
+        count++;
+    }
+    resp_write_end(request->reply, mark, '%', count);
+}
+
+/* ---- COMMAND LIST ------------------------------------------------------------------------- */
+
+struct list_filter {
+    enum { LIST_ALL, LIST_MODULE, LIST_CATEGORY, LIST_PATTERN } kind;
+    const struct resp_arg *arg;
+    unsigned category; /* 0: one that no command has */
+};
+
+static bool list_filter_or_reply(struct request *request, struct list_filter *filter)
+{
+    static const char *const kinds[] = {
+        [LIST_MODULE] = "MODULE", [LIST_CATEGORY] = "ACLCAT", [LIST_PATTERN] = "PATTERN"};
+    const struct resp_arg *argv = request->argv;
+    *filter = (struct list_filter){.kind = LIST_ALL};
+    if (request->argc == 2)
+        return true;
+    if (request->argc == 5 && arg_is(&argv[2], "FILTERBY")) {
+        for (unsigned kind = LIST_MODULE; kind <= LIST_PATTERN; kind++) {
+            if (arg_is(&argv[3], kinds[kind]))
+                filter->kind = kind;
+        }
+    }
+    if (filter->kind == LIST_ALL) {
+        reply_syntax_error(request);
+        return false;
+    }
+    filter->arg = &argv[4];
+    if (filter->kind == LIST_CATEGORY)
+        filter->category = command_category_find(filter->arg);
+    return true;
+}
+
+static bool list_wants(const struct list_filter *filter, const struct command *command)
+{
+    const char *name = command_full_name(command);
+    switch (filter->kind) {
+    case LIST_ALL:
+        return true;
+    case LIST_MODULE:
+        return false; /* there are no modules */
+    case LIST_CATEGORY:
+        return (command_categories(command) & filter->category) != 0;
+    case LIST_PATTERN:
+        return glob_match(arg_text(filter->arg), filter->arg->size, name, strlen(name), true);
+    }
+    return false;
+}
+
+/* A command that the filter drops may have subcommands that it keeps. */
+static size_t reply_list_entry(struct request *request, const struct list_filter *filter,
+                               const struct command *command)
+{
+    size_t count = 0;
+    if (list_wants(filter, command)) {
+        resp_write_bulk_text(request->reply, command_full_name(command));
+        count++;
+    }
+    for (const struct command *row = command->subcommands; row && row->name; row++)
+        count += reply_list_entry(request, filter, row);
+    return count;
+}
+
+static void run_command_list(struct request *request)
+{
+    const struct command_table *table = request->server->commands;
+    struct list_filter filter;
+    if (!list_filter_or_reply(request, &filter))
+        return;
+    size_t count = 0;
+    size_t mark = resp_write_begin(request->reply);
+    for (size_t i = 0; i < command_count(table); i++)
+        count += reply_list_entry(request, &filter, command_at(table, i));
+    resp_write_end(request->reply, mark, '*', count);
+}
+
+/* ---- COMMAND GETKEYS ---------------------------------------------------------------------- */
+
+/* The call that stands behind COMMAND GETKEYS, or NULL with an error replied. */
+static const struct command *call_or_reply(struct request *request)
+{
+    const struct resp_arg *argv = request->argv + 2;
+    size_t argc = request->argc - 2;
+    const struct command *command =
+        command_find(request->server->commands, argv[0].data, argv[0].size);
+    if (command && command->subcommands && argc > 1)
+        command = command_find_sub(command, argv[1].data, argv[1].size);
+
+    const char *wrong = NULL;
+    if (!command)
+        wrong = "ERR Invalid command specified";
+    else if (command->first_key == 0)
+        wrong = "ERR The command has no key arguments";
+    else if (!command_arity_fits(command, argc))
+        wrong = "ERR Invalid number of arguments specified for command";
+    if (wrong)
+        resp_write_error(request->reply, wrong);
+    return wrong ? NULL : command;
+}
+
+/* Where the keys of a range are in a call; false if there are none. */
+static bool range_in_call(const struct command *command, const struct key_range *range, size_t argc,
+                          const struct resp_arg *argv, size_t *first, size_t *last)
+{
+    if (range->first == 0) {
+        /* Of several unknown ranges the last one is that of call_key. */
+        *first = command->call_key && !range[1].flags ? command->call_key(argc, argv) : 0;
+        *last = *first;
+        return *first != 0;
+    }
+    size_t from_end = range->last < 0 ? (size_t)-range->last : 0;
+    *first = (size_t)range->first;
+    *last = from_end ? argc - from_end : *first + (size_t)range->last;
+    return from_end <= argc && *first <= *last && *last < argc;
+}
+
+static void reply_keys(struct request *request, bool with_flags)
+{
+    const struct resp_arg *argv = request->argv + 2;
+    size_t argc = request->argc - 2;
+    const struct command *command = call_or_reply(request);
+    if (!command)
+        return;
+    struct key_range one[2];
+    size_t count = 0;
+    size_t start = resp_buffer_size(request->reply->out);
+    size_t mark = resp_write_begin(request->reply);
+    for (const struct key_range *range = ranges_of(command, one); range->flags; range++) {
+        size_t first, last;
+        if (!range_in_call(command, range, argc, argv, &first, &last))
+            continue;
+        const char *flags =
+            command->call_key_flags ? command->call_key_flags(argc, argv) : range->flags;
+        for (size_t i = first; i <= last; i += range->step > 0 ? (size_t)range->step : 1) {
+            if (with_flags)
+                resp_write_array(request->reply, 2);
+            resp_write_bulk(request->reply, argv[i].data, argv[i].size);
+            if (with_flags)
+                reply_words(request, flags, false);
+            count++;
+        }
+    }
+    resp_write_end(request->reply, mark, '*', count);
+    if (count > 0)
+        return;
+    resp_buffer_truncate(request->reply->out, start);
+    resp_write_error(request->reply, "ERR Invalid arguments specified for command");
+}
+
+static void run_command_getkeys(struct request *request)
+{
+    reply_keys(request, false);
+}
+
+static void run_command_getkeysandflags(struct request *request)
+{
+    reply_keys(request, true);
+}
+
+static void run_command_help(struct request *request)
+{
+    static const char *const lines[] = {
+        "(no subcommand)",
+        "    Return details about all commands.",
+        "COUNT",
+        "    Return the total number of commands in this server.",
+        "LIST [FILTERBY MODULE <name>|ACLCAT <category>|PATTERN <pattern>]",
+        "    Return the names of all commands, or of those that pass the filter.",
+        "INFO [<command-name> ...]",
+        "    Return details about the commands named, or about all.",
+        "DOCS [<command-name> ...]",
+        "    Return the documentation of the commands named, or of all.",
+        "GETKEYS <full-command>",
+        "    Return the keys in a full command.",
+        "GETKEYSANDFLAGS <full-command>",
+        "    Return the keys in a full command and how it uses them.",
+        NULL,
+    };
+    reply_help(request, lines);
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+#define COMMAND_SUB                                                                                \
+    .flags = COMMAND_LOADING | COMMAND_STALE, .categories = CATEGORY_CONNECTION, .group = "server"
+
+static const struct command command_subcommands[] = {
+    {
+        .name = "count",
+        .full_name = "command|count",
+        .run = run_command_count,
+        .arity = 2,
+        COMMAND_SUB,
+        .since = "2.8.13",
+        .complexity = "O(1)",
+        .summary = "Answers how many commands there are",
+    },
+    {
+        .name = "docs",
+        .full_name = "command|docs",
+        .run = run_command_docs,
+        .arity = -2,
+        COMMAND_SUB,
+        .since = "7.0.0",
+        .complexity = "O(N) where N is the number of commands asked for",
+        .summary = "Answers the documentation of some commands, or of all",
+        .tips = "nondeterministic_output_order",
+    },
+    {
+        .name = "getkeys",
+        .full_name = "command|getkeys",
+        .run = run_command_getkeys,
+        .arity = -4,
+        COMMAND_SUB,
+        .since = "2.8.13",
+        .complexity = "O(N) where N is the number of arguments of the command",
+        .summary = "Answers which arguments of a full command are keys",
+    },
+    {
+        .name = "getkeysandflags",
+        .full_name = "command|getkeysandflags",
+        .run = run_command_getkeysandflags,
+        .arity = -4,
+        COMMAND_SUB,
+        .since = "7.0.0",
+        .complexity = "O(N) where N is the number of arguments of the command",
+        .summary = "Answers which arguments of a full command are keys, and how it uses them",
+    },
+    {
+        .name = "help",
+        .full_name = "command|help",
+        .run = run_command_help,
+        .arity = 2,
+        COMMAND_SUB,
+        .since = "5.0.0",
+        .complexity = "O(1)",
+        .summary = "Tells what subcommands there are",
+    },
+    {
+        .name = "info",
+        .full_name = "command|info",
+        .run = run_command_info,
+        .arity = -2,
+        COMMAND_SUB,
+        .since = "2.8.13",
+        .complexity = "O(N) where N is the number of commands asked for",
+        .summary = "Answers arity, flags and key positions of some commands, or of all",
+        .tips = "nondeterministic_output_order",
+    },
+    {
+        .name = "list",
+        .full_name = "command|list",
+        .run = run_command_list,
+        .arity = -2,
+        COMMAND_SUB,
+        .since = "7.0.0",
+        .complexity = "O(N) where N is the number of commands",
+        .summary = "Answers the names of all commands, or of those that pass a filter",
+        .tips = "nondeterministic_output_order",
+    },
+    {.name = NULL},
+};
+
+const struct command command_introspect_rows[] = {
+    {
+        .name = "command",
+        .run = run_command,
+        .arity = -1,
+        .flags = COMMAND_LOADING | COMMAND_STALE,
+        .categories = CATEGORY_CONNECTION,
+        .subcommands = command_subcommands,
+        .since = "2.8.13",
+        .group = "server",
+        .complexity = "O(N) where N is the number of commands",
+        .summary = "Answers arity, flags and key positions of all commands",
+        .tips = "nondeterministic_output_order",
+    },
+    {.name = NULL},
+};

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* MEMORY: what the data and this process take. */
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command/reply.h"
+#include "server/data/databases.h"
+#include "server/data/memory.h"
+#include "server/server.h"
+
+/* A key and its value are one piece of memory with a head of 32 bytes, which the allocator rounds up,
+ * and a slot in the table. */
+static int64_t entry_bytes(size_t key_size, size_t value_size)
+{
+    const size_t head = 32, unit = 16, slot = sizeof(void *);
+    size_t size = head + key_size + value_size + sizeof(size_t);
+    return (int64_t)((size + unit - 1) / unit * unit + slot);
+}
+
+static void run_memory_usage(struct request *request)
+{
+    const struct resp_arg *argv = request->argv;
+    for (size_t i = 3; i < request->argc; i += 2) {
+        int64_t samples = 0;
+        if (!arg_is(&argv[i], "samples") || i + 1 >= request->argc) {
+            reply_syntax_error(request);
+            return;
+        }
+        if (!arg_integer_or_reply(request, i + 1, &samples))
+            return;
+        if (samples < 0) {
+            reply_syntax_error(request);
+            return;
+        }
+    }
+    struct anystore_value value;
+    if (anystore_get(request->txn, argv[2].data, argv[2].size, &value))
+        resp_write_integer(request->reply, entry_bytes(argv[2].size, value.size));
+    else
+        resp_write_null(request->reply);
+}
+
+static double ratio(uint64_t part, uint64_t whole)
+{
+    return whole ? (double)part / (double)whole : 0;
+}
+
+/* The databases that hold keys. */
+static database_bits filled_databases(const struct request *request)
+{
+    database_bits filled = 0;
+    struct anystore_stats stats;
+    for (database_bits bits = databases_opened(request->server->databases); bits;
+         bits &= bits - 1) {
+        anystore_stats(databases_store(request->server->databases, database_first(bits)), &stats);
+        if (stats.keys > 0)
+            filled |= database_bit(database_first(bits));
+    }
+    return filled;
+}
+
+static void reply_database(struct request *request, unsigned number)
+{
+    struct resp_writer *reply = request->reply;
+    struct anystore_stats stats;
+    char name[16];
+    anystore_stats(databases_store(request->server->databases, number), &stats);
+    snprintf(name, sizeof name, "db.%u", number);
+    resp_write_bulk_text(reply, name);
+    resp_write_map(reply, 3);
+    resp_write_bulk_text(reply, "overhead.hashtable.main");
+    resp_write_integer(reply, (int64_t)(stats.keys * (uint64_t)entry_bytes(0, 0)));
+    resp_write_bulk_text(reply, "overhead.hashtable.expires");
+    resp_write_integer(reply, 0);
+    resp_write_bulk_text(reply, "overhead.hashtable.slot-to-keys");
+    resp_write_integer(reply, 0);
+}
+
+static void run_memory_stats(struct request *request)
+{
+    struct resp_writer *reply = request->reply;
+    struct memory_figures memory = memory_figures(request->server);
+    struct anystore_stats store;
+    databases_stats(request->server->databases, &store);
+    uint64_t overhead = memory.startup + memory.clients;
+    database_bits filled = filled_databases(request);
+    int64_t loose = (int64_t)memory.heap - (int64_t)memory.allocated;
+    int64_t rss_more = (int64_t)memory.resident - (int64_t)memory.heap;
+    const struct {
+        const char *name;
+        int64_t value;
+    } before[] = {
+        {"peak.allocated", (int64_t)memory.peak},
+        {"total.allocated", (int64_t)memory.used},
+        {"startup.allocated", (int64_t)memory.startup},
+        {"replication.backlog", 0},
+        {"clients.slaves", 0},
+        {"clients.normal", (int64_t)memory.clients},
+        {"cluster.links", 0},
+        {"aof.buffer", 0},
+        {"lua.caches", 0},
+        {"functions.caches", 0},
+    };
+    const struct {
+        const char *name;
+        bool is_ratio;
+        int64_t value;
+        double number;
+    } after[] = {
+        {"overhead.total", false, (int64_t)overhead, 0},
+        {"keys.count", false, (int64_t)store.keys, 0},
+        {"keys.bytes-per-key", false, (int64_t)(store.keys ? memory.dataset / store.keys : 0), 0},
+        {"dataset.bytes", false, (int64_t)memory.dataset, 0},
+        {"dataset.percentage", true, 0, 100 * ratio(memory.dataset, memory.used - memory.startup)},
+        {"peak.percentage", true, 0, 100 * ratio(memory.used, memory.peak)},
+        {"allocator.allocated", false, (int64_t)memory.allocated, 0},
+        {"allocator.active", false, (int64_t)memory.heap, 0},
+        {"allocator.resident", false, (int64_t)memory.heap, 0},
+        {"allocator-fragmentation.ratio", true, 0, ratio(memory.heap, memory.allocated)},
+        {"allocator-fragmentation.bytes", false, loose, 0},
+        {"allocator-rss.ratio", true, 0, 1},
+        {"allocator-rss.bytes", false, 0, 0},
+        {"rss-overhead.ratio", true, 0, ratio(memory.resident, memory.heap)},
+        {"rss-overhead.bytes", false, rss_more, 0},
+        {"fragmentation", true, 0, ratio(memory.resident, memory.used)},
+        {"fragmentation.bytes", false, (int64_t)memory.resident - (int64_t)memory.used, 0},
+    };
+    const size_t before_count = sizeof before / sizeof *before;
+    const size_t after_count = sizeof after / sizeof *after;
+    resp_write_map(reply, before_count + after_count + (size_t)__builtin_popcountll(filled));
+    for (size_t i = 0; i < before_count; i++) {
+        resp_write_bulk_text(reply, before[i].name);
+        resp_write_integer(reply, before[i].value);
+    }
+    for (; filled != 0; filled &= filled - 1)
+        reply_database(request, database_first(filled));
+    for (size_t i = 0; i < after_count; i++) {
+        resp_write_bulk_text(reply, after[i].name);
+        if (after[i].is_ratio)
+            resp_write_double(reply, after[i].number);
+        else
+            resp_write_integer(reply, after[i].value);
+    }
+}
+
+static void run_memory_doctor(struct request *request)
+{
+    static const char small[] = "There is so little data in memory that nothing can be said yet.\n";
+    static const char loose[] =
+        "The process takes much more memory than it uses: the allocator keeps what was freed. It "
+        "uses that again; MEMORY PURGE gives back to the system what can be given back.\n";
+    static const char fine[] = "No memory issue was found.\n";
+    const uint64_t mib = 1 << 20;
+    struct memory_figures memory = memory_figures(request->server);
+    const char *text = fine;
+    if (memory.used < 5 * mib)
+        text = small;
+    else if (memory.resident > memory.allocated + 10 * mib &&
+             ratio(memory.resident, memory.allocated) > 1.4)
+        text = loose;
+    resp_write_verbatim(request->reply, "txt", text, strlen(text));
+}
+
+static void run_memory_malloc_stats(struct request *request)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    bool written = out && malloc_info(0, out) == 0;
+    if (out)
+        written = fclose(out) == 0 && written;
+    if (written)
+        resp_write_verbatim(request->reply, "txt", text, size);
+    else
+        reply_out_of_memory(request);
+    free(text);
+}
+
+static void run_memory_purge(struct request *request)
+{
+    malloc_trim(0);
+    reply_ok(request);
+}
+
+static void run_memory_help(struct request *request)
+{
+    static const char *const lines[] = {
+        "DOCTOR",
+        "    Return memory problems reports.",
+        "MALLOC-STATS",
+        "    Return internal statistics report from the memory allocator.",
+        "PURGE",
+        "    Give memory that is free back to the system.",
+        "STATS",
+        "    Return information about the memory usage of the server.",
+        "USAGE <key> [SAMPLES <count>]",
+        "    Return memory in bytes used by <key> and its value.",
+        NULL,
+    };
+    reply_help(request, lines);
+}
+
+#define MEMORY_ROW(word)                                                                           \
+    .name = word, .full_name = "memory|" word, .arity = 2, .since = "4.0.0", .group = "server"
+#define MEMORY_TIPS                                                                                \
+    .tips = "nondeterministic_output request_policy:all_shards response_policy:special"
+
+static const struct command memory_rows[] = {
+    {MEMORY_ROW("doctor"), MEMORY_TIPS, .run = run_memory_doctor, .complexity = "O(1)",
+     .summary = "Reports problems with memory, for people."},
+    {MEMORY_ROW("help"), .run = run_memory_help, .flags = COMMAND_LOADING | COMMAND_STALE,
+     .complexity = "O(1)", .summary = "Tells which subcommands there are."},
+    {MEMORY_ROW("malloc-stats"), MEMORY_TIPS, .run = run_memory_malloc_stats,
+     .complexity = "Depends on how much memory is allocated, could be slow",
+     .summary = "Returns what the allocator tells about itself."},
+    {MEMORY_ROW("purge"), .run = run_memory_purge,
+     .complexity = "Depends on how much memory is allocated, could be slow",
+     .tips = "request_policy:all_shards response_policy:all_succeeded",
+     .summary = "Gives free memory back to the system."},
+    {MEMORY_ROW("stats"), MEMORY_TIPS, .run = run_memory_stats, .complexity = "O(1)",
+     .summary = "Returns figures about the memory of this server."},
+    {.name = "usage",
+     .full_name = "memory|usage",
+     .run = run_memory_usage,
+     .arity = -3,
+     .flags = COMMAND_READONLY,
+     .first_key = 2,
+     .last_key = 2,
+     .key_step = 1,
+     .key_flags = "RO",
+     .since = "4.0.0",
+     .group = "server",
+     .complexity = "O(N) where N is the number of samples.",
+     .summary = "Estimates how many bytes a key and its value take."},
+    {0},
+};
+
+const struct command command_memory_rows[] = {
+    {.name = "memory",
+     .arity = -2,
+     .subcommands = memory_rows,
+     .since = "4.0.0",
+     .group = "server",
+     .complexity = "Depends on subcommand.",
+     .summary = "A container for commands about memory."},
+    {0},
+};

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* SUBSCRIBE, UNSUBSCRIBE, PSUBSCRIBE, PUNSUBSCRIBE, PUBLISH, PUBSUB. */
+#include <stdlib.h>
+
+#include "command/reply.h"
+#include "server/peer/message.h"
+#include "server/publish/outbox.h"
+#include "server/publish/pubsub.h"
+#include "server/server.h"
+#include "server/session/connection.h"
+#include "text/glob.h"
+
+static const char *const subscribe_words[] = {"subscribe", "psubscribe"};
+static const char *const unsubscribe_words[] = {"unsubscribe", "punsubscribe"};
+
+/* One confirmation: a reply, though RESP3 sends it as a push. */
+static void reply_confirmation(struct request *request, const char *word,
+                               const struct resp_arg *name)
+{
+    resp_write_push(request->reply, 3);
+    resp_write_bulk_text(request->reply, word);
+    if (name)
+        resp_write_bulk(request->reply, name->data, name->size);
+    else
+        resp_write_null(request->reply);
+    resp_write_integer(request->reply, (int64_t)subscriber_total(request->connection->subscriber));
+}
+
+static void subscribe(struct request *request, enum pubsub_kind kind)
+{
+    for (size_t i = 1; i < request->argc; i++) {
+        if (!pubsub_subscribe(request->server->pubsub, request->connection->subscriber, kind,
+                              &request->argv[i])) {
+            reply_out_of_memory(request);
+            return;
+        }
+        reply_confirmation(request, subscribe_words[kind], &request->argv[i]);
+    }
+}
+
+static void run_subscribe(struct request *request)
+{
+    subscribe(request, PUBSUB_CHANNEL);
+}
+
+static void run_psubscribe(struct request *request)
+{
+    subscribe(request, PUBSUB_PATTERN);
+}
+
+static void unsubscribe_one(struct request *request, enum pubsub_kind kind,
+                            const struct resp_arg *name)
+{
+    pubsub_unsubscribe(request->server->pubsub, request->connection->subscriber, kind, name);
+    reply_confirmation(request, unsubscribe_words[kind], name);
+}
+
+static void unsubscribe(struct request *request, enum pubsub_kind kind)
+{
+    for (size_t i = 1; i < request->argc; i++)
+        unsubscribe_one(request, kind, &request->argv[i]);
+    if (request->argc > 1)
+        return;
+    struct resp_arg name;
+    bool any = false;
+    while (pubsub_any(request->server->pubsub, request->connection->subscriber, kind, &name)) {
+        unsubscribe_one(request, kind, &name);
+        free((void *)(uintptr_t)name.data);
+        any = true;
+    }
+    if (!any)
+        reply_confirmation(request, unsubscribe_words[kind], NULL);
+}
+
+static void run_unsubscribe(struct request *request)
+{
+    unsubscribe(request, PUBSUB_CHANNEL);
+}
+
+static void run_punsubscribe(struct request *request)
+{
+    unsubscribe(request, PUBSUB_PATTERN);
+}
+
+static void run_publish(struct request *request)
+{
+    struct message *message = message_new(MESSAGE_CHANNEL, &request->argv[1], &request->argv[2]);
+    if (!message)
+        reply_out_of_memory(request);
+    else
+        resp_write_integer(request->reply,
+                           outbox_add(&request->connection->outbox, request->server, message));
+}
+
+/* ---- PUBSUB ------------------------------------------------------------------------------- */
+
+struct listing {
+    struct request *request;
+    const struct resp_arg *pattern; /* NULL: all */
+    size_t count;
+};
+
+static void list_channel(const struct resp_arg *channel, void *arg)
+{
+    struct listing *listing = arg;
+    if (listing->pattern && !glob_match(arg_text(listing->pattern), listing->pattern->size,
+                                        arg_text(channel), channel->size, false))
+        return;
+    resp_write_bulk(listing->request->reply, channel->data, channel->size);
+    listing->count++;
+}
+
+static void run_pubsub_channels(struct request *request)
+{
+    if (request->argc > 3) {
+        reply_subcommand_syntax_error(request);
+        return;
+    }
+    struct listing listing = {.request = request,
+                              .pattern = request->argc == 3 ? &request->argv[2] : NULL};
+    size_t mark = resp_write_begin(request->reply);
+    pubsub_each_channel(request->server->pubsub, list_channel, &listing);
+    resp_write_end(request->reply, mark, '*', listing.count);
+}
+
+static void run_pubsub_numpat(struct request *request)
+{
+    resp_write_integer(request->reply,
+                       (int64_t)pubsub_names(request->server->pubsub, PUBSUB_PATTERN));
+}
+
+static void run_pubsub_numsub(struct request *request)
+{
+    resp_write_array(request->reply, (request->argc - 2) * 2);
+    for (size_t i = 2; i < request->argc; i++) {
+        resp_write_bulk(request->reply, request->argv[i].data, request->argv[i].size);
+        resp_write_integer(request->reply,
+                           (int64_t)pubsub_subscribers(request->server->pubsub, &request->argv[i]));
+    }
+}
+
+/* There are no shards: what listens to one listens nowhere. */
+static void run_pubsub_shardchannels(struct request *request)
+{
+    if (request->argc > 3)
+        reply_subcommand_syntax_error(request);
+    else
+        resp_write_array(request->reply, 0);
+}
+
+static void run_pubsub_shardnumsub(struct request *request)
+{
+    resp_write_array(request->reply, (request->argc - 2) * 2);
+    for (size_t i = 2; i < request->argc; i++) {
+        resp_write_bulk(request->reply, request->argv[i].data, request->argv[i].size);
+        resp_write_integer(request->reply, 0);
+    }
+}
+
+static void run_pubsub_help(struct request *request)
+{
+    static const char *const lines[] = {
+        "CHANNELS [<pattern>]",
+        "    List the channels that somebody is subscribed to, all or those that match.",
+        "NUMPAT",
+        "    Return the number of patterns that somebody is subscribed to.",
+        "NUMSUB [<channel> ...]",
+        "    Return for each channel the number of its subscribers.",
+        "SHARDCHANNELS [<pattern>]",
+        "    As CHANNELS, of the channels of shards: there are none.",
+        "SHARDNUMSUB [<shardchannel> ...]",
+        "    As NUMSUB, of the channels of shards: nobody is subscribed.",
+        NULL,
+    };
+    reply_help(request, lines);
+}
+
+#define PUBSUB_FLAGS (COMMAND_PUBSUB | COMMAND_LOADING | COMMAND_STALE)
+
+static const struct command pubsub_rows[] = {
+    {.name = "channels",
+     .full_name = "pubsub|channels",
+     .run = run_pubsub_channels,
+     .arity = -2,
+     .flags = PUBSUB_FLAGS,
+     .since = "2.8.0",
+     .group = "pubsub",
+     .complexity = "O(N) where N is the number of channels",
+     .summary = "Lists the channels that have subscribers."},
+    {.name = "help",
+     .full_name = "pubsub|help",
+     .run = run_pubsub_help,
+     .arity = 2,
+     .flags = COMMAND_LOADING | COMMAND_STALE,
+     .since = "6.2.0",
+     .group = "pubsub",
+     .complexity = "O(1)",
+     .summary = "Tells which subcommands there are."},
+    {.name = "numpat",
+     .full_name = "pubsub|numpat",
+     .run = run_pubsub_numpat,
+     .arity = 2,
+     .flags = PUBSUB_FLAGS,
+     .since = "2.8.0",
+     .group = "pubsub",
+     .complexity = "O(1)",
+     .summary = "Counts the patterns that have subscribers."},
+    {.name = "numsub",
+     .full_name = "pubsub|numsub",
+     .run = run_pubsub_numsub,
+     .arity = -2,
+     .flags = PUBSUB_FLAGS,
+     .since = "2.8.0",
+     .group = "pubsub",
+     .complexity = "O(N) where N is the number of channels asked for",
+     .summary = "Counts the subscribers of channels."},
+    {.name = "shardchannels",
+     .full_name = "pubsub|shardchannels",
+     .run = run_pubsub_shardchannels,
+     .arity = -2,
+     .flags = PUBSUB_FLAGS,
+     .since = "7.0.0",
+     .group = "pubsub",
+     .complexity = "O(1)",
+     .summary = "Lists no channels: there are no shards."},
+    {.name = "shardnumsub",
+     .full_name = "pubsub|shardnumsub",
+     .run = run_pubsub_shardnumsub,
+     .arity = -2,
+     .flags = PUBSUB_FLAGS,
+     .since = "7.0.0",
+     .group = "pubsub",
+     .complexity = "O(N) where N is the number of channels asked for",
+     .summary = "Counts the subscribers of channels of shards: there are none."},
+    {0},
+};
+
+#define SUBSCRIBE_FLAGS (PUBSUB_FLAGS | COMMAND_NOSCRIPT | COMMAND_WHILE_SUBSCRIBED)
+
+const struct command command_pubsub_rows[] = {
+    {.name = "psubscribe",
+     .run = run_psubscribe,
+     .arity = -2,
+     .flags = SUBSCRIBE_FLAGS,
+     .since = "2.0.0",
+     .group = "pubsub",
+     .complexity = "O(N) where N is the number of patterns",
+     .summary = "Listens for messages on channels that match patterns."},
+    {.name = "publish",
+     .run = run_publish,
+     .arity = 3,
+     .flags = PUBSUB_FLAGS | COMMAND_FAST | COMMAND_MAY_REPLICATE,
+     .since = "2.0.0",
+     .group = "pubsub",
+     .complexity = "O(N+M) where N is the number of the channel's subscribers and M the number of "
+                   "patterns",
+     .summary = "Sends a message to a channel."},
+    {.name = "pubsub",
+     .arity = -2,
+     .subcommands = pubsub_rows,
+     .since = "2.8.0",
+     .group = "pubsub",
+     .complexity = "Depends on subcommand.",
+     .summary = "A container for questions about channels."},
+    {.name = "punsubscribe",
+     .run = run_punsubscribe,
+     .arity = -1,
+     .flags = SUBSCRIBE_FLAGS,
+     .since = "2.0.0",
+     .group = "pubsub",
+     .complexity = "O(N) where N is the number of patterns",
+     .summary = "Stops listening to patterns, to all if none is named."},
+    {.name = "subscribe",
+     .run = run_subscribe,
+     .arity = -2,
+     .flags = SUBSCRIBE_FLAGS,
+     .since = "2.0.0",
+     .group = "pubsub",
+     .complexity = "O(N) where N is the number of channels",
+     .summary = "Listens for messages on channels."},
+    {.name = "unsubscribe",
+     .run = run_unsubscribe,
+     .arity = -1,
+     .flags = SUBSCRIBE_FLAGS,
+     .since = "2.0.0",
+     .group = "pubsub",
+     .complexity = "O(N) where N is the number of channels",
+     .summary = "Stops listening to channels, to all if none is named."},
+    {0},
+};

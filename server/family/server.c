@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands about the server: INFO, SAVE and its kin, LASTSAVE, TIME, SHUTDOWN, LOLWUT, MODULE,
+ * MONITOR, SWAPDB. */
+#include <limits.h>
+#include <sys/time.h>
+
+#include "command/reply.h"
+#include "server/config/config.h"
+#include "server/data/databases.h"
+#include "server/family/info.h"
+#include "server/observe/log.h"
+#include "server/publish/pubsub.h"
+#include "server/server.h"
+#include "server/session/connection.h"
+#include "server/session/needs.h"
+
+static void run_info(struct request *request)
+{
+    struct resp_buffer text = {0};
+    info_write(request->server, request->argv + 1, request->argc - 1, &text);
+    if (text.failed)
+        resp_write_error(request->reply, "ERR out of memory");
+    else
+        resp_write_verbatim(request->reply, "txt", resp_buffer_bytes(&text),
+                            resp_buffer_size(&text));
+    resp_buffer_free(&text);
+}
+
+/* Every write is durable already; what is done, by the commit that this runs in, is a new base. */
+static void run_save(struct request *request)
+{
+    reply_ok(request);
+}
+
+/* These two are the same here, and answer when Redis would only have begun. */
+static bool bgsave_fits(size_t argc, const struct resp_arg *argv)
+{
+    return argc == 1 || (argc == 2 && arg_is(&argv[1], "schedule"));
+}
+
+static unsigned bgsave_flags(size_t argc, const struct resp_arg *argv)
+{
+    return bgsave_fits(argc, argv) ? COMMAND_ALONE : 0;
+}
+
+static void run_bgsave(struct request *request)
+{
+    if (!bgsave_fits(request->argc, request->argv))
+        reply_syntax_error(request);
+    else
+        resp_write_simple(request->reply, request->in_exec ? "Background saving scheduled"
+                                                           : "Background saving started");
+}
+
+/* All that there are. */
+static void save_databases(const struct request *request, unsigned selected, struct needs *needs)
+{
+    (void)selected;
+    if (!request->in_exec && (needs->flags & COMMAND_ALONE))
+        needs->write = databases_present(request->server->databases);
+}
+
+/* What it tells of, but no transaction on it. */
+static void info_databases(const struct request *request, unsigned selected, struct needs *needs)
+{
+    (void)selected;
+    needs->open = databases_present(request->server->databases);
+    needs->fresh = !request->in_exec;
+}
+
+static void run_bgrewriteaof(struct request *request)
+{
+    resp_write_simple(request->reply, request->in_exec
+                                          ? "Background append only file rewriting scheduled"
+                                          : "Background append only file rewriting started");
+}
+
+/* Redis 7.0 draws nothing of its own either. */
+static void run_lolwut(struct request *request)
+{
+    static const char text[] = "Redis ver. " SERVER_REDIS_VERSION "\n";
+    int64_t version = 0;
+    if (request->argc >= 3 && arg_is(&request->argv[1], "version") &&
+        !arg_integer_or_reply(request, 2, &version))
+        return;
+    resp_write_verbatim(request->reply, "txt", text, sizeof text - 1);
+}
+
+static void run_module_list(struct request *request)
+{
+    resp_write_array(request->reply, 0);
+}
+
+static void run_module_help(struct request *request)
+{
+    static const char *const lines[] = {
+        "LIST",
+        "    Return a list of loaded modules: there are none.",
+        NULL,
+    };
+    reply_help(request, lines);
+}
+
+static void run_lastsave(struct request *request)
+{
+    struct anystore_stats stats;
+    databases_stats(request->server->databases, &stats);
+    int64_t ms = stats.last_commit_ms ? stats.last_commit_ms : request->server->started_ms;
+    resp_write_integer(request->reply, ms / 1000);
+}
+
+static void run_time(struct request *request)
+{
+    struct timeval now;
+    gettimeofday(&now, NULL);
+    resp_write_array(request->reply, 2);
+    resp_write_bulk_integer(request->reply, now.tv_sec);
+    resp_write_bulk_integer(request->reply, now.tv_usec);
+}
+
+static void run_shutdown(struct request *request)
+{
+    bool save = false, nosave = false, abort = false, other = false;
+    for (size_t i = 1; i < request->argc; i++) {
+        const struct resp_arg *arg = &request->argv[i];
+        if (arg_is(arg, "save") && !nosave) {
+            save = true;
+        } else if (arg_is(arg, "nosave") && !save) {
+            nosave = true;
+        } else if (arg_is(arg, "now") || arg_is(arg, "force")) {
+            other = true; /* nothing is waited for or could be lost */
+        } else if (arg_is(arg, "abort")) {
+            abort = true;
+        } else {
+            reply_syntax_error(request);
+            return;
+        }
+    }
+    if (abort && (save || nosave || other)) {
+        reply_syntax_error(request);
+        return;
+    }
+    if (abort) {
+        resp_write_error(request->reply, "ERR No shutdown in progress.");
+        return;
+    }
+    log_write(request->server->log, LOG_WARNING, "User requested shutdown...");
+    request->connection->session.close_after_reply = true;
+    request->connection->session.closing_now = true;
+    request->server->on_shutdown(request->server);
+}
+
+/* As in Redis only the first MONITOR has a reply. */
+static void run_monitor(struct request *request)
+{
+    struct subscriber *subscriber = request->connection->subscriber;
+    if (request->in_exec) {
+        resp_write_error(request->reply, "ERR MONITOR isn't allowed for DENY BLOCKING client");
+    } else if (!subscriber_monitors(subscriber)) {
+        monitor_join(&request->server->monitors, subscriber);
+        reply_ok(request);
+    }
+}
+
+static const struct command module_rows[] = {
+    {.name = "help",
+     .full_name = "module|help",
+     .run = run_module_help,
+     .arity = 2,
+     .flags = COMMAND_LOADING | COMMAND_STALE,
+     .since = "5.0.0",
+     .group = "server",
+     .complexity = "O(1)",
+     .summary = "Tells which subcommands there are."},
+    {.name = "list",
+     .full_name = "module|list",
+     .run = run_module_list,
+     .arity = 2,
+     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT,
+     .since = "4.0.0",
+     .group = "server",
+     .complexity = "O(N) where N is the number of loaded modules.",
+     .summary = "Lists the loaded modules, of which there are none.",
+     .tips = "nondeterministic_output_order"},
+    {0},
+};
+
+const struct command command_server_rows[] = {
+    {.name = "bgrewriteaof",
+     .run = run_bgrewriteaof,
+     .call_databases = save_databases,
+     .arity = 1,
+     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING | COMMAND_ALONE,
+     .since = "1.0.0",
+     .group = "server",
+     .complexity = "O(1)",
+     .summary = "Writes the data file anew, as SAVE does."},
+    {.name = "bgsave",
+     .run = run_bgsave,
+     .call_databases = save_databases,
+     .arity = -1,
+     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING,
+     .call_flags = bgsave_flags,
+     .since = "1.0.0",
+     .group = "server",
+     .complexity = "O(1)",
+     .summary = "Writes the data file anew, as SAVE does."},
+    {.name = "info",
+     .run = run_info,
+     .call_databases = info_databases,
+     .arity = -1,
+     .flags = COMMAND_LOADING | COMMAND_STALE,
+     .categories = CATEGORY_DANGEROUS,
+     .since = "1.0.0",
+     .group = "server",
+     .complexity = "O(1)",
+     .summary = "Tells facts and figures about the server."},
+    {.name = "lastsave",
+     .run = run_lastsave,
+     .arity = 1,
+     .flags = COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
+     .categories = CATEGORY_DANGEROUS | CATEGORY_ADMIN,
+     .since = "1.0.0",
+     .group = "server",
+     .complexity = "O(1)",
+     .summary = "Returns the Unix time of the last commit."},
+    {.name = "lolwut",
+     .run = run_lolwut,
+     .arity = -1,
+     .flags = COMMAND_READONLY | COMMAND_FAST,
+     .since = "5.0.0",
+     .group = "server",
+     .complexity = "O(1)",
+     .summary = "Tells the version."},
+    {.name = "module",
+     .arity = -2,
+     .subcommands = module_rows,
+     .since = "4.0.0",
+     .group = "server",
+     .complexity = "Depends on subcommand.",
+     .summary = "A container for commands about modules."},
+    {.name = "monitor",
+     .run = run_monitor,
+     .arity = 1,
+     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE,
+     .since = "1.0.0",
+     .group = "server",
+     .summary = "Shows the client every command that this server runs."},
+    {.name = "save",
+     .run = run_save,
+     .call_databases = save_databases,
+     .arity = 1,
+     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING | COMMAND_NO_MULTI |
+              COMMAND_ALONE,
+     .since = "1.0.0",
+     .group = "server",
+     .complexity = "O(N) where N is the total number of keys",
+     .summary = "Writes the data file anew, without the history of its changes."},
+    {.name = "shutdown",
+     .run = run_shutdown,
+     .arity = -1,
+     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE |
+              COMMAND_NO_MULTI | COMMAND_ALLOW_BUSY,
+     .since = "1.0.0",
+     .group = "server",
+     .complexity = "O(1)",
+     .summary = "Ends the server. Whatever was acknowledged is in the file."},
+    {.name = "time",
+     .run = run_time,
+     .arity = 1,
+     .flags = COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
+     .since = "2.6.0",
+     .group = "server",
+     .complexity = "O(1)",
+     .summary = "Returns the server's time."},
+    {0},
+};

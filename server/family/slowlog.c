@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* SLOWLOG: the commands that took long. */
+#include "command/reply.h"
+#include "server/observe/slowlog.h"
+#include "server/server.h"
+
+enum { DEFAULT_COUNT = 10 };
+
+static void run_slowlog_get(struct request *request)
+{
+    int64_t count = DEFAULT_COUNT;
+    if (request->argc > 3) {
+        reply_subcommand_syntax_error(request);
+        return;
+    }
+    if (request->argc == 3 && (!arg_integer(&request->argv[2], &count) || count < -1)) {
+        resp_write_error(request->reply, "ERR count should be greater than or equal to -1");
+        return;
+    }
+    slowlog_reply(request->server->slowlog, count < 0 ? SIZE_MAX : (size_t)count, request->reply);
+}
+
+static void run_slowlog_len(struct request *request)
+{
+    resp_write_integer(request->reply, (int64_t)slowlog_length(request->server->slowlog));
+}
+
+static void run_slowlog_reset(struct request *request)
+{
+    slowlog_clear(request->server->slowlog);
+    reply_ok(request);
+}
+
+static void run_slowlog_help(struct request *request)
+{
+    static const char *const lines[] = {
+        "GET [<count>]",
+        "    Return the newest <count> entries (default: 10, -1: all). An entry is made of:",
+        "    id, timestamp, time in microseconds, arguments, client address, client name",
+        "LEN",
+        "    Return the number of entries.",
+        "RESET",
+        "    Forget all entries.",
+        NULL,
+    };
+    reply_help(request, lines);
+}
+
+#define SLOWLOG_FLAGS (COMMAND_ADMIN | COMMAND_LOADING | COMMAND_STALE)
+
+static const struct command slowlog_rows[] = {
+    {.name = "get",
+     .full_name = "slowlog|get",
+     .run = run_slowlog_get,
+     .arity = -2,
+     .flags = SLOWLOG_FLAGS,
+     .since = "2.2.12",
+     .group = "server",
+     .complexity = "O(N) where N is the number of entries returned",
+     .summary = "Returns the newest slow commands.",
+     .tips = "request_policy:all_nodes nondeterministic_output"},
+    {.name = "help",
+     .full_name = "slowlog|help",
+     .run = run_slowlog_help,
+     .arity = 2,
+     .flags = COMMAND_LOADING | COMMAND_STALE,
+     .since = "6.2.0",
+     .group = "server",
+     .complexity = "O(1)",
+     .summary = "Tells which subcommands there are."},
+    {.name = "len",
+     .full_name = "slowlog|len",
+     .run = run_slowlog_len,
+     .arity = 2,
+     .flags = SLOWLOG_FLAGS,
+     .since = "2.2.12",
+     .group = "server",
+     .complexity = "O(1)",
+     .summary = "Returns how many slow commands are kept.",
+     .tips = "request_policy:all_nodes response_policy:agg_sum nondeterministic_output"},
+    {.name = "reset",
+     .full_name = "slowlog|reset",
+     .run = run_slowlog_reset,
+     .arity = 2,
+     .flags = SLOWLOG_FLAGS,
+     .since = "2.2.12",
+     .group = "server",
+     .complexity = "O(N) where N is the number of entries in the slowlog",
+     .summary = "Forgets the slow commands.",
+     .tips = "request_policy:all_nodes response_policy:all_succeeded"},
+    {0},
+};
+
+const struct command command_slowlog_rows[] = {
+    {.name = "slowlog",
+     .arity = -2,
+     .subcommands = slowlog_rows,
+     .since = "2.2.12",
+     .group = "server",
+     .complexity = "Depends on subcommand.",
+     .summary = "A container for commands about the slow log."},
+    {0},
+};

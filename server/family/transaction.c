@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+ *
+ * EXEC runs all that is queued in one transaction of the store: in a view if nothing of it writes,
+ * in an update, which is one commit, otherwise (connection.c decides by the queue's flags). */
+#include "command/reply.h"
+#include "server/server.h"
+#include "server/session/connection.h"
+#include "server/session/needs.h"
+
+static struct transaction *transaction_of(const struct request *request)
+{
+    return &request->connection->session.transaction;
+}
+
+static void run_multi(struct request *request)
+{
+    struct transaction *transaction = transaction_of(request);
+    if (transaction->open) {
+        resp_write_error(request->reply, "ERR MULTI calls can not be nested");
+        return;
+    }
+    transaction->open = true;
+    reply_ok(request);
+}
+
+static void run_discard(struct request *request)
+{
+    struct transaction *transaction = transaction_of(request);
+    if (!transaction->open) {
+        resp_write_error(request->reply, "ERR DISCARD without MULTI");
+        return;
+    }
+    transaction_free(transaction);
+    reply_ok(request);
+}
+
+static void run_watch(struct request *request)
+{
+    struct transaction *transaction = transaction_of(request);
+    if (transaction->open) {
+        resp_write_error(request->reply, "ERR WATCH inside MULTI is not allowed");
+        return;
+    }
+    unsigned database = request->connection->session.database;
+    struct anystore *store = databases_store(request->server->databases, database);
+    for (size_t i = 1; i < request->argc; i++) {
+        if (!transaction_watch(transaction, database, store, request->txn, &request->argv[i])) {
+            reply_out_of_memory(request);
+            return;
+        }
+    }
+    reply_ok(request);
+}
+
+static void run_unwatch(struct request *request)
+{
+    transaction_unwatch(transaction_of(request));
+    reply_ok(request);
+}
+
+static void run_exec(struct request *request)
+{
+    struct transaction *transaction = transaction_of(request);
+    if (!transaction->open) {
+        resp_write_error(request->reply, "ERR EXEC without MULTI");
+        return;
+    }
+    if (transaction->failed) {
+        resp_write_error(request->reply,
+                         "EXECABORT Transaction discarded because of previous errors.");
+        transaction_free(transaction);
+        return;
+    }
+    if (transaction_broken(transaction, request)) {
+        resp_write_null_array(request->reply);
+        transaction_free(transaction);
+        return;
+    }
+    transaction_unwatch(transaction);
+    /* Closed while it runs: what runs in it is not queued again. */
+    transaction->open = false;
+    resp_write_array(request->reply, transaction->count);
+    for (size_t i = 0; i < transaction->count; i++) {
+        struct request queued = *request;
+        queued.command = transaction->queue[i].command;
+        queued.argc = transaction->queue[i].argc;
+        queued.argv = transaction->queue[i].argv;
+        queued.in_exec = true;
+        queued.txn = request_txn(request, request->connection->session.database);
+        connection_run_command(&queued);
+    }
+    transaction_end(transaction);
+}
+
+/* To be watched a database has to be there. */
+static void watch_databases(const struct request *request, unsigned selected, struct needs *needs)
+{
+    (void)request;
+    needs->open |= database_bit(selected);
+}
+
+const struct command command_transaction_rows[] = {
+    {.name = "discard",
+     .run = run_discard,
+     .arity = 1,
+     .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST |
+              COMMAND_ALLOW_BUSY | COMMAND_AT_ONCE,
+     .categories = CATEGORY_TRANSACTION,
+     .since = "2.0.0",
+     .group = "transactions",
+     .complexity = "O(N), when N is the number of queued commands",
+     .summary = "Forgets the queued commands and the watched keys."},
+    {.name = "exec",
+     .run = run_exec,
+     .arity = 1,
+     .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_SKIP_SLOWLOG |
+              COMMAND_AT_ONCE | COMMAND_RUNS_QUEUE,
+     .categories = CATEGORY_TRANSACTION,
+     .since = "1.2.0",
+     .group = "transactions",
+     .complexity = "Depends on commands in the transaction",
+     .summary = "Runs the queued commands, all in one commit."},
+    {.name = "multi",
+     .run = run_multi,
+     .arity = 1,
+     .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST |
+              COMMAND_ALLOW_BUSY | COMMAND_AT_ONCE,
+     .categories = CATEGORY_TRANSACTION,
+     .since = "1.2.0",
+     .group = "transactions",
+     .complexity = "O(1)",
+     .summary = "Begins to queue commands."},
+    {.name = "unwatch",
+     .run = run_unwatch,
+     .arity = 1,
+     .flags =
+         COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_ALLOW_BUSY,
+     .categories = CATEGORY_TRANSACTION,
+     .since = "2.2.0",
+     .group = "transactions",
+     .complexity = "O(1)",
+     .summary = "Forgets the watched keys."},
+    {.name = "watch",
+     .run = run_watch,
+     .arity = -2,
+     .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST |
+              COMMAND_ALLOW_BUSY | COMMAND_VIEW | COMMAND_AT_ONCE,
+     .call_databases = watch_databases,
+     .categories = CATEGORY_TRANSACTION,
+     .first_key = 1,
+     .last_key = -1,
+     .key_step = 1,
+     .key_flags = "RO",
+     .since = "2.2.0",
+     .group = "transactions",
+     .complexity = "O(1) for every key.",
+     .summary = "Watches keys: EXEC does nothing if one of them was changed."},
+    {0},
+};

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* A request that uses several databases, or one that is not open yet: on the databases' thread. */
+#include "server/net/worker_state.h"
+
+#include <stddef.h>
+
+#include "command/table.h"
+#include "server/data/databases.h"
+#include "server/server.h"
+
+/* One request over several databases.  The first of `numbers` becomes durable last. */
+struct several {
+    struct connection *connection;
+    unsigned numbers[DATABASES_MOST];
+    struct anystore *stores[DATABASES_MOST];
+    size_t count;
+    database_bits databases;
+    bool ran;
+};
+
+static void add(struct several *several, database_bits bits)
+{
+    const struct databases *databases = several->connection->server->databases;
+    for (bits &= ~several->databases; bits != 0; bits &= bits - 1) {
+        unsigned number = database_first(bits);
+        several->numbers[several->count] = number;
+        several->stores[several->count++] = databases_store(databases, number);
+        several->databases |= database_bit(number);
+    }
+}
+
+/* What is only read comes first and so is held until what is written is durable: nobody can change it
+ * and be answered before that.  Of the others the selected one is durable last: MOVE takes the key out of
+ * it when it is safe in the other one. */
+static void arrange(struct several *several)
+{
+    const struct connection *connection = several->connection;
+    database_bits written = connection->needs.write;
+    add(several, needs_databases(&connection->needs) & ~written);
+    add(several, written & database_bit(connection->session.database));
+    add(several, written);
+}
+
+static void run_one(struct several *several, struct anystore_txn *const *txns)
+{
+    struct connection *connection = several->connection;
+    const struct scope scope = {.database = connection->session.database,
+                                .databases = several->databases,
+                                .txns = txns,
+                                .updating = true};
+    connection->run_result = connection_run(connection, &scope, &connection->update_replies);
+    several->ran = true;
+}
+
+static bool run_together(struct anystore_txn *const *txns, void *arg)
+{
+    struct several *several = arg;
+    struct anystore_txn *by_number[DATABASES_MOST] = {NULL};
+    for (size_t i = 0; i < several->count; i++)
+        by_number[several->numbers[i]] = txns[i];
+    run_one(several, by_number);
+    return true;
+}
+
+/* Several at once: for each of them an update, at the same time. */
+static void update_together(struct several *several, struct anystore_error *error)
+{
+    struct connection *connection = several->connection;
+    bool rewrite = (connection->needs.flags & COMMAND_ALONE) != 0;
+    size_t failed = 0;
+    connection->update.rewrite = rewrite;
+    if (anystore_update_several(several->stores, several->count, run_together, several, rewrite,
+                                &failed, error) != ANYSTORE_OK)
+        connection->update_kept_part =
+            several->ran && failed + 1 < several->count &&
+            (connection->needs.write & database_bit(several->numbers[failed + 1])) != 0;
+}
+
+/* The command itself has only to answer. */
+static void swap(struct several *several, struct anystore_error *error)
+{
+    if (anystore_swap(several->stores[0], several->stores[1], error) == ANYSTORE_OK)
+        run_one(several, NULL);
+}
+
+static void run_job(struct database_job *job)
+{
+    struct connection *connection =
+        (struct connection *)(void *)((char *)job - offsetof(struct connection, job));
+    struct databases *databases = connection->server->databases;
+    const struct needs *needs = &connection->needs;
+    database_bits bits = needs_databases(needs);
+    struct several several = {.connection = connection};
+    struct anystore_error error;
+    if (databases_open(databases, bits | needs->open, &error) == ANYSTORE_OK) {
+        arrange(&several);
+        if (needs->swap)
+            swap(&several, &error);
+        else if (several.count > 1)
+            update_together(&several, &error);
+        else
+            connection->update_kind = UPDATE_NOTHING; /* the worker can go on itself now */
+    }
+    worker_end_update(connection, several.ran, &error);
+}
+
+void worker_submit_several(struct connection *connection)
+{
+    worker_begin_update(connection, UPDATE_SEVERAL);
+    connection->job.run = run_job;
+    databases_submit(connection->server->databases, &connection->job);
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/* The thread of the peers: finding them, keeping links to them, and handing messages to the links. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "server/config/config.h"
+#include "server/observe/clock.h"
+#include "server/observe/log.h"
+#include "server/peer/peer_state.h"
+#include "server/publish/notify.h"
+#include "server/publish/pubsub.h"
+#include "server/server.h"
+
+#define STOP_MS 1000 /* for peers to take what waits at the end */
+
+/* ---- On any thread ------------------------------------------------------------------------ */
+
+static void wake_locked(struct peers *peers)
+{
+    if (peers->woken)
+        return;
+    peers->woken = true;
+    uint64_t one = 1;
+    ssize_t n = write(peers->wake_fd, &one, sizeof one);
+    (void)n; /* an eventfd with room takes it */
+}
+
+static void on_found(const char *run_id, void *arg)
+{
+    struct peers *peers = arg;
+    link_add_locked(peers, run_id);
+}
+
+/* A server is in the directory before it says that it is ready, and the kernel tells of it at once: so
+ * whoever publishes later has a link to it, connected or not, when the message is queued. */
+void peers_relay(struct peers *peers, struct message *message)
+{
+    if (!peers)
+        return;
+    uint64_t most = config_output_limit(peers->server->config, CONFIG_CLASS_PUBSUB).hard_bytes;
+    bool wake = false;
+    pthread_mutex_lock(&peers->mutex);
+    place_news(&peers->place, on_found, peers);
+    for (struct peer_link *link = peers->links; link; link = link->next)
+        wake |= link_push_locked(link, message, most);
+    if (wake)
+        wake_locked(peers);
+    pthread_mutex_unlock(&peers->mutex);
+}
+
+void peers_show_events(struct peers *peers, unsigned classes)
+{
+    if (peers && peers->interest)
+        atomic_store(&peers->interest->events, classes);
+}
+
+bool peers_wanted_events(struct peers *peers, unsigned *classes)
+{
+    *classes = 0;
+    if (!peers)
+        return false;
+    pthread_mutex_lock(&peers->mutex);
+    place_news(&peers->place, on_found, peers);
+    bool all = peers->place.directory >= 0;
+    for (const struct peer_link *link = peers->links; link; link = link->next) {
+        all = all && link->interest;
+        if (link->interest)
+            *classes |= (unsigned)atomic_load(&link->interest->events);
+    }
+    pthread_mutex_unlock(&peers->mutex);
+    return all;
+}
+
+void peers_figures(struct peers *peers, struct peer_figures *figures)
+{
+    *figures = (struct peer_figures){0};
+    if (!peers)
+        return;
+    figures->links = atomic_load(&peers->connected);
+    figures->sent = atomic_load(&peers->sent);
+    figures->received = atomic_load(&peers->received);
+    figures->dropped = atomic_load(&peers->dropped);
+    figures->cuts = atomic_load(&peers->cuts);
+}
+
+/* ---- The place ---------------------------------------------------------------------------- */
+
+static void on_listening(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    visitors_accept(arg);
+}
+
+static void go_on_all(struct peers *peers)
+{
+    pthread_mutex_lock(&peers->mutex);
+    struct peer_link *link = peers->links;
+    pthread_mutex_unlock(&peers->mutex);
+    while (link) {
+        struct peer_link *next = link->next;
+        link_go_on(link);
+        link = next;
+    }
+}
+
+static void look_for_news(struct peers *peers)
+{
+    pthread_mutex_lock(&peers->mutex);
+    place_news(&peers->place, on_found, peers);
+    pthread_mutex_unlock(&peers->mutex);
+    go_on_all(peers);
+}
+
+static void on_news(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    look_for_news(arg);
+}
+
+static void leave_place(struct peers *peers)
+{
+    if (peers->watch_event)
+        event_free(peers->watch_event);
+    if (peers->listen_event)
+        event_free(peers->listen_event);
+    peers->watch_event = peers->listen_event = NULL;
+    pthread_mutex_lock(&peers->mutex);
+    place_close(&peers->place);
+    pthread_mutex_unlock(&peers->mutex);
+}
+
+/* Opens the place and finds who is there.  False and *cause if it cannot be used. */
+static bool take_place(struct peers *peers, char **cause)
+{
+    const struct server *server = peers->server;
+    pthread_mutex_lock(&peers->mutex);
+    bool open = place_open(&peers->place, server->data_path, server->run_id, cause);
+    if (open)
+        place_scan(&peers->place, on_found, peers);
+    pthread_mutex_unlock(&peers->mutex);
+    if (!open)
+        return false;
+    peers->watch_event =
+        event_new(peers->base, peers->place.watch, EV_READ | EV_PERSIST, on_news, peers);
+    peers->listen_event =
+        event_new(peers->base, peers->place.listener, EV_READ | EV_PERSIST, on_listening, peers);
+    if (peers->watch_event && peers->listen_event && event_add(peers->watch_event, NULL) == 0 &&
+        event_add(peers->listen_event, NULL) == 0)
+        return true;
+    leave_place(peers);
+    return false;
+}
+
+/* Somebody may have removed the socket or the directory, or it could not be made so far. */
+static void heal_place(struct peers *peers)
+{
+    const struct server *server = peers->server;
+    char *cause = NULL;
+    if (place_is_whole(&peers->place))
+        return;
+    bool lost = peers->place.directory >= 0;
+    leave_place(peers);
+    if (take_place(peers, &cause))
+        log_write(server->log, LOG_NOTICE, "The socket for peers is made%s", lost ? " anew" : "");
+    else if (lost)
+        log_write(server->log, LOG_WARNING, "No link to other servers: %s",
+                  cause ? cause : "out of memory");
+    free(cause);
+}
+
+/* ---- The loop ----------------------------------------------------------------------------- */
+
+void peers_end_if_done(struct peers *peers)
+{
+    if (!peers->stopping)
+        return;
+    bool busy = false;
+    pthread_mutex_lock(&peers->mutex);
+    for (const struct peer_link *link = peers->links; link && !busy; link = link->next)
+        busy = link_is_busy(link);
+    pthread_mutex_unlock(&peers->mutex);
+    if (!busy || steady_ms() >= peers->stop_by_ms)
+        event_base_loopbreak(peers->base);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct peers *peers = arg;
+    uint64_t count = 0;
+    ssize_t n = read(fd, &count, sizeof count);
+    (void)n;
+    pthread_mutex_lock(&peers->mutex);
+    peers->woken = false;
+    bool stop_asked = peers->stop_asked;
+    pthread_mutex_unlock(&peers->mutex);
+    go_on_all(peers);
+    if (stop_asked && !peers->stopping) {
+        peers->stopping = true;
+        peers->stop_by_ms = steady_ms() + STOP_MS;
+    }
+    peers_end_if_done(peers);
+}
+
+/* Once a second: what failed is tried again. */
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct peers *peers = arg;
+    if (!peers->stopping)
+        heal_place(peers);
+    if (peers->listen_event)
+        event_add(peers->listen_event, NULL);
+    look_for_news(peers);
+    notify_tidy(peers->server);
+    peers_end_if_done(peers);
+}
+
+static void *peers_run(void *arg)
+{
+    struct peers *peers = arg;
+    go_on_all(peers);
+    event_base_dispatch(peers->base);
+    return NULL;
+}
+
+static void peers_free(struct peers *peers)
+{
+    pubsub_show_count(peers->server->pubsub, NULL);
+    if (peers->base)
+        leave_place(peers);
+    while (peers->links)
+        link_free(peers->links);
+    visitors_free(peers);
+    if (peers->wake_event)
+        event_free(peers->wake_event);
+    if (peers->tick_event)
+        event_free(peers->tick_event);
+    if (peers->base)
+        event_base_free(peers->base);
+    if (peers->wake_fd >= 0)
+        close(peers->wake_fd);
+    if (peers->interest_fd >= 0)
+        close(peers->interest_fd);
+    interest_unmap(peers->interest);
+    pthread_mutex_destroy(&peers->mutex);
+    free(peers);
+}
+
+/* Without a page of interest peers send everything: slower, nothing is lost. */
+static void show_interest(struct peers *peers)
+{
+    peers->interest_fd = interest_make(&peers->interest);
+    if (peers->interest)
+        pubsub_show_count(peers->server->pubsub, &peers->interest->names);
+    else
+        log_write(peers->server->log, LOG_WARNING,
+                  "No shared page for peers: they will send messages that nobody waits for: %s",
+                  strerror(errno));
+}
+
+struct peers *peers_start(struct server *server, char **cause)
+{
+    struct peers *peers = calloc(1, sizeof *peers);
+    *cause = NULL;
+    if (!peers)
+        return NULL;
+    peers->server = server;
+    peers->interest_fd = -1;
+    peers->place = (struct peer_place){.directory = -1, .watch = -1, .listener = -1};
+    pthread_mutex_init(&peers->mutex, NULL);
+    peers->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    peers->base = event_base_new();
+    if (peers->base && peers->wake_fd >= 0) {
+        const struct timeval second = {.tv_sec = 1};
+        char *trouble = NULL;
+        peers->wake_event =
+            event_new(peers->base, peers->wake_fd, EV_READ | EV_PERSIST, on_wake, peers);
+        peers->tick_event = event_new(peers->base, -1, EV_PERSIST, on_tick, peers);
+        show_interest(peers);
+        if (!take_place(peers, &trouble))
+            log_write(server->log, LOG_WARNING,
+                      "PUBLISH does not reach the subscribers of other servers: %s",
+                      trouble ? trouble : "out of memory");
+        free(trouble);
+        if (peers->wake_event && peers->tick_event && event_add(peers->wake_event, NULL) == 0 &&
+            event_add(peers->tick_event, &second) == 0 &&
+            pthread_create(&peers->thread, NULL, peers_run, peers) == 0)
+            return peers;
+    }
+    if (asprintf(cause, "cannot start the thread for peers: %s", strerror(errno)) < 0)
+        *cause = NULL;
+    peers_free(peers);
+    return NULL;
+}
+
+void peers_stop(struct peers *peers)
+{
+    if (!peers)
+        return;
+    pthread_mutex_lock(&peers->mutex);
+    peers->stop_asked = true;
+    wake_locked(peers);
+    pthread_mutex_unlock(&peers->mutex);
+    pthread_join(peers->thread, NULL);
+    peers_free(peers);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* Makes the lines of MONITOR and sends them. */
+#include "server/publish/monitor.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "command/reply.h"
+#include "server/client/client.h"
+#include "server/peer/message.h"
+#include "server/publish/pubsub.h"
+#include "server/server.h"
+#include "server/session/connection.h"
+
+void monitors_init(struct monitors *monitors)
+{
+    *monitors = (struct monitors){.first = NULL};
+    pthread_mutex_init(&monitors->mutex, NULL);
+}
+
+void monitors_destroy(struct monitors *monitors)
+{
+    pthread_mutex_destroy(&monitors->mutex);
+}
+
+void monitor_join(struct monitors *monitors, struct subscriber *subscriber)
+{
+    pthread_mutex_lock(&monitors->mutex);
+    if (!subscriber_monitors(subscriber)) {
+        subscriber->next_monitor = monitors->first;
+        monitors->first = subscriber;
+        atomic_store_explicit(&subscriber->monitors, true, memory_order_relaxed);
+        atomic_fetch_add_explicit(&monitors->count, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&monitors->mutex);
+}
+
+void monitor_leave(struct monitors *monitors, struct subscriber *subscriber)
+{
+    if (!subscriber_monitors(subscriber))
+        return;
+    pthread_mutex_lock(&monitors->mutex);
+    struct subscriber **at = &monitors->first;
+    while (*at != subscriber)
+        at = &(*at)->next_monitor;
+    *at = subscriber->next_monitor;
+    atomic_store_explicit(&subscriber->monitors, false, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&monitors->count, 1, memory_order_relaxed);
+    pthread_mutex_unlock(&monitors->mutex);
+}
+
+/* ---- The line ----------------------------------------------------------------------------- */
+
+static void append_text(struct resp_buffer *out, const char *text)
+{
+    resp_buffer_append(out, text, strlen(text));
+}
+
+/* The letter behind a backslash for a byte, 0 if it has none. */
+static char escape_letter(uint8_t byte)
+{
+    static const char letters[][2] = {{'\\', '\\'}, {'"', '"'},  {'\n', 'n'}, {'\r', 'r'},
+                                      {'\t', 't'},  {'\a', 'a'}, {'\b', 'b'}};
+    for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {
+        if (byte == (uint8_t)letters[i][0])
+            return letters[i][1];
+    }
+    return 0;
+}
+
+static bool is_plain(uint8_t byte)
+{
+    return byte >= ' ' && byte < 0x7f && byte != '"' && byte != '\\';
+}
+
+static void append_quoted(struct resp_buffer *out, const void *text, size_t size)
+{
+    const uint8_t *bytes = text;
+    append_text(out, "\"");
+    for (size_t i = 0; i < size;) {
+        size_t plain = i;
+        while (plain < size && is_plain(bytes[plain]))
+            plain++;
+        if (plain > i) {
+            resp_buffer_append(out, bytes + i, plain - i);
+            i = plain;
+            continue;
+        }
+        char escaped[8];
+        char letter = escape_letter(bytes[i]);
+        if (letter)
+            snprintf(escaped, sizeof escaped, "\\%c", letter);
+        else
+            snprintf(escaped, sizeof escaped, "\\x%02x", bytes[i]);
+        append_text(out, escaped);
+        i++;
+    }
+    append_text(out, "\"");
+}
+
+/* When, in which database, and who. */
+static void append_origin(struct resp_buffer *out, const struct connection *connection)
+{
+    const struct client *client = connection->client;
+    struct timespec now;
+    char text[sizeof client->address + 80];
+    clock_gettime(CLOCK_REALTIME, &now);
+    size_t size = strlen(client->address);
+    if (client->is_unix) /* "/path:0" */
+        size -= strlen(":0");
+    snprintf(text, sizeof text, "+%lld.%06ld [%u %s%.*s]", (long long)now.tv_sec,
+             now.tv_nsec / 1000, connection->session.database, client->is_unix ? "unix:" : "",
+             (int)size, client->address);
+    append_text(out, text);
+}
+
+static void append_line(struct resp_buffer *out, const struct request *request)
+{
+    append_origin(out, request->connection);
+    for (size_t i = 0; i < request->argc; i++) {
+        append_text(out, " ");
+        if (request_is_secret(request, i))
+            append_text(out, "\"" REQUEST_REDACTED "\"");
+        else
+            append_quoted(out, request->argv[i].data, request->argv[i].size);
+    }
+    append_text(out, "\r\n");
+}
+
+void monitor_show(struct request *request)
+{
+    static const struct resp_arg no_channel = {NULL, 0};
+    /* What it said while it wanted no replies is not to come when it wants them again. */
+    const struct connection *connection = request->connection;
+    const struct silence *silence = &connection->session.silence;
+    const struct subscriber *silent = silence->off || silence->skip ? connection->subscriber : NULL;
+    struct monitors *monitors = &request->server->monitors;
+    struct resp_buffer text = {0};
+    append_line(&text, request);
+    const struct resp_arg line = {resp_buffer_bytes(&text), resp_buffer_size(&text)};
+    struct message *message = text.failed ? NULL : message_new(MESSAGE_LINE, &no_channel, &line);
+    resp_buffer_free(&text);
+    if (!message)
+        return;
+    pthread_mutex_lock(&monitors->mutex);
+    for (struct subscriber *s = monitors->first; s; s = s->next_monitor) {
+        if (s != silent)
+            delivery_send(s, message, DELIVERY_LINE, NULL);
+    }
+    pthread_mutex_unlock(&monitors->mutex);
+    message_release(message);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* Keyspace events: what commands do to keys, told to subscribers of "__keyspace@<db>__:<key>" and
+ * "__keyevent@<db>__:<event>", as notify-keyspace-events says.
+ *
+ * Each server has flags of its own, which say what its subscribers are told, whichever server made the
+ * change.  The server that makes it sends an event to the peers that want its class (interest.h), and
+ * each of them makes its own messages of it.  That keys have expired each server finds out for itself.
+ *
+ * What all servers of a file together may want is the low half of the number that the store lets its
+ * processes share: so an event that nobody wants costs a command one look at that.  A server raises its
+ * bits before it confirms CONFIG SET.  Bits that nobody needs any more cost time only, and are taken back
+ * once a second (notify_tidy). */
+#ifndef SERVER_PUBLISH_NOTIFY_H
+#define SERVER_PUBLISH_NOTIFY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "command/event.h"
+#include "command/reply.h"
+#include "server/server.h"
+#include "server/session/connection.h"
+
+#define NOTIFY_BITS UINT64_C(0xffff) /* of the shared number; above them it counts raises */
+
+struct message;
+
+/* ---- The server's flags --------------------------------------------------------------------- */
+
+/* Before any command runs, when databases and peers are there. */
+void notify_start(struct server *server);
+
+/* Before the databases are closed. */
+void notify_end(struct server *server);
+
+/* The option was changed: the new flags hold, at all servers, when this returns. */
+void notify_change(struct server *server);
+
+/* Once a second, on the thread of the peers. */
+void notify_tidy(struct server *server);
+
+/* ---- Events --------------------------------------------------------------------------------- */
+
+/* Whether somebody may want events of a class. */
+static inline bool notify_wanted(const struct server *server, enum notify_class class)
+{
+    const _Atomic uint64_t *wanted =
+        atomic_load_explicit(&server->notify.wanted, memory_order_relaxed);
+    return (atomic_load_explicit(wanted, memory_order_relaxed) & class) != 0;
+}
+
+/* An event of a class that is wanted, in any database; the others of these call it. */
+void notify_send(struct request *request, enum notify_class class, unsigned database,
+                 const char *event, const struct resp_arg *key);
+
+/* Tells of what a command did to a key of the selected database.  It leaves with the reply: when the
+ * change is durable, and not at all if the command or the commit fails. */
+static inline void notify_event(struct request *request, enum notify_class class, const char *event,
+                                const struct resp_arg *key)
+{
+    if (notify_wanted(request->server, class))
+        notify_send(request, class, request->connection->session.database, event, key);
+}
+
+/* Before a key is put that may be there already: tells that it is new if it is not. */
+static inline void notify_if_new(struct request *request, const struct resp_arg *key)
+{
+    if (notify_wanted(request->server, NOTIFY_NEW) &&
+        !anystore_get(request->txn, key->data, key->size, NULL))
+        notify_event(request, NOTIFY_NEW, "new", key);
+}
+
+/* A peer's event: told to the subscribers here as far as the flags here say. */
+void notify_hear(struct server *server, const struct message *event);
+
+/* A key has expired here, or might be going to matter; see anystore_options. */
+void notify_expired(unsigned database, const void *key, size_t key_size, void *server);
+bool notify_wants_expired(void *server);
+
+#endif

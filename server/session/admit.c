@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* Refuses requests for want of memory, and of connections that subscribe or monitor. */
+#include "server/session/admit.h"
+
+#include "command/reply.h"
+#include "server/data/memory.h"
+#include "server/publish/monitor.h"
+#include "server/publish/pubsub.h"
+#include "server/server.h"
+#include "server/session/connection.h"
+
+/* An EXEC that is refused, whatever the reason, ends the transaction and the watching. */
+void admit_abort_exec(struct request *request, const char *reason)
+{
+    resp_write_errorf(request->reply, CONNECTION_EXEC_ABORTED "%s", reason);
+    transaction_free(&request->connection->session.transaction);
+    /* As in Redis those who monitor see the end of what they saw begin. */
+    if (monitor_wanted(&request->server->monitors))
+        monitor_show(request);
+}
+
+/* A client of RESP2 that is subscribed cannot tell replies from messages: only few commands. */
+static bool fits_subscription_or_reply(struct request *request)
+{
+    struct connection *connection = request->connection;
+    if ((request->command->flags & COMMAND_WHILE_SUBSCRIBED) ||
+        connection->session.resp_version != 2 || subscriber_total(connection->subscriber) == 0)
+        return true;
+    resp_write_errorf(
+        request->reply,
+        "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
+        "/ RESET are allowed in this context",
+        command_full_name(request->command));
+    connection->session.transaction.failed |= connection->session.transaction.open;
+    return false;
+}
+
+/* To Redis a client that monitors is a kind of replica. */
+static bool fits_monitor_or_reply(struct request *request, unsigned flags)
+{
+    struct connection *connection = request->connection;
+    if (!subscriber_monitors(connection->subscriber) ||
+        !(flags & (COMMAND_READONLY | COMMAND_WRITE | COMMAND_MAY_REPLICATE)))
+        return true;
+    resp_write_error(request->reply, "ERR Replica can't interact with the keyspace");
+    connection->session.transaction.failed |= connection->session.transaction.open;
+    return false;
+}
+
+/* Beyond maxmemory, as in Redis, nothing is done that takes more of it, and nothing queued, as there may
+ * be no end to that; what ends a transaction is. */
+static bool fits_memory_or_reply(struct request *request, unsigned flags)
+{
+    static const char refusal[] = "OOM command not allowed when used memory > 'maxmemory'.";
+    struct transaction *transaction = &request->connection->session.transaction;
+    bool queued = transaction->open && !(flags & COMMAND_AT_ONCE);
+    if (!(flags & COMMAND_DENYOOM) && !queued)
+        return true;
+    if (!memory_is_short(request))
+        return true;
+    if (flags & COMMAND_RUNS_QUEUE) {
+        admit_abort_exec(request, refusal);
+        return false;
+    }
+    resp_write_error(request->reply, refusal);
+    transaction->failed |= transaction->open;
+    return false;
+}
+
+bool admit_or_reply(struct request *request, unsigned flags)
+{
+    return fits_memory_or_reply(request, flags) && fits_subscription_or_reply(request) &&
+           fits_monitor_or_reply(request, flags);
+}

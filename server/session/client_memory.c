@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* Counts what memory clients take. */
+#include "server/session/client_memory.h"
+
+#include "server/client/client.h"
+#include "server/data/memory.h"
+#include "server/observe/log.h"
+#include "server/publish/pubsub.h"
+#include "server/server.h"
+#include "server/session/connection.h"
+
+static void change(struct connection *connection, size_t now)
+{
+    struct client *client = connection->client;
+    size_t before = atomic_load_explicit(&client->memory, memory_order_relaxed);
+    if (now == before) /* mostly: the count that all share is left alone */
+        return;
+    atomic_store_explicit(&client->memory, now, memory_order_relaxed);
+    atomic_fetch_add_explicit(&connection->server->memory.clients, (uint64_t)now - (uint64_t)before,
+                              memory_order_relaxed);
+}
+
+/* Those that were closed for it may count for a while yet, so the registry has a closer look. */
+static void evict(struct server *server)
+{
+    uint64_t most = memory_clients_most(server);
+    if (most == 0 || atomic_load_explicit(&server->memory.clients, memory_order_relaxed) < most)
+        return;
+    size_t count = client_evict(server->clients, most);
+    if (count == 0)
+        return;
+    atomic_fetch_add(&server->stats.evicted_clients, count);
+    log_write(server->log, LOG_NOTICE, "%zu clients closed: all together exceed maxmemory-clients",
+              count);
+}
+
+void client_memory_count(struct connection *connection)
+{
+    const struct transaction *transaction = &connection->session.transaction;
+    change(connection,
+           sizeof *connection + sizeof *connection->client + sizeof *connection->subscriber +
+               connection->input.capacity + connection->output.capacity +
+               connection->update_replies.capacity +
+               connection->reply_end_capacity * sizeof *connection->reply_ends +
+               atomic_load_explicit(&connection->subscriber->bytes, memory_order_relaxed) +
+               transaction_memory(transaction));
+    evict(connection->server);
+}
+
+void client_memory_forget(struct connection *connection)
+{
+    change(connection, 0);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* Notes counts, durations and errors of commands. */
+#include "server/session/measure.h"
+
+#include <time.h>
+
+#include "command/table.h"
+#include "server/config/config.h"
+#include "server/net/worker.h"
+#include "server/observe/latency.h"
+#include "server/observe/slowlog.h"
+#include "server/observe/tally.h"
+#include "server/server.h"
+#include "server/session/connection.h"
+
+int64_t measure_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void read_options(struct connection *connection)
+{
+    const struct config *config = connection->server->config;
+    struct measure *measure = &connection->measure;
+    measure->slow_us = config_number(config, CONFIG_SLOWLOG_LOG_SLOWER_THAN);
+    measure->spike_ms = config_number(config, CONFIG_LATENCY_MONITOR_THRESHOLD);
+    measure->histograms = config_flag(config, CONFIG_LATENCY_TRACKING);
+    measure->timed = measure->slow_us >= 0 || measure->spike_ms > 0 || measure->histograms;
+}
+
+void measure_prepare(struct connection *connection)
+{
+    read_options(connection);
+    connection->measure.last_ns = 0;
+}
+
+int64_t measure_begin(struct connection *connection)
+{
+    struct measure *measure = &connection->measure;
+    if (measure->timed && measure->last_ns == 0)
+        measure->last_ns = measure_clock();
+    return measure->timed ? measure->last_ns : 0;
+}
+
+/* While a write is in flight this is a commit thread. */
+static struct tally_block *block_of(const struct connection *connection)
+{
+    return connection->busy ? tally_shared(connection->server->tally)
+                            : worker_tally(connection->worker);
+}
+
+/* Whether the reply is an error; then it is counted. */
+static bool count_error(struct request *request, size_t reply_start)
+{
+    const struct resp_buffer *out = request->reply->out;
+    size_t size = resp_buffer_size(out);
+    if (size <= reply_start || resp_buffer_bytes(out)[reply_start] != '-')
+        return false;
+    tally_error(request->server->tally, resp_buffer_bytes(out) + reply_start + 1,
+                size - reply_start - 1);
+    atomic_fetch_add_explicit(&request->server->stats.error_replies, 1, memory_order_relaxed);
+    return true;
+}
+
+static void note_slow(struct request *request, int64_t ns)
+{
+    struct server *server = request->server;
+    const struct measure *measure = &request->connection->measure;
+    unsigned flags = request->command->flags;
+    if (measure->spike_ms > 0 && ns / 1000000 >= measure->spike_ms)
+        latency_note(server->latency, flags & COMMAND_FAST ? LATENCY_FAST_COMMAND : LATENCY_COMMAND,
+                     ns / 1000000);
+    if (measure->slow_us >= 0 && ns / 1000 >= measure->slow_us && !(flags & COMMAND_SKIP_SLOWLOG))
+        slowlog_note(server->slowlog, request, ns / 1000,
+                     (size_t)config_number(server->config, CONFIG_SLOWLOG_MAX_LEN));
+}
+
+void measure_end(struct request *request, size_t reply_start, int64_t began)
+{
+    struct connection *connection = request->connection;
+    struct measure *measure = &connection->measure;
+    size_t number = command_number(request->server->commands, request->command);
+    bool failed = count_error(request, reply_start);
+    int64_t ns = -1;
+    /* It may have been CONFIG SET, which as in Redis holds for itself already. */
+    if (request->command->flags & COMMAND_ADMIN)
+        read_options(connection);
+    if (began != 0) {
+        measure->last_ns = measure_clock();
+        ns = measure->last_ns - began;
+        note_slow(request, ns);
+    }
+    tally_call(block_of(connection), number, ns, failed, measure->histograms);
+    if (!measure->timed)
+        measure->last_ns = 0;
+}
+
+void measure_rejected(struct request *request, size_t reply_start)
+{
+    if (count_error(request, reply_start) && request->command)
+        tally_reject(block_of(request->connection),
+                     command_number(request->server->commands, request->command));
+}

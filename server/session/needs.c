@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* What requests need: the flags of their commands, and which databases they use. */
+#include "server/session/needs.h"
+
+#include "command/reply.h"
+#include "command/table.h"
+#include "server/config/config.h"
+#include "server/server.h"
+#include "server/session/connection.h"
+
+/* What one command needs while `selected` is the selected database. */
+static struct needs needs_of_command(const struct request *request, unsigned selected)
+{
+    const struct command *command = request->command;
+    struct needs needs = {.flags = command_call_flags(command, request->argc, request->argv)};
+    if (needs.flags & (COMMAND_WRITE | COMMAND_ALONE))
+        needs.write = database_bit(selected);
+    else if (needs.flags & NEEDS_MAP)
+        needs.read = database_bit(selected);
+    if (command->call_databases)
+        command->call_databases(request, selected, &needs);
+    return needs;
+}
+
+/* SELECT among queued commands: the database of those behind it. */
+static void follow_select(const struct request *queued, unsigned *selected)
+{
+    int64_t number;
+    if ((queued->command->flags & COMMAND_SELECTS) &&
+        arg_is_database(queued->server, &queued->argv[1], &number))
+        *selected = (unsigned)number;
+}
+
+/* What EXEC needs beside itself: what is queued, and the watched keys. */
+static void add_queue(const struct request *request, struct needs *needs)
+{
+    const struct transaction *transaction = &request->connection->session.transaction;
+    unsigned selected = request->connection->session.database;
+    for (size_t i = 0; i < transaction->count; i++) {
+        struct request queued = *request;
+        queued.command = transaction->queue[i].command;
+        queued.argc = transaction->queue[i].argc;
+        queued.argv = transaction->queue[i].argv;
+        queued.in_exec = true;
+        follow_select(&queued, &selected);
+        struct needs one = needs_of_command(&queued, selected);
+        needs->flags |= one.flags & (NEEDS_MAP | COMMAND_MAY_REPLICATE | COMMAND_DENYOOM);
+        needs->read |= one.read;
+        needs->write |= one.write;
+        needs->open |= one.open;
+        needs->swap |= one.swap;
+    }
+    needs->read |= transaction_watched(transaction);
+    if (needs->read)
+        needs->flags |= COMMAND_VIEW;
+}
+
+struct needs needs_of(const struct request *request)
+{
+    const struct session *session = &request->connection->session;
+    struct needs needs = needs_of_command(request, session->database);
+    if ((needs.flags & COMMAND_RUNS_QUEUE) && session->transaction.open &&
+        !session->transaction.failed)
+        add_queue(request, &needs);
+    return needs;
+}
+
+bool needs_too_many(const struct request *request, const struct needs *needs)
+{
+    return (request->command->flags & COMMAND_RUNS_QUEUE) && needs->write != 0 &&
+           !database_is_single(needs->write);
+}
