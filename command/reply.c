@@ -21,9 +21,9 @@ enum {
 
 /* ---- Maps ------------------------------------------------------------------------------------- */
 
-struct anystore_txn *request_txn(const struct request *request, unsigned database)
+struct anystore_txn *call_txn(const struct call *call, unsigned database)
 {
-    const struct scope *scope = request->scope;
+    const struct scope *scope = call->scope;
     if (scope->databases == 0)
         return scope->database == database ? scope->txn : NULL;
     return scope->txns && (scope->databases & database_bit(database)) ? scope->txns[database]
@@ -73,12 +73,12 @@ bool arg_integer(const struct resp_arg *arg, int64_t *value)
     return parse_integer(arg->data, arg->size, value);
 }
 
-bool arg_integer_or_reply(struct request *request, size_t index, int64_t *value)
+bool arg_integer_or_reply(struct call *call, size_t index, int64_t *value)
 {
-    assert(index < request->argc);
-    if (arg_integer(&request->argv[index], value))
+    assert(index < call->argc);
+    if (arg_integer(&call->argv[index], value))
         return true;
-    resp_write_error(request->reply, "ERR value is not an integer or out of range");
+    resp_write_error(call->reply, "ERR value is not an integer or out of range");
     return false;
 }
 
@@ -88,38 +88,38 @@ bool arg_is_database(const struct server *server, const struct resp_arg *arg, in
            *database < config_number(server->config, CONFIG_DATABASES);
 }
 
-bool arg_database_or_reply(struct request *request, size_t index, int64_t *database)
+bool arg_database_or_reply(struct call *call, size_t index, int64_t *database)
 {
-    if (!arg_integer_or_reply(request, index, database))
+    if (!arg_integer_or_reply(call, index, database))
         return false;
     if (*database < INT_MIN || *database > INT_MAX) {
-        resp_write_error(request->reply, "ERR value is out of range, value must between "
-                                         "-2147483648 and 2147483647"); /* sic */
+        resp_write_error(call->reply, "ERR value is out of range, value must between "
+                                      "-2147483648 and 2147483647"); /* sic */
         return false;
     }
-    if (*database < 0 || *database >= config_number(request->server->config, CONFIG_DATABASES)) {
-        resp_write_error(request->reply, "ERR DB index is out of range");
+    if (*database < 0 || *database >= config_number(call->server->config, CONFIG_DATABASES)) {
+        resp_write_error(call->reply, "ERR DB index is out of range");
         return false;
     }
     return true;
 }
 
-bool arg_timeout_or_reply(struct request *request, size_t index, int64_t *ms)
+bool arg_timeout_or_reply(struct call *call, size_t index, int64_t *ms)
 {
     const char *wrong = NULL;
-    if (!arg_integer(&request->argv[index], ms))
+    if (!arg_integer(&call->argv[index], ms))
         wrong = "ERR timeout is not an integer or out of range";
     else if (*ms < 0)
         wrong = "ERR timeout is negative";
     if (wrong)
-        resp_write_error(request->reply, wrong);
+        resp_write_error(call->reply, wrong);
     return !wrong;
 }
 
-bool request_is_secret(const struct request *request, size_t index)
+bool call_is_secret(const struct call *call, size_t index)
 {
-    const char *name = command_full_name(request->command);
-    const struct resp_arg *argv = request->argv;
+    const char *name = command_full_name(call->command);
+    const struct resp_arg *argv = call->argv;
     if (strcmp(name, "auth") == 0)
         return index >= 1;
     if (strcmp(name, "hello") == 0)
@@ -162,120 +162,118 @@ static void container_name(const struct command *command, char name[CONTAINER_BY
     upper_case(name);
 }
 
-void reply_ok(struct request *request)
+void reply_ok(struct call *call)
 {
-    resp_write_simple(request->reply, "OK");
+    resp_write_simple(call->reply, "OK");
 }
 
-void reply_syntax_error(struct request *request)
+void reply_syntax_error(struct call *call)
 {
-    resp_write_error(request->reply, "ERR syntax error");
+    resp_write_error(call->reply, "ERR syntax error");
 }
 
-void reply_unknown_subcommand(struct request *request, const struct command *container)
+void reply_unknown_subcommand(struct call *call, const struct command *container)
 {
-    const struct resp_arg *word = &request->argv[1];
+    const struct resp_arg *word = &call->argv[1];
     char name[CONTAINER_BYTES + 1];
     container_name(container, name);
-    resp_write_errorf(request->reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+    resp_write_errorf(call->reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
                       shown_size(word, SHOWN_BYTES), shown_text(word), name);
 }
 
-void reply_unknown_command(struct request *request)
+void reply_unknown_command(struct call *call)
 {
     char preview[SHOWN_BYTES + sizeof "'' "] = "";
     size_t size = 0;
-    for (size_t i = 1; i < request->argc && size < SHOWN_BYTES; i++) {
-        const struct resp_arg *word = &request->argv[i];
+    for (size_t i = 1; i < call->argc && size < SHOWN_BYTES; i++) {
+        const struct resp_arg *word = &call->argv[i];
         int printed = snprintf(preview + size, sizeof preview - size, "'%.*s' ",
                                shown_size(word, SHOWN_BYTES - size), shown_text(word));
         size += (size_t)printed;
     }
-    const struct resp_arg *word = &request->argv[0];
-    resp_write_errorf(request->reply, "ERR unknown command '%.*s', with args beginning with: %s",
+    const struct resp_arg *word = &call->argv[0];
+    resp_write_errorf(call->reply, "ERR unknown command '%.*s', with args beginning with: %s",
                       shown_size(word, SHOWN_BYTES), shown_text(word), preview);
 }
 
-void reply_wrong_arity(struct request *request)
+void reply_wrong_arity(struct call *call)
 {
-    resp_write_errorf(request->reply, "ERR wrong number of arguments for '%s' command",
-                      command_full_name(request->command));
+    resp_write_errorf(call->reply, "ERR wrong number of arguments for '%s' command",
+                      command_full_name(call->command));
 }
 
-void reply_wrong_type(struct request *request)
+void reply_wrong_type(struct call *call)
 {
-    resp_write_error(request->reply,
+    resp_write_error(call->reply,
                      "WRONGTYPE Operation against a key holding the wrong kind of value");
 }
 
-void reply_subcommand_syntax_error(struct request *request)
+void reply_subcommand_syntax_error(struct call *call)
 {
-    const struct resp_arg *word = &request->argv[1];
+    const struct resp_arg *word = &call->argv[1];
     char name[CONTAINER_BYTES + 1];
-    container_name(request->command, name);
+    container_name(call->command, name);
     resp_write_errorf(
-        request->reply,
-        "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+        call->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
         shown_size(word, SHOWN_BYTES), shown_text(word), name);
 }
 
-void reply_invalid_expire(struct request *request)
+void reply_invalid_expire(struct call *call)
 {
-    resp_write_errorf(request->reply, "ERR invalid expire time in '%s' command",
-                      command_full_name(request->command));
+    resp_write_errorf(call->reply, "ERR invalid expire time in '%s' command",
+                      command_full_name(call->command));
 }
 
-void reply_out_of_memory(struct request *request)
+void reply_out_of_memory(struct call *call)
 {
-    resp_write_error(request->reply, "ERR out of memory");
+    resp_write_error(call->reply, "ERR out of memory");
 }
 
-void reply_help(struct request *request, const char *const *lines)
+void reply_help(struct call *call, const char *const *lines)
 {
     size_t count = 0;
     while (lines[count])
         count++;
     char name[CONTAINER_BYTES + 1];
     char first[CONTAINER_BYTES + 80];
-    container_name(request->command, name);
+    container_name(call->command, name);
     snprintf(first, sizeof first,
              "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name);
-    resp_write_array(request->reply, count + 3);
-    resp_write_simple(request->reply, first);
+    resp_write_array(call->reply, count + 3);
+    resp_write_simple(call->reply, first);
     for (size_t i = 0; i < count; i++)
-        resp_write_simple(request->reply, lines[i]);
-    resp_write_simple(request->reply, "HELP");
-    resp_write_simple(request->reply, "    Prints this help.");
+        resp_write_simple(call->reply, lines[i]);
+    resp_write_simple(call->reply, "HELP");
+    resp_write_simple(call->reply, "    Prints this help.");
 }
 
 /* ---- The store ---------------------------------------------------------------------------- */
 
-static void count_one(struct request *request, bool there)
+static void count_one(struct call *call, bool there)
 {
-    struct server_stats *stats = &request->server->stats;
+    struct server_stats *stats = &call->server->stats;
     atomic_fetch_add_explicit(there ? &stats->keyspace_hits : &stats->keyspace_misses, 1,
                               memory_order_relaxed);
 }
 
-void count_lookup(struct request *request, const struct resp_arg *key, bool there)
+void count_lookup(struct call *call, const struct resp_arg *key, bool there)
 {
-    count_one(request, there);
+    count_one(call, there);
     if (!there)
-        notify_event(request, NOTIFY_KEY_MISS, "keymiss", key);
+        notify_event(call, NOTIFY_KEY_MISS, "keymiss", key);
 }
 
-bool read_key(struct request *request, const struct resp_arg *key, struct anystore_value *value)
+bool read_key(struct call *call, const struct resp_arg *key, struct anystore_value *value)
 {
-    bool there = anystore_get(request->txn, key->data, key->size, value);
-    count_lookup(request, key, there);
+    bool there = anystore_get(call->txn, key->data, key->size, value);
+    count_lookup(call, key, there);
     return there;
 }
 
-bool read_key_quietly(struct request *request, const struct resp_arg *key,
-                      struct anystore_value *value)
+bool read_key_quietly(struct call *call, const struct resp_arg *key, struct anystore_value *value)
 {
-    bool there = anystore_get(request->txn, key->data, key->size, value);
-    count_one(request, there);
+    bool there = anystore_get(call->txn, key->data, key->size, value);
+    count_one(call, there);
     return there;
 }
 
@@ -288,36 +286,35 @@ const char *type_name(enum anystore_type type)
     return "unknown"; /* of a newer version's file */
 }
 
-bool store_ok_or_reply(struct request *request, enum anystore_status status)
+bool store_ok_or_reply(struct call *call, enum anystore_status status)
 {
     if (status == ANYSTORE_OK)
         return true;
-    request->store_failed = true;
+    call->store_failed = true;
     if (status == ANYSTORE_NOMEM)
-        reply_out_of_memory(request);
+        reply_out_of_memory(call);
     else if (status == ANYSTORE_TOO_LARGE)
-        resp_write_errorf(request->reply,
-                          "ERR key or value exceeds maximum allowed size (%zu bytes)",
+        resp_write_errorf(call->reply, "ERR key or value exceeds maximum allowed size (%zu bytes)",
                           ANYSTORE_MAX_BYTES);
     else
-        resp_write_errorf(request->reply, "ERR %s", anystore_status_text(status));
+        resp_write_errorf(call->reply, "ERR %s", anystore_status_text(status));
     return false;
 }
 
-enum anystore_status put_or_expire(struct request *request, const struct resp_arg *key,
+enum anystore_status put_or_expire(struct call *call, const struct resp_arg *key,
                                    const struct anystore_value *value)
 {
-    if (value->expire_ms != 0 && value->expire_ms <= anystore_now(request->txn))
-        return anystore_delete(request->txn, key->data, key->size, NULL);
-    return anystore_put(request->txn, key->data, key->size, value);
+    if (value->expire_ms != 0 && value->expire_ms <= anystore_now(call->txn))
+        return anystore_delete(call->txn, key->data, key->size, NULL);
+    return anystore_put(call->txn, key->data, key->size, value);
 }
 
-bool get_string_or_reply(struct request *request, const struct resp_arg *key,
+bool get_string_or_reply(struct call *call, const struct resp_arg *key,
                          struct anystore_value *value, bool *there)
 {
-    *there = anystore_get(request->txn, key->data, key->size, value);
+    *there = anystore_get(call->txn, key->data, key->size, value);
     if (!*there || value->type == ANYSTORE_STRING)
         return true;
-    reply_wrong_type(request);
+    reply_wrong_type(call);
     return false;
 }

@@ -286,11 +286,11 @@ void command_config_unlock(struct command_table *table)
 
 /* Redis looks whether a password is set at each command, so that taking it away lets those in who
  * came before. */
-static bool needs_auth(const struct request *request)
+static bool needs_auth(const struct call *call)
 {
-    if (request->connection->session.authenticated)
+    if (call->connection->session.authenticated)
         return false;
-    char *password = config_text(request->server->config, CONFIG_REQUIREPASS);
+    char *password = config_text(call->server->config, CONFIG_REQUIREPASS);
     bool needed = !password || *password;
     if (password)
         explicit_bzero(password, strlen(password));
@@ -299,15 +299,15 @@ static bool needs_auth(const struct request *request)
 }
 
 /* Whether enable-debug-command lets this client use what can do harm. */
-static bool is_allowed_or_reply(struct request *request)
+static bool is_allowed_or_reply(struct call *call)
 {
-    const struct client *client = request->connection->client;
-    int64_t who = config_number(request->server->config, CONFIG_ENABLE_DEBUG_COMMAND);
+    const struct client *client = call->connection->client;
+    int64_t who = config_number(call->server->config, CONFIG_ENABLE_DEBUG_COMMAND);
     bool local = client->is_unix || strncmp(client->address, "127.", 4) == 0 ||
                  strncmp(client->address, "[::1]:", 6) == 0;
     if (who == CONFIG_PROTECTED_YES || (who == CONFIG_PROTECTED_LOCAL && local))
         return true;
-    resp_write_error(request->reply,
+    resp_write_error(call->reply,
                      "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
                      "\"local\", you can run it from a local connection, otherwise you need to set "
                      "this option in the configuration file, and then restart the server.");
@@ -321,33 +321,32 @@ bool command_arity_fits(const struct command *command, size_t argc)
     return argc >= (size_t)-command->arity;
 }
 
-enum command_verdict command_check(struct request *request)
+enum command_verdict command_check(struct call *call)
 {
-    const struct resp_arg *argv = request->argv;
-    const struct command *found =
-        command_find(request->server->commands, argv[0].data, argv[0].size);
+    const struct resp_arg *argv = call->argv;
+    const struct command *found = command_find(call->server->commands, argv[0].data, argv[0].size);
     bool is_container = found && found->subcommands;
-    request->command = found;
-    if (is_container && request->argc > 1)
-        request->command = command_find_sub(found, argv[1].data, argv[1].size);
+    call->command = found;
+    if (is_container && call->argc > 1)
+        call->command = command_find_sub(found, argv[1].data, argv[1].size);
 
-    if (!request->command) {
+    if (!call->command) {
         if (is_container)
-            reply_unknown_subcommand(request, found);
+            reply_unknown_subcommand(call, found);
         else
-            reply_unknown_command(request);
+            reply_unknown_command(call);
         return COMMAND_REFUSED;
     }
-    if (!command_arity_fits(request->command, request->argc)) {
-        reply_wrong_arity(request);
+    if (!command_arity_fits(call->command, call->argc)) {
+        reply_wrong_arity(call);
         return COMMAND_REFUSED;
     }
-    if ((request->command->flags & COMMAND_PROTECTED) && !is_allowed_or_reply(request))
+    if ((call->command->flags & COMMAND_PROTECTED) && !is_allowed_or_reply(call))
         return COMMAND_REFUSED;
-    if (!(request->command->flags & COMMAND_NO_AUTH) && needs_auth(request)) {
-        resp_write_error(request->reply, "NOAUTH Authentication required.");
+    if (!(call->command->flags & COMMAND_NO_AUTH) && needs_auth(call)) {
+        resp_write_error(call->reply, "NOAUTH Authentication required.");
         return COMMAND_REFUSED;
     }
-    assert(request->command->run);
+    assert(call->command->run);
     return COMMAND_RUN;
 }

@@ -22,7 +22,7 @@ struct scope;
 struct server;
 
 /* One command of one client being run. */
-struct request {
+struct call {
     struct server *server;
     struct connection *connection;
     const struct command *command; /* the subcommand's row where there is one */
@@ -98,12 +98,12 @@ struct key_range {
 };
 
 struct command {
-    const char *name;                     /* lower case; NULL ends a table */
-    const char *full_name;                /* "client|id" for a subcommand, NULL: the name */
-    void (*run)(struct request *request); /* NULL: only its subcommands can be called */
-    int arity;           /* with the name; negative: at least -arity; as Redis counts */
-    unsigned flags;      /* enum command_flags */
-    unsigned categories; /* enum command_categories */
+    const char *name;               /* lower case; NULL ends a table */
+    const char *full_name;          /* "client|id" for a subcommand, NULL: the name */
+    void (*run)(struct call *call); /* NULL: only its subcommands can be called */
+    int arity;                      /* with the name; negative: at least -arity; as Redis counts */
+    unsigned flags;                 /* enum command_flags */
+    unsigned categories;            /* enum command_categories */
     int first_key, last_key, key_step; /* 0: no keys; last_key -1: the last argument */
     /* Redis's key specification flags of that range, "RO access", "RW access update", blank separated;
      * NULL without keys. */
@@ -128,7 +128,7 @@ struct command {
     unsigned (*call_flags)(size_t argc, const struct resp_arg *argv);
     /* For a command that uses other databases than the selected one: adds to *needs, which holds what its
      * flags tell, or changes it.  NULL: it does not. */
-    void (*call_databases)(const struct request *request, unsigned selected, struct needs *needs);
+    void (*call_databases)(const struct call *call, unsigned selected, struct needs *needs);
 };
 
 /* For the rows: where the keys are. */
@@ -206,6 +206,6 @@ enum command_verdict {
 
 /* Finds the command and checks existence, arity, and authentication, in Redis's order, with Redis's
  * texts.  Sets request->command (NULL: there is none). */
-enum command_verdict command_check(struct request *request);
+enum command_verdict command_check(struct call *call);
 
 #endif

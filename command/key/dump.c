@@ -7,24 +7,24 @@
 #include "command/key/rdb.h"
 #include "server/publish/notify.h"
 
-static void run_dump(struct request *request)
+static void run_dump(struct call *call)
 {
     struct anystore_value value;
     uint8_t *payload;
     size_t size;
-    if (!read_key(request, &request->argv[1], &value)) {
-        resp_write_null(request->reply);
+    if (!read_key(call, &call->argv[1], &value)) {
+        resp_write_null(call->reply);
         return;
     }
     if (value.type != ANYSTORE_STRING) {
-        reply_wrong_type(request);
+        reply_wrong_type(call);
         return;
     }
     if (!rdb_string_dump(value.data, value.size, &payload, &size)) {
-        reply_out_of_memory(request);
+        reply_out_of_memory(call);
         return;
     }
-    resp_write_bulk(request->reply, payload, size);
+    resp_write_bulk(call->reply, payload, size);
     free(payload);
 }
 
@@ -35,36 +35,36 @@ struct restore_options {
 };
 
 /* IDLETIME and FREQ are for Redis's eviction: their values are checked, and no matter. */
-static bool restore_options_or_reply(struct request *request, struct restore_options *options)
+static bool restore_options_or_reply(struct call *call, struct restore_options *options)
 {
     bool idle = false, frequency = false;
     *options = (struct restore_options){.replace = false};
-    for (size_t i = 4; i < request->argc; i++) {
-        const struct resp_arg *arg = &request->argv[i];
-        bool has_value = i + 1 < request->argc;
+    for (size_t i = 4; i < call->argc; i++) {
+        const struct resp_arg *arg = &call->argv[i];
+        bool has_value = i + 1 < call->argc;
         int64_t number;
         if (arg_is(arg, "REPLACE")) {
             options->replace = true;
         } else if (arg_is(arg, "ABSTTL")) {
             options->absolute = true;
         } else if (has_value && !frequency && arg_is(arg, "IDLETIME")) {
-            if (!arg_integer_or_reply(request, ++i, &number))
+            if (!arg_integer_or_reply(call, ++i, &number))
                 return false;
             if (number < 0) {
-                resp_write_error(request->reply, "ERR Invalid IDLETIME value, must be >= 0");
+                resp_write_error(call->reply, "ERR Invalid IDLETIME value, must be >= 0");
                 return false;
             }
             idle = true;
         } else if (has_value && !idle && arg_is(arg, "FREQ")) {
-            if (!arg_integer_or_reply(request, ++i, &number))
+            if (!arg_integer_or_reply(call, ++i, &number))
                 return false;
             if (number < 0 || number > 255) {
-                resp_write_error(request->reply, "ERR Invalid FREQ value, must be >= 0 and <= 255");
+                resp_write_error(call->reply, "ERR Invalid FREQ value, must be >= 0 and <= 255");
                 return false;
             }
             frequency = true;
         } else {
-            reply_syntax_error(request);
+            reply_syntax_error(call);
             return false;
         }
     }
@@ -72,28 +72,28 @@ static bool restore_options_or_reply(struct request *request, struct restore_opt
 }
 
 /* *expire_ms: the Unix time at which the key is to vanish, 0: never. */
-static bool restore_expiry_or_reply(struct request *request, const struct restore_options *options,
+static bool restore_expiry_or_reply(struct call *call, const struct restore_options *options,
                                     int64_t *expire_ms)
 {
-    if (!arg_integer_or_reply(request, 2, expire_ms))
+    if (!arg_integer_or_reply(call, 2, expire_ms))
         return false;
     if (*expire_ms < 0) {
-        resp_write_error(request->reply, "ERR Invalid TTL value, must be >= 0");
+        resp_write_error(call->reply, "ERR Invalid TTL value, must be >= 0");
         return false;
     }
     if (*expire_ms == 0 || options->absolute)
         return true;
     /* Redis lets this sum overflow, and the key vanish at once. */
-    if (__builtin_add_overflow(*expire_ms, anystore_now(request->txn), expire_ms)) {
-        reply_invalid_expire(request);
+    if (__builtin_add_overflow(*expire_ms, anystore_now(call->txn), expire_ms)) {
+        reply_invalid_expire(call);
         return false;
     }
     return true;
 }
 
-static bool load_or_reply(struct request *request, struct rdb_string *string)
+static bool load_or_reply(struct call *call, struct rdb_string *string)
 {
-    const struct resp_arg *payload = &request->argv[3];
+    const struct resp_arg *payload = &call->argv[3];
     const char *error = NULL;
     switch (rdb_string_load(payload->data, payload->size, string)) {
     case RDB_OK:
@@ -111,42 +111,41 @@ static bool load_or_reply(struct request *request, struct rdb_string *string)
         error = "ERR out of memory";
         break;
     }
-    resp_write_error(request->reply, error);
+    resp_write_error(call->reply, error);
     return false;
 }
 
 /* Of a key that is about to be restored; one whose time has come is only removed. */
-static void notify_restore(struct request *request, const struct resp_arg *key, int64_t expire_ms)
+static void notify_restore(struct call *call, const struct resp_arg *key, int64_t expire_ms)
 {
-    if (expire_ms == 0 || expire_ms > anystore_now(request->txn)) {
-        notify_event(request, NOTIFY_NEW, "new", key);
-        notify_event(request, NOTIFY_GENERIC, "restore", key);
-    } else if (notify_wanted(request->server, NOTIFY_GENERIC) &&
-               anystore_get(request->txn, key->data, key->size, NULL)) {
-        notify_event(request, NOTIFY_GENERIC, "del", key);
+    if (expire_ms == 0 || expire_ms > anystore_now(call->txn)) {
+        notify_event(call, NOTIFY_NEW, "new", key);
+        notify_event(call, NOTIFY_GENERIC, "restore", key);
+    } else if (notify_wanted(call->server, NOTIFY_GENERIC) &&
+               anystore_get(call->txn, key->data, key->size, NULL)) {
+        notify_event(call, NOTIFY_GENERIC, "del", key);
     }
 }
 
-static void run_restore(struct request *request)
+static void run_restore(struct call *call)
 {
-    const struct resp_arg *key = &request->argv[1];
+    const struct resp_arg *key = &call->argv[1];
     struct restore_options options;
     struct anystore_value value = {.type = ANYSTORE_STRING};
     struct rdb_string string;
-    if (!restore_options_or_reply(request, &options))
+    if (!restore_options_or_reply(call, &options))
         return;
-    if (!options.replace && anystore_get(request->txn, key->data, key->size, NULL)) {
-        resp_write_error(request->reply, "BUSYKEY Target key name already exists.");
+    if (!options.replace && anystore_get(call->txn, key->data, key->size, NULL)) {
+        resp_write_error(call->reply, "BUSYKEY Target key name already exists.");
         return;
     }
-    if (!restore_expiry_or_reply(request, &options, &value.expire_ms) ||
-        !load_or_reply(request, &string))
+    if (!restore_expiry_or_reply(call, &options, &value.expire_ms) || !load_or_reply(call, &string))
         return;
     value.data = string.data;
     value.size = string.size;
-    notify_restore(request, key, value.expire_ms);
-    if (store_ok_or_reply(request, put_or_expire(request, key, &value)))
-        reply_ok(request);
+    notify_restore(call, key, value.expire_ms);
+    if (store_ok_or_reply(call, put_or_expire(call, key, &value)))
+        reply_ok(call);
     rdb_string_free(&string);
 }
 

@@ -9,11 +9,11 @@ struct expire_options {
     bool nx, xx, gt, lt;
 };
 
-static bool expire_options_or_reply(struct request *request, struct expire_options *options)
+static bool expire_options_or_reply(struct call *call, struct expire_options *options)
 {
     *options = (struct expire_options){.nx = false};
-    for (size_t i = 3; i < request->argc; i++) {
-        const struct resp_arg *arg = &request->argv[i];
+    for (size_t i = 3; i < call->argc; i++) {
+        const struct resp_arg *arg = &call->argv[i];
         if (arg_is(arg, "NX")) {
             options->nx = true;
         } else if (arg_is(arg, "XX")) {
@@ -24,19 +24,18 @@ static bool expire_options_or_reply(struct request *request, struct expire_optio
             options->lt = true;
         } else {
             int size = arg->size < INT32_MAX ? (int)arg->size : INT32_MAX;
-            resp_write_errorf(request->reply, "ERR Unsupported option %.*s", size,
+            resp_write_errorf(call->reply, "ERR Unsupported option %.*s", size,
                               size > 0 ? arg_text(arg) : "");
             return false;
         }
     }
     if (options->nx && (options->xx || options->gt || options->lt)) {
-        resp_write_error(request->reply,
+        resp_write_error(call->reply,
                          "ERR NX and XX, GT or LT options at the same time are not compatible");
         return false;
     }
     if (options->gt && options->lt) {
-        resp_write_error(request->reply,
-                         "ERR GT and LT options at the same time are not compatible");
+        resp_write_error(call->reply, "ERR GT and LT options at the same time are not compatible");
         return false;
     }
     return true;
@@ -44,14 +43,14 @@ static bool expire_options_or_reply(struct request *request, struct expire_optio
 
 /* *expire_ms: the Unix time that argument 2, in units of unit_ms from base_ms on, means.  It may lie in
  * the past, also before 1970. */
-static bool expire_time_or_reply(struct request *request, int64_t base_ms, int64_t unit_ms,
+static bool expire_time_or_reply(struct call *call, int64_t base_ms, int64_t unit_ms,
                                  int64_t *expire_ms)
 {
-    if (!arg_integer_or_reply(request, 2, expire_ms))
+    if (!arg_integer_or_reply(call, 2, expire_ms))
         return false;
     if (__builtin_mul_overflow(*expire_ms, unit_ms, expire_ms) ||
         __builtin_add_overflow(*expire_ms, base_ms, expire_ms)) {
-        reply_invalid_expire(request);
+        reply_invalid_expire(call);
         return false;
     }
     return true;
@@ -68,63 +67,62 @@ static bool expire_wanted(const struct expire_options *options, int64_t old_ms, 
     return !(options->lt && has && new_ms >= old_ms);
 }
 
-static void expire_key(struct request *request, int64_t base_ms, int64_t unit_ms)
+static void expire_key(struct call *call, int64_t base_ms, int64_t unit_ms)
 {
-    const struct resp_arg *key = &request->argv[1];
+    const struct resp_arg *key = &call->argv[1];
     struct expire_options options;
     struct anystore_value value;
     int64_t expire_ms;
-    if (!expire_options_or_reply(request, &options) ||
-        !expire_time_or_reply(request, base_ms, unit_ms, &expire_ms))
+    if (!expire_options_or_reply(call, &options) ||
+        !expire_time_or_reply(call, base_ms, unit_ms, &expire_ms))
         return;
-    if (!anystore_get(request->txn, key->data, key->size, &value) ||
+    if (!anystore_get(call->txn, key->data, key->size, &value) ||
         !expire_wanted(&options, value.expire_ms, expire_ms)) {
-        resp_write_integer(request->reply, 0);
+        resp_write_integer(call->reply, 0);
         return;
     }
     enum anystore_status status;
-    bool gone = expire_ms <= anystore_now(request->txn);
-    notify_event(request, NOTIFY_GENERIC, gone ? "del" : "expire", key);
+    bool gone = expire_ms <= anystore_now(call->txn);
+    notify_event(call, NOTIFY_GENERIC, gone ? "del" : "expire", key);
     if (gone)
-        status = anystore_delete(request->txn, key->data, key->size, NULL);
+        status = anystore_delete(call->txn, key->data, key->size, NULL);
     else
-        status = anystore_set_expiry(request->txn, key->data, key->size, expire_ms, NULL);
-    if (store_ok_or_reply(request, status))
-        resp_write_integer(request->reply, 1);
+        status = anystore_set_expiry(call->txn, key->data, key->size, expire_ms, NULL);
+    if (store_ok_or_reply(call, status))
+        resp_write_integer(call->reply, 1);
 }
 
-static void run_expire(struct request *request)
+static void run_expire(struct call *call)
 {
-    expire_key(request, anystore_now(request->txn), 1000);
+    expire_key(call, anystore_now(call->txn), 1000);
 }
 
-static void run_pexpire(struct request *request)
+static void run_pexpire(struct call *call)
 {
-    expire_key(request, anystore_now(request->txn), 1);
+    expire_key(call, anystore_now(call->txn), 1);
 }
 
-static void run_expireat(struct request *request)
+static void run_expireat(struct call *call)
 {
-    expire_key(request, 0, 1000);
+    expire_key(call, 0, 1000);
 }
 
-static void run_pexpireat(struct request *request)
+static void run_pexpireat(struct call *call)
 {
-    expire_key(request, 0, 1);
+    expire_key(call, 0, 1);
 }
 
-static void run_persist(struct request *request)
+static void run_persist(struct call *call)
 {
-    const struct resp_arg *key = &request->argv[1];
+    const struct resp_arg *key = &call->argv[1];
     struct anystore_value value;
-    if (!anystore_get(request->txn, key->data, key->size, &value) || value.expire_ms == 0) {
-        resp_write_integer(request->reply, 0);
+    if (!anystore_get(call->txn, key->data, key->size, &value) || value.expire_ms == 0) {
+        resp_write_integer(call->reply, 0);
         return;
     }
-    notify_event(request, NOTIFY_GENERIC, "persist", key);
-    if (store_ok_or_reply(request,
-                          anystore_set_expiry(request->txn, key->data, key->size, 0, NULL)))
-        resp_write_integer(request->reply, 1);
+    notify_event(call, NOTIFY_GENERIC, "persist", key);
+    if (store_ok_or_reply(call, anystore_set_expiry(call->txn, key->data, key->size, 0, NULL)))
+        resp_write_integer(call->reply, 1);
 }
 
 /* ---- Asking ------------------------------------------------------------------------------- */
@@ -136,37 +134,37 @@ static int64_t to_seconds(int64_t ms)
 }
 
 /* The Unix time at which a key expires, less base_ms; -1: it does not expire, -2: it is not there. */
-static int64_t expiry_ms(struct request *request, int64_t base_ms)
+static int64_t expiry_ms(struct call *call, int64_t base_ms)
 {
     struct anystore_value value;
-    if (!read_key(request, &request->argv[1], &value))
+    if (!read_key(call, &call->argv[1], &value))
         return -2;
     return value.expire_ms == 0 ? -1 : value.expire_ms - base_ms;
 }
 
-static void reply_seconds(struct request *request, int64_t ms)
+static void reply_seconds(struct call *call, int64_t ms)
 {
-    resp_write_integer(request->reply, ms < 0 ? ms : to_seconds(ms));
+    resp_write_integer(call->reply, ms < 0 ? ms : to_seconds(ms));
 }
 
-static void run_ttl(struct request *request)
+static void run_ttl(struct call *call)
 {
-    reply_seconds(request, expiry_ms(request, anystore_now(request->txn)));
+    reply_seconds(call, expiry_ms(call, anystore_now(call->txn)));
 }
 
-static void run_pttl(struct request *request)
+static void run_pttl(struct call *call)
 {
-    resp_write_integer(request->reply, expiry_ms(request, anystore_now(request->txn)));
+    resp_write_integer(call->reply, expiry_ms(call, anystore_now(call->txn)));
 }
 
-static void run_expiretime(struct request *request)
+static void run_expiretime(struct call *call)
 {
-    reply_seconds(request, expiry_ms(request, 0));
+    reply_seconds(call, expiry_ms(call, 0));
 }
 
-static void run_pexpiretime(struct request *request)
+static void run_pexpiretime(struct call *call)
 {
-    resp_write_integer(request->reply, expiry_ms(request, 0));
+    resp_write_integer(call->reply, expiry_ms(call, 0));
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */

@@ -6,35 +6,34 @@
 
 #include "server/publish/notify.h"
 
-static void run_del(struct request *request)
+static void run_del(struct call *call)
 {
     int64_t deleted = 0;
-    for (size_t i = 1; i < request->argc; i++) {
-        const struct resp_arg *key = &request->argv[i];
+    for (size_t i = 1; i < call->argc; i++) {
+        const struct resp_arg *key = &call->argv[i];
         bool existed = false;
-        if (!store_ok_or_reply(request,
-                               anystore_delete(request->txn, key->data, key->size, &existed)))
+        if (!store_ok_or_reply(call, anystore_delete(call->txn, key->data, key->size, &existed)))
             return;
         if (existed)
-            notify_event(request, NOTIFY_GENERIC, "del", key);
+            notify_event(call, NOTIFY_GENERIC, "del", key);
         deleted += existed;
     }
-    resp_write_integer(request->reply, deleted);
+    resp_write_integer(call->reply, deleted);
 }
 
-static void run_exists(struct request *request)
+static void run_exists(struct call *call)
 {
     int64_t count = 0;
-    for (size_t i = 1; i < request->argc; i++)
-        count += read_key(request, &request->argv[i], NULL);
-    resp_write_integer(request->reply, count);
+    for (size_t i = 1; i < call->argc; i++)
+        count += read_key(call, &call->argv[i], NULL);
+    resp_write_integer(call->reply, count);
 }
 
-static void run_type(struct request *request)
+static void run_type(struct call *call)
 {
     struct anystore_value value;
-    bool there = read_key(request, &request->argv[1], &value);
-    resp_write_simple(request->reply, there ? type_name(value.type) : "none");
+    bool there = read_key(call, &call->argv[1], &value);
+    resp_write_simple(call->reply, there ? type_name(value.type) : "none");
 }
 
 /* ---- Other names -------------------------------------------------------------------------- */
@@ -46,51 +45,51 @@ static bool same_key(const struct resp_arg *one, const struct resp_arg *other)
 }
 
 /* The store copies the value before it changes anything, so what it lends may be put back to it. */
-static bool put_or_reply(struct request *request, const struct resp_arg *key,
+static bool put_or_reply(struct call *call, const struct resp_arg *key,
                          const struct anystore_value *value)
 {
-    return store_ok_or_reply(request, anystore_put(request->txn, key->data, key->size, value));
+    return store_ok_or_reply(call, anystore_put(call->txn, key->data, key->size, value));
 }
 
-static bool there(struct request *request, const struct resp_arg *key)
+static bool there(struct call *call, const struct resp_arg *key)
 {
-    return anystore_get(request->txn, key->data, key->size, NULL);
+    return anystore_get(call->txn, key->data, key->size, NULL);
 }
 
 /* False if there is no such key, or with only_new if the new name is taken, or on an error; that has
  * been replied then. */
-static bool rename_or_reply(struct request *request, bool only_new)
+static bool rename_or_reply(struct call *call, bool only_new)
 {
-    const struct resp_arg *from = &request->argv[1];
-    const struct resp_arg *to = &request->argv[2];
+    const struct resp_arg *from = &call->argv[1];
+    const struct resp_arg *to = &call->argv[2];
     struct anystore_value value;
-    if (!anystore_get(request->txn, from->data, from->size, &value)) {
-        resp_write_error(request->reply, "ERR no such key");
+    if (!anystore_get(call->txn, from->data, from->size, &value)) {
+        resp_write_error(call->reply, "ERR no such key");
         return false;
     }
-    if (only_new && there(request, to)) {
-        resp_write_integer(request->reply, 0);
+    if (only_new && there(call, to)) {
+        resp_write_integer(call->reply, 0);
         return false;
     }
     if (same_key(from, to))
         return true;
-    notify_event(request, NOTIFY_NEW, "new", to); /* to Redis also if one of the name was there */
-    notify_event(request, NOTIFY_GENERIC, "rename_from", from);
-    notify_event(request, NOTIFY_GENERIC, "rename_to", to);
-    return put_or_reply(request, to, &value) &&
-           store_ok_or_reply(request, anystore_delete(request->txn, from->data, from->size, NULL));
+    notify_event(call, NOTIFY_NEW, "new", to); /* to Redis also if one of the name was there */
+    notify_event(call, NOTIFY_GENERIC, "rename_from", from);
+    notify_event(call, NOTIFY_GENERIC, "rename_to", to);
+    return put_or_reply(call, to, &value) &&
+           store_ok_or_reply(call, anystore_delete(call->txn, from->data, from->size, NULL));
 }
 
-static void run_rename(struct request *request)
+static void run_rename(struct call *call)
 {
-    if (rename_or_reply(request, false))
-        reply_ok(request);
+    if (rename_or_reply(call, false))
+        reply_ok(call);
 }
 
-static void run_renamenx(struct request *request)
+static void run_renamenx(struct call *call)
 {
-    if (rename_or_reply(request, true))
-        resp_write_integer(request->reply, 1);
+    if (rename_or_reply(call, true))
+        resp_write_integer(call->reply, 1);
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */

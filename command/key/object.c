@@ -13,11 +13,11 @@ enum {
 };
 
 /* Replies null if the key is not there. */
-static bool object_or_reply(struct request *request, struct anystore_value *value)
+static bool object_or_reply(struct call *call, struct anystore_value *value)
 {
-    if (read_key_quietly(request, &request->argv[2], value))
+    if (read_key_quietly(call, &call->argv[2], value))
         return true;
-    resp_write_null(request->reply);
+    resp_write_null(call->reply);
     return false;
 }
 
@@ -36,42 +36,42 @@ const char *command_encoding(const struct anystore_value *value)
     return value->size <= EMBEDDED_MOST ? "embstr" : "raw";
 }
 
-static void run_object_encoding(struct request *request)
+static void run_object_encoding(struct call *call)
 {
     struct anystore_value value;
-    if (object_or_reply(request, &value))
-        resp_write_bulk_text(request->reply, command_encoding(&value));
+    if (object_or_reply(call, &value))
+        resp_write_bulk_text(call->reply, command_encoding(&value));
 }
 
-static void run_object_refcount(struct request *request)
+static void run_object_refcount(struct call *call)
 {
     struct anystore_value value;
     int64_t number;
-    if (!object_or_reply(request, &value))
+    if (!object_or_reply(call, &value))
         return;
     bool shared = is_integer(&value, &number) && number >= 0 && number < SHARED_INTEGERS;
-    resp_write_integer(request->reply, shared ? INT_MAX : 1);
+    resp_write_integer(call->reply, shared ? INT_MAX : 1);
 }
 
 /* Reads leave no trace in the store, so that they can run side by side: each key counts as just used. */
-static void run_object_idletime(struct request *request)
+static void run_object_idletime(struct call *call)
 {
     struct anystore_value value;
-    if (object_or_reply(request, &value))
-        resp_write_integer(request->reply, 0);
+    if (object_or_reply(call, &value))
+        resp_write_integer(call->reply, 0);
 }
 
-static void run_object_freq(struct request *request)
+static void run_object_freq(struct call *call)
 {
     struct anystore_value value;
-    if (object_or_reply(request, &value))
-        resp_write_error(request->reply,
+    if (object_or_reply(call, &value))
+        resp_write_error(call->reply,
                          "ERR An LFU maxmemory policy is not selected, access frequency not "
                          "tracked. Please note that when switching between policies at runtime "
                          "LRU and LFU data will take some time to adjust.");
 }
 
-static void run_object_help(struct request *request)
+static void run_object_help(struct call *call)
 {
     static const char *const lines[] = {
         "ENCODING <key>",
@@ -88,7 +88,7 @@ static void run_object_help(struct request *request)
         "    <key>.",
         NULL,
     };
-    reply_help(request, lines);
+    reply_help(call, lines);
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */

@@ -37,7 +37,7 @@ static bool pattern_fits(const struct pattern *pattern, const void *key, size_t 
 /* ---- KEYS --------------------------------------------------------------------------------- */
 
 struct keys {
-    struct request *request;
+    struct call *call;
     struct pattern pattern;
     size_t count;
 };
@@ -48,18 +48,18 @@ static bool reply_key(const void *key, size_t key_size, const struct anystore_va
     struct keys *keys = arg;
     (void)value;
     if (pattern_fits(&keys->pattern, key, key_size)) {
-        resp_write_bulk(keys->request->reply, key, key_size);
+        resp_write_bulk(keys->call->reply, key, key_size);
         keys->count++;
     }
-    return !keys->request->reply->out->failed;
+    return !keys->call->reply->out->failed;
 }
 
-static void run_keys(struct request *request)
+static void run_keys(struct call *call)
 {
-    struct keys keys = {.request = request, .pattern = pattern_of(&request->argv[1])};
-    size_t mark = resp_write_begin(request->reply);
-    anystore_each(request->txn, reply_key, &keys);
-    resp_write_end(request->reply, mark, '*', keys.count);
+    struct keys keys = {.call = call, .pattern = pattern_of(&call->argv[1])};
+    size_t mark = resp_write_begin(call->reply);
+    anystore_each(call->txn, reply_key, &keys);
+    resp_write_end(call->reply, mark, '*', keys.count);
 }
 
 /* ---- SCAN --------------------------------------------------------------------------------- */
@@ -95,15 +95,15 @@ static bool parse_cursor(const struct resp_arg *arg, uint64_t *cursor)
     return true;
 }
 
-static bool scan_options_or_reply(struct request *request, struct scan *scan)
+static bool scan_options_or_reply(struct call *call, struct scan *scan)
 {
     int64_t count = 10;
     *scan = (struct scan){.pattern = {.all = true}};
-    for (size_t i = 2; i < request->argc; i += 2) {
-        const struct resp_arg *arg = &request->argv[i];
-        bool has_value = i + 1 < request->argc;
+    for (size_t i = 2; i < call->argc; i += 2) {
+        const struct resp_arg *arg = &call->argv[i];
+        bool has_value = i + 1 < call->argc;
         if (has_value && arg_is(arg, "COUNT")) {
-            if (!arg_integer_or_reply(request, i + 1, &count))
+            if (!arg_integer_or_reply(call, i + 1, &count))
                 return false;
             if (count >= 1)
                 continue;
@@ -114,7 +114,7 @@ static bool scan_options_or_reply(struct request *request, struct scan *scan)
             scan->type = arg + 1;
             continue;
         }
-        reply_syntax_error(request);
+        reply_syntax_error(call);
         return false;
     }
     scan->wanted = (uint64_t)count;
@@ -143,9 +143,9 @@ static bool find_key(const void *key, size_t key_size, const struct anystore_val
     return true;
 }
 
-static void reply_scan(struct request *request, const struct scan *scan, uint64_t cursor)
+static void reply_scan(struct call *call, const struct scan *scan, uint64_t cursor)
 {
-    struct resp_writer *reply = request->reply;
+    struct resp_writer *reply = call->reply;
     resp_write_array(reply, 2);
     resp_write_bulkf(reply, "%" PRIu64, cursor);
     resp_write_array(reply, scan->count);
@@ -153,25 +153,25 @@ static void reply_scan(struct request *request, const struct scan *scan, uint64_
         resp_write_bulk(reply, scan->keys[i].data, scan->keys[i].size);
 }
 
-static void run_scan(struct request *request)
+static void run_scan(struct call *call)
 {
     uint64_t cursor;
-    if (!parse_cursor(&request->argv[1], &cursor)) {
-        resp_write_error(request->reply, "ERR invalid cursor");
+    if (!parse_cursor(&call->argv[1], &cursor)) {
+        resp_write_error(call->reply, "ERR invalid cursor");
         return;
     }
     struct scan scan;
-    if (!scan_options_or_reply(request, &scan))
+    if (!scan_options_or_reply(call, &scan))
         return;
     /* A table that is nearly empty is no reason to go through all of it in one call. */
     uint64_t steps = scan.wanted < UINT64_MAX / 10 ? 10 * scan.wanted : UINT64_MAX;
     do
-        cursor = anystore_scan(request->txn, cursor, find_key, &scan);
+        cursor = anystore_scan(call->txn, cursor, find_key, &scan);
     while (cursor != 0 && --steps > 0 && scan.seen < scan.wanted && !scan.failed);
     if (scan.failed)
-        reply_out_of_memory(request);
+        reply_out_of_memory(call);
     else
-        reply_scan(request, &scan, cursor);
+        reply_scan(call, &scan, cursor);
     free(scan.keys);
 }
 
@@ -207,23 +207,23 @@ static bool sample_key(const void *key, size_t key_size, const struct anystore_v
 
 /* Looks at some keys from a random place on: of one bucket only, keys that share theirs with others
  * or come after empty ones would have another chance than the rest. */
-static void run_randomkey(struct request *request)
+static void run_randomkey(struct call *call)
 {
     struct sample sample = {.seen = 0};
     if (RAND_bytes((unsigned char *)&sample.random, sizeof sample.random) != 1)
-        sample.random = (uint64_t)anystore_now(request->txn);
+        sample.random = (uint64_t)anystore_now(call->txn);
     uint64_t cursor = next_random(&sample.random);
     bool wrapped = false;
-    while (anystore_count(request->txn) > 0 && sample.seen < RANDOM_SAMPLE) {
-        cursor = anystore_scan(request->txn, cursor, sample_key, &sample);
+    while (anystore_count(call->txn) > 0 && sample.seen < RANDOM_SAMPLE) {
+        cursor = anystore_scan(call->txn, cursor, sample_key, &sample);
         if (cursor == 0 && (wrapped || sample.seen > 0))
             break;
         wrapped = wrapped || cursor == 0;
     }
     if (sample.seen > 0)
-        resp_write_bulk(request->reply, sample.key.data, sample.key.size);
+        resp_write_bulk(call->reply, sample.key.data, sample.key.size);
     else
-        resp_write_null(request->reply);
+        resp_write_null(call->reply);
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */

@@ -8,19 +8,18 @@ struct sort_options {
     size_t store_index; /* the argument with the key; 0: none */
 };
 
-static bool sort_options_or_reply(struct request *request, bool may_store,
-                                  struct sort_options *options)
+static bool sort_options_or_reply(struct call *call, bool may_store, struct sort_options *options)
 {
     *options = (struct sort_options){.store_index = 0};
-    for (size_t i = 2; i < request->argc; i++) {
-        const struct resp_arg *arg = &request->argv[i];
-        size_t left = request->argc - i - 1;
+    for (size_t i = 2; i < call->argc; i++) {
+        const struct resp_arg *arg = &call->argv[i];
+        size_t left = call->argc - i - 1;
         int64_t number;
         if (arg_is(arg, "ASC") || arg_is(arg, "DESC") || arg_is(arg, "ALPHA"))
             continue;
         if (left >= 2 && arg_is(arg, "LIMIT")) {
-            if (!arg_integer_or_reply(request, i + 1, &number) ||
-                !arg_integer_or_reply(request, i + 2, &number))
+            if (!arg_integer_or_reply(call, i + 1, &number) ||
+                !arg_integer_or_reply(call, i + 2, &number))
                 return false;
             i += 2;
         } else if (left >= 1 && may_store && arg_is(arg, "STORE")) {
@@ -28,45 +27,44 @@ static bool sort_options_or_reply(struct request *request, bool may_store,
         } else if (left >= 1 && (arg_is(arg, "BY") || arg_is(arg, "GET"))) {
             i++;
         } else {
-            reply_syntax_error(request);
+            reply_syntax_error(call);
             return false;
         }
     }
     return true;
 }
 
-static void sort(struct request *request, bool may_store)
+static void sort(struct call *call, bool may_store)
 {
     struct sort_options options;
-    if (!sort_options_or_reply(request, may_store, &options))
+    if (!sort_options_or_reply(call, may_store, &options))
         return;
-    if (read_key(request, &request->argv[1], NULL)) {
-        reply_wrong_type(request);
+    if (read_key(call, &call->argv[1], NULL)) {
+        reply_wrong_type(call);
         return;
     }
     if (options.store_index == 0) {
-        resp_write_array(request->reply, 0);
+        resp_write_array(call->reply, 0);
         return;
     }
     /* An empty result leaves no key; the event of another one would be "sortstore". */
-    const struct resp_arg *store = &request->argv[options.store_index];
+    const struct resp_arg *store = &call->argv[options.store_index];
     bool existed = false;
-    if (!store_ok_or_reply(request,
-                           anystore_delete(request->txn, store->data, store->size, &existed)))
+    if (!store_ok_or_reply(call, anystore_delete(call->txn, store->data, store->size, &existed)))
         return;
     if (existed)
-        notify_event(request, NOTIFY_GENERIC, "del", store);
-    resp_write_integer(request->reply, 0);
+        notify_event(call, NOTIFY_GENERIC, "del", store);
+    resp_write_integer(call->reply, 0);
 }
 
-static void run_sort(struct request *request)
+static void run_sort(struct call *call)
 {
-    sort(request, true);
+    sort(call, true);
 }
 
-static void run_sort_ro(struct request *request)
+static void run_sort_ro(struct call *call)
 {
-    sort(request, false);
+    sort(call, false);
 }
 
 /* ---- Keys --------------------------------------------------------------------------------- */

@@ -9,75 +9,75 @@
 #include "command/string/string_access.h"
 #include "server/publish/notify.h"
 
-bool bit_offset_or_reply(struct request *request, size_t index, unsigned width, uint64_t *offset)
+bool bit_offset_or_reply(struct call *call, size_t index, unsigned width, uint64_t *offset)
 {
-    const struct resp_arg *arg = &request->argv[index];
+    const struct resp_arg *arg = &call->argv[index];
     size_t hash = width > 0 && arg->size > 0 && arg->data[0] == '#';
     int64_t number;
     if (parse_integer(arg->data + hash, arg->size - hash, &number) && number >= 0 &&
         (!hash || !__builtin_mul_overflow(number, (int64_t)width, &number)) &&
-        (uint64_t)number / 8 < longest_string(request)) {
+        (uint64_t)number / 8 < longest_string(call)) {
         *offset = (uint64_t)number;
         return true;
     }
-    resp_write_error(request->reply, "ERR bit offset is not an integer or out of range");
+    resp_write_error(call->reply, "ERR bit offset is not an integer or out of range");
     return false;
 }
 
 /* ---- One bit ------------------------------------------------------------------------------ */
 
-static void run_getbit(struct request *request)
+static void run_getbit(struct call *call)
 {
     struct anystore_value value = {.size = 0};
     struct bits_field field = {.width = 1};
     bool there;
-    if (bit_offset_or_reply(request, 2, 0, &field.offset) &&
-        read_string_or_reply(request, &request->argv[1], &value, &there))
-        resp_write_integer(request->reply, (int64_t)bits_load(value.data, value.size, &field));
+    if (bit_offset_or_reply(call, 2, 0, &field.offset) &&
+        read_string_or_reply(call, &call->argv[1], &value, &there))
+        resp_write_integer(call->reply, (int64_t)bits_load(value.data, value.size, &field));
 }
 
-static void run_setbit(struct request *request)
+static void run_setbit(struct call *call)
 {
-    const struct resp_arg *key = &request->argv[1];
+    const struct resp_arg *key = &call->argv[1];
     struct anystore_value old = {.type = ANYSTORE_STRING};
     struct bits_field field = {.width = 1};
     int64_t bit;
     bool there;
-    if (!bit_offset_or_reply(request, 2, 0, &field.offset))
+    if (!bit_offset_or_reply(call, 2, 0, &field.offset))
         return;
-    if (!arg_integer(&request->argv[3], &bit) || (bit != 0 && bit != 1)) {
-        resp_write_error(request->reply, "ERR bit is not an integer or out of range");
+    if (!arg_integer(&call->argv[3], &bit) || (bit != 0 && bit != 1)) {
+        resp_write_error(call->reply, "ERR bit is not an integer or out of range");
         return;
     }
-    if (!get_string_or_reply(request, key, &old, &there))
+    if (!get_string_or_reply(call, key, &old, &there))
         return;
     uint64_t before = bits_load(old.data, old.size, &field);
     size_t size = (size_t)(field.offset / 8) + 1;
     if (size <= old.size && before == (uint64_t)bit) {
-        resp_write_integer(request->reply, bit); /* nothing changes: nothing is to be written */
+        resp_write_integer(call->reply, bit); /* nothing changes: nothing is to be written */
         return;
     }
-    uint8_t *bytes = copy_string_or_reply(request, &old, size);
+    uint8_t *bytes = copy_string_or_reply(call, &old, size);
     if (!bytes)
         return;
     bits_store(bytes, &field, (uint64_t)bit);
     size = size > old.size ? size : old.size;
     if (!there)
-        notify_event(request, NOTIFY_NEW, "new", key);
-    notify_event(request, NOTIFY_STRING, "setbit", key);
-    if (store_ok_or_reply(request, put_string(request, key, &old, bytes, size)))
-        resp_write_integer(request->reply, (int64_t)before);
+        notify_event(call, NOTIFY_NEW, "new", key);
+    notify_event(call, NOTIFY_STRING, "setbit", key);
+    if (store_ok_or_reply(call, put_string(call, key, &old, bytes, size)))
+        resp_write_integer(call->reply, (int64_t)before);
 }
 
 /* ---- Many bits ---------------------------------------------------------------------------- */
 
 /* The word at the end of BITCOUNT and BITPOS. */
-static bool unit_or_reply(struct request *request, size_t index, bool *in_bits)
+static bool unit_or_reply(struct call *call, size_t index, bool *in_bits)
 {
-    *in_bits = arg_is(&request->argv[index], "BIT");
-    if (*in_bits || arg_is(&request->argv[index], "BYTE"))
+    *in_bits = arg_is(&call->argv[index], "BIT");
+    if (*in_bits || arg_is(&call->argv[index], "BYTE"))
         return true;
-    reply_syntax_error(request);
+    reply_syntax_error(call);
     return false;
 }
 
@@ -99,105 +99,104 @@ static void clip_range(size_t size, bool in_bits, int64_t from, int64_t to, uint
     *end = empty ? 0 : (uint64_t)((to + 1) * unit);
 }
 
-static void run_bitcount(struct request *request)
+static void run_bitcount(struct call *call)
 {
     struct anystore_value value = {.size = 0};
     int64_t from = 0, to = -1;
     bool in_bits = false;
     bool there;
-    if (!read_string_or_reply(request, &request->argv[1], &value, &there))
+    if (!read_string_or_reply(call, &call->argv[1], &value, &there))
         return;
     if (!there) { /* as in Redis nobody looks at the other arguments then */
-        resp_write_integer(request->reply, 0);
+        resp_write_integer(call->reply, 0);
         return;
     }
-    if (request->argc == 3 || request->argc > 5) {
-        reply_syntax_error(request);
+    if (call->argc == 3 || call->argc > 5) {
+        reply_syntax_error(call);
         return;
     }
-    if (request->argc > 2) {
-        if (!arg_integer_or_reply(request, 2, &from) || !arg_integer_or_reply(request, 3, &to))
+    if (call->argc > 2) {
+        if (!arg_integer_or_reply(call, 2, &from) || !arg_integer_or_reply(call, 3, &to))
             return;
         if (from < 0 && to < 0 && from > to) {
-            resp_write_integer(request->reply, 0);
+            resp_write_integer(call->reply, 0);
             return;
         }
-        if (request->argc == 5 && !unit_or_reply(request, 4, &in_bits))
+        if (call->argc == 5 && !unit_or_reply(call, 4, &in_bits))
             return;
     }
     uint64_t first, end;
     clip_range(value.size, in_bits, from, to, &first, &end);
-    resp_write_integer(request->reply, (int64_t)bits_count(value.data, first, end));
+    resp_write_integer(call->reply, (int64_t)bits_count(value.data, first, end));
 }
 
 /* The range that BITPOS is to search; *to is the end of the string if none is given. */
-static bool bitpos_range_or_reply(struct request *request, int64_t *from, int64_t *to,
-                                  bool *in_bits)
+static bool bitpos_range_or_reply(struct call *call, int64_t *from, int64_t *to, bool *in_bits)
 {
     *from = 0;
     *to = -1;
     *in_bits = false;
-    if (request->argc > 6) {
-        reply_syntax_error(request);
+    if (call->argc > 6) {
+        reply_syntax_error(call);
         return false;
     }
-    return (request->argc < 4 || arg_integer_or_reply(request, 3, from)) &&
-           (request->argc < 6 || unit_or_reply(request, 5, in_bits)) &&
-           (request->argc < 5 || arg_integer_or_reply(request, 4, to));
+    return (call->argc < 4 || arg_integer_or_reply(call, 3, from)) &&
+           (call->argc < 6 || unit_or_reply(call, 5, in_bits)) &&
+           (call->argc < 5 || arg_integer_or_reply(call, 4, to));
 }
 
-static void run_bitpos(struct request *request)
+static void run_bitpos(struct call *call)
 {
     struct anystore_value value = {.size = 0};
     int64_t bit, from, to;
     bool there, in_bits;
-    if (!arg_integer_or_reply(request, 2, &bit))
+    if (!arg_integer_or_reply(call, 2, &bit))
         return;
     if (bit != 0 && bit != 1) {
-        resp_write_error(request->reply, "ERR The bit argument must be 1 or 0.");
+        resp_write_error(call->reply, "ERR The bit argument must be 1 or 0.");
         return;
     }
-    if (!read_string_or_reply(request, &request->argv[1], &value, &there))
+    if (!read_string_or_reply(call, &call->argv[1], &value, &there))
         return;
     if (!there) { /* zeros without end, whatever the other arguments are */
-        resp_write_integer(request->reply, bit == 1 ? -1 : 0);
+        resp_write_integer(call->reply, bit == 1 ? -1 : 0);
         return;
     }
-    if (!bitpos_range_or_reply(request, &from, &to, &in_bits))
+    if (!bitpos_range_or_reply(call, &from, &to, &in_bits))
         return;
     uint64_t first, end;
     clip_range(value.size, in_bits, from, to, &first, &end);
     int64_t found = bits_find(value.data, first, end, bit == 1);
     /* Behind the string there are zeros, if the client has not said where to stop. */
-    if (found < 0 && bit == 0 && request->argc < 5 && first < end)
+    if (found < 0 && bit == 0 && call->argc < 5 && first < end)
         found = (int64_t)end;
-    resp_write_integer(request->reply, found);
+    resp_write_integer(call->reply, found);
 }
 
 /* ---- BITOP -------------------------------------------------------------------------------- */
 
-static bool operation_or_reply(struct request *request, enum bits_operation *operation)
+static bool operation_or_reply(struct call *call, enum bits_operation *operation)
 {
     static const char *const names[] = {
         [BITS_AND] = "AND", [BITS_OR] = "OR", [BITS_XOR] = "XOR", [BITS_NOT] = "NOT"};
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-        if (arg_is(&request->argv[1], names[i])) {
+        if (arg_is(&call->argv[1], names[i])) {
             *operation = i;
             return true;
         }
     }
-    reply_syntax_error(request);
+    reply_syntax_error(call);
     return false;
 }
 
 /* The strings of the source keys, and the size of the longest. */
-static bool sources_or_reply(struct request *request, struct anystore_value *sources, size_t count,
+static bool sources_or_reply(struct call *call, struct anystore_value *sources, size_t count,
                              size_t *longest)
 {
     *longest = 0;
     for (size_t i = 0; i < count; i++) {
         bool there;
-        if (!read_string_or_reply(request, &request->argv[3 + i], &sources[i], &there))
+        if (!read_string_or_reply(call, &call->argv[3 + i], &sources[i], &there))
             return false;
         if (sources[i].size > *longest)
             *longest = sources[i].size;
@@ -220,46 +219,46 @@ static void combine_sources(enum bits_operation operation, uint8_t *to, size_t s
     }
 }
 
-static void store_combined(struct request *request, enum bits_operation operation,
+static void store_combined(struct call *call, enum bits_operation operation,
                            const struct anystore_value *sources, size_t count, size_t size)
 {
-    const struct resp_arg *key = &request->argv[2];
+    const struct resp_arg *key = &call->argv[2];
     const struct anystore_value none = {.type = ANYSTORE_STRING};
     enum anystore_status status;
     if (size == 0) {
         bool existed = false;
-        status = anystore_delete(request->txn, key->data, key->size, &existed);
+        status = anystore_delete(call->txn, key->data, key->size, &existed);
         if (existed)
-            notify_event(request, NOTIFY_GENERIC, "del", key);
+            notify_event(call, NOTIFY_GENERIC, "del", key);
     } else {
-        uint8_t *bytes = copy_string_or_reply(request, &sources[0], size);
+        uint8_t *bytes = copy_string_or_reply(call, &sources[0], size);
         if (!bytes)
             return;
         combine_sources(operation, bytes, size, sources, count);
-        notify_if_new(request, key);
-        notify_event(request, NOTIFY_STRING, "set", key);
-        status = put_string(request, key, &none, bytes, size);
+        notify_if_new(call, key);
+        notify_event(call, NOTIFY_STRING, "set", key);
+        status = put_string(call, key, &none, bytes, size);
     }
-    if (store_ok_or_reply(request, status))
-        resp_write_integer(request->reply, (int64_t)size);
+    if (store_ok_or_reply(call, status))
+        resp_write_integer(call->reply, (int64_t)size);
 }
 
-static void run_bitop(struct request *request)
+static void run_bitop(struct call *call)
 {
     enum bits_operation operation;
-    size_t count = request->argc - 3;
+    size_t count = call->argc - 3;
     size_t longest;
-    if (!operation_or_reply(request, &operation))
+    if (!operation_or_reply(call, &operation))
         return;
     if (operation == BITS_NOT && count != 1) {
-        resp_write_error(request->reply, "ERR BITOP NOT must be called with a single source key.");
+        resp_write_error(call->reply, "ERR BITOP NOT must be called with a single source key.");
         return;
     }
     struct anystore_value *sources = calloc(count, sizeof *sources);
     if (!sources)
-        store_ok_or_reply(request, ANYSTORE_NOMEM);
-    else if (sources_or_reply(request, sources, count, &longest))
-        store_combined(request, operation, sources, count, longest);
+        store_ok_or_reply(call, ANYSTORE_NOMEM);
+    else if (sources_or_reply(call, sources, count, &longest))
+        store_combined(call, operation, sources, count, longest);
     free(sources);
 }
 

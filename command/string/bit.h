@@ -7,6 +7,6 @@
 
 /* Reads the number of a bit that a string may have; otherwise replies that it is none.  With a
  * width other than 0 "#3" is three times the width. */
-bool bit_offset_or_reply(struct request *request, size_t index, unsigned width, uint64_t *offset);
+bool bit_offset_or_reply(struct call *call, size_t index, unsigned width, uint64_t *offset);
 
 #endif

@@ -28,9 +28,9 @@ struct field_plan {
 
 /* ---- Arguments ---------------------------------------------------------------------------- */
 
-static bool overflow_or_reply(struct request *request, size_t index, enum field_overflow *overflow)
+static bool overflow_or_reply(struct call *call, size_t index, enum field_overflow *overflow)
 {
-    const struct resp_arg *arg = &request->argv[index];
+    const struct resp_arg *arg = &call->argv[index];
     if (arg_is(arg, "WRAP")) {
         *overflow = OVERFLOW_WRAP;
     } else if (arg_is(arg, "SAT")) {
@@ -38,16 +38,16 @@ static bool overflow_or_reply(struct request *request, size_t index, enum field_
     } else if (arg_is(arg, "FAIL")) {
         *overflow = OVERFLOW_FAIL;
     } else {
-        resp_write_error(request->reply, "ERR Invalid OVERFLOW type specified");
+        resp_write_error(call->reply, "ERR Invalid OVERFLOW type specified");
         return false;
     }
     return true;
 }
 
 /* "i8", "u63".  As in Redis a NUL byte ends it. */
-static bool type_or_reply(struct request *request, size_t index, struct field_operation *operation)
+static bool type_or_reply(struct call *call, size_t index, struct field_operation *operation)
 {
-    const struct resp_arg *arg = &request->argv[index];
+    const struct resp_arg *arg = &call->argv[index];
     size_t size = arg->size > 0 ? strnlen(arg_text(arg), arg->size) : 0;
     int64_t width = 0;
     if (size > 0 && (arg->data[0] == 'i' || arg->data[0] == 'u') &&
@@ -57,7 +57,7 @@ static bool type_or_reply(struct request *request, size_t index, struct field_op
         operation->field.width = (unsigned)width;
         return true;
     }
-    resp_write_error(request->reply,
+    resp_write_error(call->reply,
                      "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not "
                      "supported but i64 is.");
     return false;
@@ -65,11 +65,10 @@ static bool type_or_reply(struct request *request, size_t index, struct field_op
 
 /* The operation whose name is argument `index`, with all that belongs to it; its number of
  * arguments, or 0 with an error replied. */
-static size_t operation_or_reply(struct request *request, size_t index,
-                                 struct field_operation *operation)
+static size_t operation_or_reply(struct call *call, size_t index, struct field_operation *operation)
 {
-    const struct resp_arg *name = &request->argv[index];
-    size_t left = request->argc - index;
+    const struct resp_arg *name = &call->argv[index];
+    size_t left = call->argc - index;
     size_t taken = 4;
     if (arg_is(name, "GET")) {
         operation->action = FIELD_GET;
@@ -82,30 +81,30 @@ static size_t operation_or_reply(struct request *request, size_t index,
         taken = left + 1;
     }
     if (left < taken) {
-        reply_syntax_error(request);
+        reply_syntax_error(call);
         return 0;
     }
     bool right =
-        type_or_reply(request, index + 1, operation) &&
-        bit_offset_or_reply(request, index + 2, operation->field.width, &operation->field.offset) &&
+        type_or_reply(call, index + 1, operation) &&
+        bit_offset_or_reply(call, index + 2, operation->field.width, &operation->field.offset) &&
         (operation->action == FIELD_GET ||
-         arg_integer_or_reply(request, index + 3, &operation->operand));
+         arg_integer_or_reply(call, index + 3, &operation->operand));
     return right ? taken : 0;
 }
 
-static bool plan_or_reply(struct request *request, struct field_plan *plan)
+static bool plan_or_reply(struct call *call, struct field_plan *plan)
 {
     enum field_overflow overflow = OVERFLOW_WRAP;
-    for (size_t i = 2; i < request->argc;) {
-        if (arg_is(&request->argv[i], "OVERFLOW") && i + 1 < request->argc) {
-            if (!overflow_or_reply(request, i + 1, &overflow))
+    for (size_t i = 2; i < call->argc;) {
+        if (arg_is(&call->argv[i], "OVERFLOW") && i + 1 < call->argc) {
+            if (!overflow_or_reply(call, i + 1, &overflow))
                 return false;
             i += 2;
             continue;
         }
         struct field_operation *operation = &plan->operations[plan->count];
         operation->overflow = overflow;
-        size_t taken = operation_or_reply(request, i, operation);
+        size_t taken = operation_or_reply(call, i, operation);
         if (taken == 0)
             return false;
         i += taken;
@@ -175,8 +174,8 @@ struct field_outcome {
 };
 
 /* SET and INCRBY, on the command's own copy of the string. */
-static void write_field(struct request *request, const struct field_operation *operation,
-                        uint8_t *bytes, size_t size, struct field_outcome *outcome)
+static void write_field(struct call *call, const struct field_operation *operation, uint8_t *bytes,
+                        size_t size, struct field_outcome *outcome)
 {
     int64_t old = cut(operation, bits_load(bytes, size, &operation->field));
     bool adds = operation->action == FIELD_ADD;
@@ -185,82 +184,81 @@ static void write_field(struct request *request, const struct field_operation *o
     int64_t sum = (int64_t)((uint64_t)base + (uint64_t)increment);
     int range = out_of_range(operation, base, increment);
     if (range != 0 && operation->overflow == OVERFLOW_FAIL) {
-        resp_write_null(request->reply);
+        resp_write_null(call->reply);
         return;
     }
     if (range != 0)
         sum = adjusted(operation, sum, range);
     bits_store(bytes, &operation->field, (uint64_t)sum);
-    resp_write_integer(request->reply, adds ? sum : old);
+    resp_write_integer(call->reply, adds ? sum : old);
     outcome->wrote = true;
     outcome->changed |= sum != old;
 }
 
-static void run_operation(struct request *request, const struct field_operation *operation,
+static void run_operation(struct call *call, const struct field_operation *operation,
                           uint8_t *bytes, size_t size, struct field_outcome *outcome)
 {
     if (operation->action != FIELD_GET)
-        write_field(request, operation, bytes, size, outcome);
+        write_field(call, operation, bytes, size, outcome);
     else
-        resp_write_integer(request->reply,
-                           cut(operation, bits_load(bytes, size, &operation->field)));
+        resp_write_integer(call->reply, cut(operation, bits_load(bytes, size, &operation->field)));
 }
 
-static void read_fields(struct request *request, const struct field_plan *plan)
+static void read_fields(struct call *call, const struct field_plan *plan)
 {
     struct anystore_value value = {.size = 0};
     bool there;
-    if (!read_string_or_reply(request, &request->argv[1], &value, &there))
+    if (!read_string_or_reply(call, &call->argv[1], &value, &there))
         return;
-    resp_write_array(request->reply, plan->count);
+    resp_write_array(call->reply, plan->count);
     for (size_t i = 0; i < plan->count; i++) {
         const struct field_operation *operation = &plan->operations[i];
-        resp_write_integer(request->reply,
+        resp_write_integer(call->reply,
                            cut(operation, bits_load(value.data, value.size, &operation->field)));
     }
 }
 
-static void write_fields(struct request *request, const struct field_plan *plan)
+static void write_fields(struct call *call, const struct field_plan *plan)
 {
-    const struct resp_arg *key = &request->argv[1];
+    const struct resp_arg *key = &call->argv[1];
     struct anystore_value old = {.type = ANYSTORE_STRING};
     bool there;
-    size_t reply_start = resp_buffer_size(request->reply->out);
-    if (!get_string_or_reply(request, key, &old, &there))
+    size_t reply_start = resp_buffer_size(call->reply->out);
+    if (!get_string_or_reply(call, key, &old, &there))
         return;
     size_t size = plan->write_size > old.size ? plan->write_size : old.size;
-    uint8_t *bytes = copy_string_or_reply(request, &old, size);
+    uint8_t *bytes = copy_string_or_reply(call, &old, size);
     if (!bytes)
         return;
     /* As in Redis the string is lengthened even if every operation fails. */
     bool grown = size > old.size;
     struct field_outcome outcome = {.wrote = false};
-    resp_write_array(request->reply, plan->count);
+    resp_write_array(call->reply, plan->count);
     for (size_t i = 0; i < plan->count; i++)
-        run_operation(request, &plan->operations[i], bytes, size, &outcome);
+        run_operation(call, &plan->operations[i], bytes, size, &outcome);
     if (!there)
-        notify_event(request, NOTIFY_NEW, "new", key);
+        notify_event(call, NOTIFY_NEW, "new", key);
     if (outcome.changed || (grown && outcome.wrote))
-        notify_event(request, NOTIFY_STRING, "setbit", key);
+        notify_event(call, NOTIFY_STRING, "setbit", key);
     if (outcome.changed || grown)
-        replace_reply_if_refused(request, reply_start, put_string(request, key, &old, bytes, size));
+        replace_reply_if_refused(call, reply_start, put_string(call, key, &old, bytes, size));
     else
         free(bytes);
 }
 
-static void run_bitfield(struct request *request)
+static void run_bitfield(struct call *call)
 {
     /* An operation takes three arguments at least. */
-    struct field_plan plan = {.operations = calloc(request->argc / 3 + 1, sizeof *plan.operations)};
+    struct field_plan plan = {.operations = calloc(call->argc / 3 + 1, sizeof *plan.operations)};
     if (!plan.operations)
-        store_ok_or_reply(request, ANYSTORE_NOMEM);
-    else if (plan_or_reply(request, &plan)) {
+        store_ok_or_reply(call, ANYSTORE_NOMEM);
+    else if (plan_or_reply(call, &plan)) {
         if (plan.write_size == 0)
-            read_fields(request, &plan);
-        else if (request->command->flags & COMMAND_READONLY)
-            resp_write_error(request->reply, "ERR BITFIELD_RO only supports the GET subcommand");
+            read_fields(call, &plan);
+        else if (call->command->flags & COMMAND_READONLY)
+            resp_write_error(call->reply, "ERR BITFIELD_RO only supports the GET subcommand");
         else
-            write_fields(request, &plan);
+            write_fields(call, &plan);
     }
     free(plan.operations);
 }

@@ -124,35 +124,35 @@ static bool find_common(const struct lcs *lcs, size_t *i, size_t *j)
     return *i > 0 && *j > 0;
 }
 
-static void reply_bytes(struct request *request, const struct lcs *lcs)
+static void reply_bytes(struct call *call, const struct lcs *lcs)
 {
     size_t length = lcs_length(lcs);
     uint8_t *bytes = malloc(length + 1);
     if (!bytes) {
-        reply_out_of_memory(request);
+        reply_out_of_memory(call);
         return;
     }
     size_t i = lcs->a_size, j = lcs->b_size;
     for (size_t at = length; find_common(lcs, &i, &j); i--, j--)
         bytes[--at] = lcs->a[i - 1];
-    resp_write_bulk(request->reply, bytes, length);
+    resp_write_bulk(call->reply, bytes, length);
     free(bytes);
 }
 
-static void reply_range(struct request *request, size_t start, size_t size)
+static void reply_range(struct call *call, size_t start, size_t size)
 {
-    resp_write_array(request->reply, 2);
-    resp_write_integer(request->reply, (int64_t)start);
-    resp_write_integer(request->reply, (int64_t)(start + size - 1));
+    resp_write_array(call->reply, 2);
+    resp_write_integer(call->reply, (int64_t)start);
+    resp_write_integer(call->reply, (int64_t)(start + size - 1));
 }
 
 /* From the last common range to the first. */
-static void reply_ranges(struct request *request, const struct lcs *lcs,
+static void reply_ranges(struct call *call, const struct lcs *lcs,
                          const struct lcs_options *options)
 {
-    resp_write_map(request->reply, 2);
-    resp_write_bulk_text(request->reply, "matches");
-    size_t mark = resp_write_begin(request->reply);
+    resp_write_map(call->reply, 2);
+    resp_write_bulk_text(call->reply, "matches");
+    size_t mark = resp_write_begin(call->reply);
     size_t count = 0;
     size_t i = lcs->a_size, j = lcs->b_size;
     while (find_common(lcs, &i, &j)) {
@@ -164,30 +164,30 @@ static void reply_ranges(struct request *request, const struct lcs *lcs,
         }
         if ((int64_t)size < options->least_match)
             continue;
-        resp_write_array(request->reply, options->match_lengths ? 3 : 2);
-        reply_range(request, i, size);
-        reply_range(request, j, size);
+        resp_write_array(call->reply, options->match_lengths ? 3 : 2);
+        reply_range(call, i, size);
+        reply_range(call, j, size);
         if (options->match_lengths)
-            resp_write_integer(request->reply, (int64_t)size);
+            resp_write_integer(call->reply, (int64_t)size);
         count++;
     }
-    resp_write_end(request->reply, mark, '*', count);
-    resp_write_bulk_text(request->reply, "len");
-    resp_write_integer(request->reply, (int64_t)lcs_length(lcs));
+    resp_write_end(call->reply, mark, '*', count);
+    resp_write_bulk_text(call->reply, "len");
+    resp_write_integer(call->reply, (int64_t)lcs_length(lcs));
 }
 
 /* ---- The command -------------------------------------------------------------------------- */
 
-static bool strings_or_reply(struct request *request, struct lcs *lcs)
+static bool strings_or_reply(struct call *call, struct lcs *lcs)
 {
     struct anystore_value a = {.size = 0}, b = {.size = 0};
-    const struct resp_arg *keys = &request->argv[1];
-    bool a_there = anystore_get(request->txn, keys[0].data, keys[0].size, &a);
-    count_lookup(request, &keys[0], a_there);
-    bool b_there = anystore_get(request->txn, keys[1].data, keys[1].size, &b);
-    count_lookup(request, &keys[1], b_there);
+    const struct resp_arg *keys = &call->argv[1];
+    bool a_there = anystore_get(call->txn, keys[0].data, keys[0].size, &a);
+    count_lookup(call, &keys[0], a_there);
+    bool b_there = anystore_get(call->txn, keys[1].data, keys[1].size, &b);
+    count_lookup(call, &keys[1], b_there);
     if ((a_there && a.type != ANYSTORE_STRING) || (b_there && b.type != ANYSTORE_STRING)) {
-        resp_write_error(request->reply, "ERR The specified keys must contain string values");
+        resp_write_error(call->reply, "ERR The specified keys must contain string values");
         return false;
     }
     lcs->a = a.data;
@@ -197,34 +197,34 @@ static bool strings_or_reply(struct request *request, struct lcs *lcs)
     return true;
 }
 
-static bool options_or_reply(struct request *request, struct lcs_options *options)
+static bool options_or_reply(struct call *call, struct lcs_options *options)
 {
-    for (size_t i = 3; i < request->argc; i++) {
-        const struct resp_arg *arg = &request->argv[i];
+    for (size_t i = 3; i < call->argc; i++) {
+        const struct resp_arg *arg = &call->argv[i];
         if (arg_is(arg, "IDX")) {
             options->ranges = true;
         } else if (arg_is(arg, "LEN")) {
             options->length = true;
         } else if (arg_is(arg, "WITHMATCHLEN")) {
             options->match_lengths = true;
-        } else if (arg_is(arg, "MINMATCHLEN") && i + 1 < request->argc) {
-            if (!arg_integer_or_reply(request, ++i, &options->least_match))
+        } else if (arg_is(arg, "MINMATCHLEN") && i + 1 < call->argc) {
+            if (!arg_integer_or_reply(call, ++i, &options->least_match))
                 return false;
         } else {
-            reply_syntax_error(request);
+            reply_syntax_error(call);
             return false;
         }
     }
     if (options->length && options->ranges) {
-        resp_write_error(request->reply, "ERR If you want both the length and indexes, please just "
-                                         "use IDX.");
+        resp_write_error(call->reply, "ERR If you want both the length and indexes, please just "
+                                      "use IDX.");
         return false;
     }
     return true;
 }
 
 /* Redis's limits: for each pair of positions it has a number of four bytes. */
-static bool sizes_or_reply(struct request *request, const struct lcs *lcs)
+static bool sizes_or_reply(struct call *call, const struct lcs *lcs)
 {
     size_t table;
     const char *wrong = NULL;
@@ -232,30 +232,30 @@ static bool sizes_or_reply(struct request *request, const struct lcs *lcs)
         wrong = "ERR String too long for LCS";
     else if (__builtin_mul_overflow((lcs->a_size + 1) * sizeof(uint32_t), lcs->b_size + 1, &table))
         wrong = "ERR Insufficient memory, failed allocating transient memory for LCS";
-    else if (table > longest_string(request))
+    else if (table > longest_string(call))
         wrong = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
     if (wrong)
-        resp_write_error(request->reply, wrong);
+        resp_write_error(call->reply, wrong);
     return !wrong;
 }
 
-static void run_lcs(struct request *request)
+static void run_lcs(struct call *call)
 {
     struct lcs_options options = {.least_match = 0};
     struct lcs lcs = {.rows = NULL};
-    if (!strings_or_reply(request, &lcs) || !options_or_reply(request, &options) ||
-        !sizes_or_reply(request, &lcs))
+    if (!strings_or_reply(call, &lcs) || !options_or_reply(call, &options) ||
+        !sizes_or_reply(call, &lcs))
         return;
     lcs.keeps_rows = options.ranges || !options.length;
     if (lcs.a_size > 0 && lcs.b_size > 0 && !lcs_compute(&lcs))
-        resp_write_error(request->reply,
+        resp_write_error(call->reply,
                          "ERR Insufficient memory, failed allocating transient memory for LCS");
     else if (options.ranges)
-        reply_ranges(request, &lcs, &options);
+        reply_ranges(call, &lcs, &options);
     else if (options.length)
-        resp_write_integer(request->reply, (int64_t)lcs_length(&lcs));
+        resp_write_integer(call->reply, (int64_t)lcs_length(&lcs));
     else
-        reply_bytes(request, &lcs);
+        reply_bytes(call, &lcs);
     free(lcs.rows);
     free(lcs.matches);
 }

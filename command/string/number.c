@@ -12,70 +12,70 @@
 
 #include "server/publish/notify.h"
 
-static bool put_number_or_reply(struct request *request, const struct anystore_value *old,
+static bool put_number_or_reply(struct call *call, const struct anystore_value *old,
                                 const char *digits, size_t size, const char *event)
 {
-    const struct resp_arg *key = &request->argv[1];
+    const struct resp_arg *key = &call->argv[1];
     struct anystore_value value = {
         .type = ANYSTORE_STRING,
         .data = digits,
         .size = size,
         .expire_ms = old->expire_ms,
     };
-    notify_if_new(request, key);
-    notify_event(request, NOTIFY_STRING, event, key);
-    return store_ok_or_reply(request, anystore_put(request->txn, key->data, key->size, &value));
+    notify_if_new(call, key);
+    notify_event(call, NOTIFY_STRING, event, key);
+    return store_ok_or_reply(call, anystore_put(call->txn, key->data, key->size, &value));
 }
 
 /* ---- Integers ----------------------------------------------------------------------------- */
 
-static void add_integer(struct request *request, int64_t increment)
+static void add_integer(struct call *call, int64_t increment)
 {
     struct anystore_value old = {.type = ANYSTORE_STRING};
     int64_t number = 0;
     bool there;
-    if (!get_string_or_reply(request, &request->argv[1], &old, &there))
+    if (!get_string_or_reply(call, &call->argv[1], &old, &there))
         return;
     if (there && !parse_integer(old.data, old.size, &number)) {
-        resp_write_error(request->reply, "ERR value is not an integer or out of range");
+        resp_write_error(call->reply, "ERR value is not an integer or out of range");
         return;
     }
     if (__builtin_add_overflow(number, increment, &number)) {
-        resp_write_error(request->reply, "ERR increment or decrement would overflow");
+        resp_write_error(call->reply, "ERR increment or decrement would overflow");
         return;
     }
     char digits[sizeof "-9223372036854775808"];
     int size = snprintf(digits, sizeof digits, "%" PRId64, number);
-    if (put_number_or_reply(request, &old, digits, (size_t)size, "incrby"))
-        resp_write_integer(request->reply, number);
+    if (put_number_or_reply(call, &old, digits, (size_t)size, "incrby"))
+        resp_write_integer(call->reply, number);
 }
 
-static void run_incr(struct request *request)
+static void run_incr(struct call *call)
 {
-    add_integer(request, 1);
+    add_integer(call, 1);
 }
 
-static void run_decr(struct request *request)
+static void run_decr(struct call *call)
 {
-    add_integer(request, -1);
+    add_integer(call, -1);
 }
 
-static void run_incrby(struct request *request)
+static void run_incrby(struct call *call)
 {
     int64_t increment;
-    if (arg_integer_or_reply(request, 2, &increment))
-        add_integer(request, increment);
+    if (arg_integer_or_reply(call, 2, &increment))
+        add_integer(call, increment);
 }
 
-static void run_decrby(struct request *request)
+static void run_decrby(struct call *call)
 {
     int64_t decrement;
-    if (!arg_integer_or_reply(request, 2, &decrement))
+    if (!arg_integer_or_reply(call, 2, &decrement))
         return;
     if (decrement == INT64_MIN)
-        resp_write_error(request->reply, "ERR decrement would overflow");
+        resp_write_error(call->reply, "ERR decrement would overflow");
     else
-        add_integer(request, -decrement);
+        add_integer(call, -decrement);
 }
 
 /* ---- Floats ------------------------------------------------------------------------------- */
@@ -104,12 +104,11 @@ static bool parse_float(const void *data, size_t size, long double *number)
     return errno != ERANGE || (!isinf(*number) && fpclassify(*number) != FP_ZERO);
 }
 
-static bool float_or_reply(struct request *request, const void *data, size_t size,
-                           long double *number)
+static bool float_or_reply(struct call *call, const void *data, size_t size, long double *number)
 {
     if (parse_float(data, size, number))
         return true;
-    resp_write_error(request->reply, "ERR value is not a valid float");
+    resp_write_error(call->reply, "ERR value is not a valid float");
     return false;
 }
 
@@ -128,26 +127,26 @@ static size_t format_float(long double number, char text[FLOAT_TEXT_BYTES])
     return size;
 }
 
-static void run_incrbyfloat(struct request *request)
+static void run_incrbyfloat(struct call *call)
 {
-    const struct resp_arg *arg = &request->argv[2];
+    const struct resp_arg *arg = &call->argv[2];
     struct anystore_value old = {.type = ANYSTORE_STRING};
     long double number = 0;
     long double increment;
     bool there;
-    if (!get_string_or_reply(request, &request->argv[1], &old, &there) ||
-        (there && !float_or_reply(request, old.data, old.size, &number)) ||
-        !float_or_reply(request, arg->data, arg->size, &increment))
+    if (!get_string_or_reply(call, &call->argv[1], &old, &there) ||
+        (there && !float_or_reply(call, old.data, old.size, &number)) ||
+        !float_or_reply(call, arg->data, arg->size, &increment))
         return;
     number += increment;
     if (isnan(number) || isinf(number)) {
-        resp_write_error(request->reply, "ERR increment would produce NaN or Infinity");
+        resp_write_error(call->reply, "ERR increment would produce NaN or Infinity");
         return;
     }
     char text[FLOAT_TEXT_BYTES];
     size_t size = format_float(number, text);
-    if (put_number_or_reply(request, &old, text, size, "incrbyfloat"))
-        resp_write_bulk(request->reply, text, size);
+    if (put_number_or_reply(call, &old, text, size, "incrbyfloat"))
+        resp_write_bulk(call->reply, text, size);
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */

@@ -12,29 +12,27 @@
 
 /* ---- Shared ------------------------------------------------------------------------------- */
 
-size_t longest_string(const struct request *request)
+size_t longest_string(const struct call *call)
 {
-    int64_t configured = config_number(request->server->config, CONFIG_PROTO_MAX_BULK_LEN);
+    int64_t configured = config_number(call->server->config, CONFIG_PROTO_MAX_BULK_LEN);
     return (uint64_t)configured < ANYSTORE_MAX_BYTES ? (size_t)configured : ANYSTORE_MAX_BYTES;
 }
 
-bool string_size_or_reply(struct request *request, size_t size, size_t more)
+bool string_size_or_reply(struct call *call, size_t size, size_t more)
 {
-    if (!__builtin_add_overflow(size, more, &size) && size <= longest_string(request))
+    if (!__builtin_add_overflow(size, more, &size) && size <= longest_string(call))
         return true;
-    resp_write_error(request->reply,
-                     "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    resp_write_error(call->reply, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     return false;
 }
 
-uint8_t *copy_string_or_reply(struct request *request, const struct anystore_value *old,
-                              size_t size)
+uint8_t *copy_string_or_reply(struct call *call, const struct anystore_value *old, size_t size)
 {
     if (size < old->size)
         size = old->size;
     uint8_t *bytes = malloc(size + 1); /* not nothing: that could be NULL */
     if (!bytes) {
-        store_ok_or_reply(request, ANYSTORE_NOMEM);
+        store_ok_or_reply(call, ANYSTORE_NOMEM);
         return NULL;
     }
     if (old->size > 0)
@@ -43,7 +41,7 @@ uint8_t *copy_string_or_reply(struct request *request, const struct anystore_val
     return bytes;
 }
 
-enum anystore_status put_string(struct request *request, const struct resp_arg *key,
+enum anystore_status put_string(struct call *call, const struct resp_arg *key,
                                 const struct anystore_value *old, uint8_t *bytes, size_t size)
 {
     struct anystore_value value = {
@@ -52,44 +50,43 @@ enum anystore_status put_string(struct request *request, const struct resp_arg *
         .size = size,
         .expire_ms = old->expire_ms,
     };
-    enum anystore_status status = anystore_put(request->txn, key->data, key->size, &value);
+    enum anystore_status status = anystore_put(call->txn, key->data, key->size, &value);
     free(bytes);
     return status;
 }
 
-void replace_reply_if_refused(struct request *request, size_t reply_start,
-                              enum anystore_status status)
+void replace_reply_if_refused(struct call *call, size_t reply_start, enum anystore_status status)
 {
     if (status == ANYSTORE_OK)
         return;
-    resp_buffer_truncate(request->reply->out, reply_start);
-    store_ok_or_reply(request, status);
+    resp_buffer_truncate(call->reply->out, reply_start);
+    store_ok_or_reply(call, status);
 }
 
 /* ---- Commands ----------------------------------------------------------------------------- */
 
 /* Writes a part over the string that was at the key, or over nothing, and replies the new length; the
  * event is told by the caller. */
-static void write_part(struct request *request, const struct anystore_value *old, size_t offset,
+static void write_part(struct call *call, const struct anystore_value *old, size_t offset,
                        const struct resp_arg *part)
 {
     size_t end = offset + part->size;
     size_t size = end > old->size ? end : old->size;
-    uint8_t *bytes = copy_string_or_reply(request, old, size);
+    uint8_t *bytes = copy_string_or_reply(call, old, size);
     if (!bytes)
         return;
     memcpy(bytes + offset, part->data, part->size);
-    if (store_ok_or_reply(request, put_string(request, &request->argv[1], old, bytes, size)))
-        resp_write_integer(request->reply, (int64_t)size);
+    if (store_ok_or_reply(call, put_string(call, &call->argv[1], old, bytes, size)))
+        resp_write_integer(call->reply, (int64_t)size);
 }
 
-static void run_append(struct request *request)
+static void run_append(struct call *call)
 {
-    const struct resp_arg *key = &request->argv[1];
-    const struct resp_arg *tail = &request->argv[2];
+    const struct resp_arg *key = &call->argv[1];
+    const struct resp_arg *tail = &call->argv[2];
     struct anystore_value old = {.type = ANYSTORE_STRING};
     bool there;
-    if (!get_string_or_reply(request, key, &old, &there))
+    if (!get_string_or_reply(call, key, &old, &there))
         return;
     if (!there) {
         struct anystore_value value = {
@@ -97,50 +94,50 @@ static void run_append(struct request *request)
             .data = tail->data,
             .size = tail->size,
         };
-        notify_event(request, NOTIFY_NEW, "new", key);
-        notify_event(request, NOTIFY_STRING, "append", key);
-        if (store_ok_or_reply(request, anystore_put(request->txn, key->data, key->size, &value)))
-            resp_write_integer(request->reply, (int64_t)tail->size);
-    } else if (string_size_or_reply(request, old.size, tail->size)) {
-        notify_event(request, NOTIFY_STRING, "append", key);
+        notify_event(call, NOTIFY_NEW, "new", key);
+        notify_event(call, NOTIFY_STRING, "append", key);
+        if (store_ok_or_reply(call, anystore_put(call->txn, key->data, key->size, &value)))
+            resp_write_integer(call->reply, (int64_t)tail->size);
+    } else if (string_size_or_reply(call, old.size, tail->size)) {
+        notify_event(call, NOTIFY_STRING, "append", key);
         if (tail->size > 0)
-            write_part(request, &old, old.size, tail);
+            write_part(call, &old, old.size, tail);
         else /* nothing changes, and nothing is to be written */
-            resp_write_integer(request->reply, (int64_t)old.size);
+            resp_write_integer(call->reply, (int64_t)old.size);
     }
 }
 
-static void run_setrange(struct request *request)
+static void run_setrange(struct call *call)
 {
-    const struct resp_arg *key = &request->argv[1], *part = &request->argv[3];
+    const struct resp_arg *key = &call->argv[1], *part = &call->argv[3];
     struct anystore_value old = {.type = ANYSTORE_STRING};
     int64_t offset;
     bool there;
-    if (!arg_integer_or_reply(request, 2, &offset))
+    if (!arg_integer_or_reply(call, 2, &offset))
         return;
     if (offset < 0) {
-        resp_write_error(request->reply, "ERR offset is out of range");
+        resp_write_error(call->reply, "ERR offset is out of range");
         return;
     }
-    if (!get_string_or_reply(request, key, &old, &there))
+    if (!get_string_or_reply(call, key, &old, &there))
         return;
     if (part->size == 0) {
-        resp_write_integer(request->reply, (int64_t)old.size);
-    } else if (string_size_or_reply(request, (size_t)offset, part->size)) {
+        resp_write_integer(call->reply, (int64_t)old.size);
+    } else if (string_size_or_reply(call, (size_t)offset, part->size)) {
         if (!there)
-            notify_event(request, NOTIFY_NEW, "new", key);
-        notify_event(request, NOTIFY_STRING, "setrange", key);
-        write_part(request, &old, (size_t)offset, part);
+            notify_event(call, NOTIFY_NEW, "new", key);
+        notify_event(call, NOTIFY_STRING, "setrange", key);
+        write_part(call, &old, (size_t)offset, part);
     }
 }
 
-static void run_getrange(struct request *request)
+static void run_getrange(struct call *call)
 {
     struct anystore_value value = {.size = 0};
     int64_t start, end;
     bool there;
-    if (!arg_integer_or_reply(request, 2, &start) || !arg_integer_or_reply(request, 3, &end) ||
-        !read_string_or_reply(request, &request->argv[1], &value, &there))
+    if (!arg_integer_or_reply(call, 2, &start) || !arg_integer_or_reply(call, 3, &end) ||
+        !read_string_or_reply(call, &call->argv[1], &value, &there))
         return;
     int64_t size = (int64_t)value.size;
     /* Two ends before the beginning would otherwise both become 0 and answer the first byte; as
@@ -153,18 +150,18 @@ static void run_getrange(struct request *request)
     if (end >= size)
         end = size - 1;
     if (reversed || start > end)
-        resp_write_bulk(request->reply, "", 0);
+        resp_write_bulk(call->reply, "", 0);
     else
-        resp_write_bulk(request->reply, (const uint8_t *)value.data + start,
+        resp_write_bulk(call->reply, (const uint8_t *)value.data + start,
                         (size_t)(end - start + 1));
 }
 
-static void run_strlen(struct request *request)
+static void run_strlen(struct call *call)
 {
     struct anystore_value value = {.size = 0};
     bool there;
-    if (read_string_or_reply(request, &request->argv[1], &value, &there))
-        resp_write_integer(request->reply, (int64_t)value.size);
+    if (read_string_or_reply(call, &call->argv[1], &value, &there))
+        resp_write_integer(call->reply, (int64_t)value.size);
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */

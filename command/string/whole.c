@@ -4,40 +4,40 @@
 
 #include "server/publish/notify.h"
 
-bool read_string_or_reply(struct request *request, const struct resp_arg *key,
+bool read_string_or_reply(struct call *call, const struct resp_arg *key,
                           struct anystore_value *value, bool *there)
 {
-    bool usable = get_string_or_reply(request, key, value, there);
-    count_lookup(request, key, *there);
+    bool usable = get_string_or_reply(call, key, value, there);
+    count_lookup(call, key, *there);
     return usable;
 }
 
-static void reply_value(struct request *request, const struct anystore_value *value, bool there)
+static void reply_value(struct call *call, const struct anystore_value *value, bool there)
 {
     if (there)
-        resp_write_bulk(request->reply, value->data, value->size);
+        resp_write_bulk(call->reply, value->data, value->size);
     else
-        resp_write_null(request->reply);
+        resp_write_null(call->reply);
 }
 
-static void run_get(struct request *request)
+static void run_get(struct call *call)
 {
     struct anystore_value value = {.size = 0};
     bool there;
-    if (read_string_or_reply(request, &request->argv[1], &value, &there))
-        reply_value(request, &value, there);
+    if (read_string_or_reply(call, &call->argv[1], &value, &there))
+        reply_value(call, &value, there);
 }
 
-static void run_mget(struct request *request)
+static void run_mget(struct call *call)
 {
-    resp_write_array(request->reply, request->argc - 1);
-    for (size_t i = 1; i < request->argc; i++) {
-        const struct resp_arg *key = &request->argv[i];
+    resp_write_array(call->reply, call->argc - 1);
+    for (size_t i = 1; i < call->argc; i++) {
+        const struct resp_arg *key = &call->argv[i];
         struct anystore_value value = {.size = 0};
-        bool there = anystore_get(request->txn, key->data, key->size, &value);
-        count_lookup(request, key, there);
+        bool there = anystore_get(call->txn, key->data, key->size, &value);
+        count_lookup(call, key, there);
         /* A key of another type is no error here. */
-        reply_value(request, &value, there && value.type == ANYSTORE_STRING);
+        reply_value(call, &value, there && value.type == ANYSTORE_STRING);
     }
 }
 
@@ -66,12 +66,12 @@ static enum set_expiry expiry_word(const struct resp_arg *arg)
 }
 
 /* If argument *index is the word of an expiry that may stand here, takes it and the time behind it. */
-static bool take_expiry(const struct request *request, struct set_options *options, size_t *index)
+static bool take_expiry(const struct call *call, struct set_options *options, size_t *index)
 {
-    enum set_expiry expiry = expiry_word(&request->argv[*index]);
+    enum set_expiry expiry = expiry_word(&call->argv[*index]);
     bool other = options->expiry != SET_NO_EXPIRY && options->expiry != expiry;
     if (expiry == SET_NO_EXPIRY || other || options->keep_ttl || options->persist ||
-        *index + 1 == request->argc)
+        *index + 1 == call->argc)
         return false;
     options->expiry = expiry;
     options->expiry_index = ++*index;
@@ -79,12 +79,12 @@ static bool take_expiry(const struct request *request, struct set_options *optio
 }
 
 /* As in Redis an option may be repeated; of a repeated time the last one counts. */
-static bool parse_set_options(const struct request *request, struct set_options *options)
+static bool parse_set_options(const struct call *call, struct set_options *options)
 {
     *options = (struct set_options){.expiry = SET_NO_EXPIRY};
-    for (size_t i = 3; i < request->argc; i++) {
-        const struct resp_arg *arg = &request->argv[i];
-        if (take_expiry(request, options, &i))
+    for (size_t i = 3; i < call->argc; i++) {
+        const struct resp_arg *arg = &call->argv[i];
+        if (take_expiry(call, options, &i))
             continue;
         if (arg_is(arg, "NX") && !options->xx)
             options->nx = true;
@@ -100,13 +100,13 @@ static bool parse_set_options(const struct request *request, struct set_options 
     return true;
 }
 
-static bool parse_getex_options(const struct request *request, struct set_options *options)
+static bool parse_getex_options(const struct call *call, struct set_options *options)
 {
     *options = (struct set_options){.expiry = SET_NO_EXPIRY};
-    for (size_t i = 2; i < request->argc; i++) {
-        if (take_expiry(request, options, &i))
+    for (size_t i = 2; i < call->argc; i++) {
+        if (take_expiry(call, options, &i))
             continue;
-        if (!arg_is(&request->argv[i], "PERSIST") || options->expiry != SET_NO_EXPIRY)
+        if (!arg_is(&call->argv[i], "PERSIST") || options->expiry != SET_NO_EXPIRY)
             return false;
         options->persist = true;
     }
@@ -114,75 +114,75 @@ static bool parse_getex_options(const struct request *request, struct set_option
 }
 
 /* *expire_ms: the Unix time asked for, 0 if none. */
-static bool set_expiry_or_reply(struct request *request, const struct set_options *options,
+static bool set_expiry_or_reply(struct call *call, const struct set_options *options,
                                 int64_t *expire_ms)
 {
     *expire_ms = 0;
     if (options->expiry == SET_NO_EXPIRY)
         return true;
-    if (!arg_integer_or_reply(request, options->expiry_index, expire_ms))
+    if (!arg_integer_or_reply(call, options->expiry_index, expire_ms))
         return false;
     bool in_seconds = options->expiry == SET_EX || options->expiry == SET_EXAT;
     bool relative = options->expiry == SET_EX || options->expiry == SET_PX;
     if (*expire_ms <= 0 || (in_seconds && __builtin_mul_overflow(*expire_ms, 1000, expire_ms)) ||
-        (relative && __builtin_add_overflow(*expire_ms, anystore_now(request->txn), expire_ms))) {
-        reply_invalid_expire(request);
+        (relative && __builtin_add_overflow(*expire_ms, anystore_now(call->txn), expire_ms))) {
+        reply_invalid_expire(call);
         return false;
     }
     return true;
 }
 
 /* Of a key that is about to be set.  A time that has come already lets it expire at once. */
-static void notify_set(struct request *request, const struct resp_arg *key, int64_t expire_ms,
+static void notify_set(struct call *call, const struct resp_arg *key, int64_t expire_ms,
                        bool asked_to_expire)
 {
-    notify_if_new(request, key);
-    notify_event(request, NOTIFY_STRING, "set", key);
+    notify_if_new(call, key);
+    notify_event(call, NOTIFY_STRING, "set", key);
     if (asked_to_expire)
-        notify_event(request, NOTIFY_GENERIC, "expire", key);
-    if (asked_to_expire && expire_ms <= anystore_now(request->txn))
-        notify_event(request, NOTIFY_EXPIRED, "expired", key);
+        notify_event(call, NOTIFY_GENERIC, "expire", key);
+    if (asked_to_expire && expire_ms <= anystore_now(call->txn))
+        notify_event(call, NOTIFY_EXPIRED, "expired", key);
 }
 
-static void run_set(struct request *request)
+static void run_set(struct call *call)
 {
-    const struct resp_arg *key = &request->argv[1];
+    const struct resp_arg *key = &call->argv[1];
     struct anystore_value value = {
         .type = ANYSTORE_STRING,
-        .data = request->argv[2].data,
-        .size = request->argv[2].size,
+        .data = call->argv[2].data,
+        .size = call->argv[2].size,
     };
     struct set_options options;
-    if (!parse_set_options(request, &options)) {
-        reply_syntax_error(request);
+    if (!parse_set_options(call, &options)) {
+        reply_syntax_error(call);
         return;
     }
-    if (!set_expiry_or_reply(request, &options, &value.expire_ms))
+    if (!set_expiry_or_reply(call, &options, &value.expire_ms))
         return;
 
     struct anystore_value old = {.size = 0};
     bool there = false;
-    size_t reply_start = resp_buffer_size(request->reply->out);
+    size_t reply_start = resp_buffer_size(call->reply->out);
     if (options.get) {
-        if (!read_string_or_reply(request, key, &old, &there))
+        if (!read_string_or_reply(call, key, &old, &there))
             return;
         /* Now, as the change makes the old value invalid. */
-        reply_value(request, &old, there);
+        reply_value(call, &old, there);
     } else if (options.nx || options.xx || options.keep_ttl) {
-        there = anystore_get(request->txn, key->data, key->size, &old);
+        there = anystore_get(call->txn, key->data, key->size, &old);
     }
     if ((options.nx && there) || (options.xx && !there)) {
         if (!options.get)
-            resp_write_null(request->reply);
+            resp_write_null(call->reply);
         return;
     }
     if (options.keep_ttl && there)
         value.expire_ms = old.expire_ms;
-    notify_set(request, key, value.expire_ms, options.expiry != SET_NO_EXPIRY);
-    enum anystore_status status = put_or_expire(request, key, &value);
+    notify_set(call, key, value.expire_ms, options.expiry != SET_NO_EXPIRY);
+    enum anystore_status status = put_or_expire(call, key, &value);
     if (!options.get)
-        reply_ok(request);
-    replace_reply_if_refused(request, reply_start, status);
+        reply_ok(call);
+    replace_reply_if_refused(call, reply_start, status);
 }
 
 /* Without GET the old value is neither read nor kept. */
@@ -195,7 +195,7 @@ static const char *set_key_flags(size_t argc, const struct resp_arg *argv)
     return "OW update";
 }
 
-static enum anystore_status put_arg(struct request *request, const struct resp_arg *key,
+static enum anystore_status put_arg(struct call *call, const struct resp_arg *key,
                                     const struct resp_arg *data)
 {
     struct anystore_value value = {
@@ -203,145 +203,141 @@ static enum anystore_status put_arg(struct request *request, const struct resp_a
         .data = data->data,
         .size = data->size,
     };
-    notify_set(request, key, 0, false);
-    return anystore_put(request->txn, key->data, key->size, &value);
+    notify_set(call, key, 0, false);
+    return anystore_put(call->txn, key->data, key->size, &value);
 }
 
-static void run_setnx(struct request *request)
+static void run_setnx(struct call *call)
 {
-    const struct resp_arg *key = &request->argv[1];
-    if (anystore_get(request->txn, key->data, key->size, NULL))
-        resp_write_integer(request->reply, 0);
-    else if (store_ok_or_reply(request, put_arg(request, key, &request->argv[2])))
-        resp_write_integer(request->reply, 1);
+    const struct resp_arg *key = &call->argv[1];
+    if (anystore_get(call->txn, key->data, key->size, NULL))
+        resp_write_integer(call->reply, 0);
+    else if (store_ok_or_reply(call, put_arg(call, key, &call->argv[2])))
+        resp_write_integer(call->reply, 1);
 }
 
-static void set_with_time(struct request *request, enum set_expiry expiry)
+static void set_with_time(struct call *call, enum set_expiry expiry)
 {
     const struct set_options options = {.expiry = expiry, .expiry_index = 2};
     struct anystore_value value = {
         .type = ANYSTORE_STRING,
-        .data = request->argv[3].data,
-        .size = request->argv[3].size,
+        .data = call->argv[3].data,
+        .size = call->argv[3].size,
     };
-    if (!set_expiry_or_reply(request, &options, &value.expire_ms))
+    if (!set_expiry_or_reply(call, &options, &value.expire_ms))
         return;
-    notify_set(request, &request->argv[1], value.expire_ms, true);
-    if (store_ok_or_reply(request, put_or_expire(request, &request->argv[1], &value)))
-        reply_ok(request);
+    notify_set(call, &call->argv[1], value.expire_ms, true);
+    if (store_ok_or_reply(call, put_or_expire(call, &call->argv[1], &value)))
+        reply_ok(call);
 }
 
-static void run_setex(struct request *request)
+static void run_setex(struct call *call)
 {
-    set_with_time(request, SET_EX);
+    set_with_time(call, SET_EX);
 }
 
-static void run_psetex(struct request *request)
+static void run_psetex(struct call *call)
 {
-    set_with_time(request, SET_PX);
+    set_with_time(call, SET_PX);
 }
 
 /* The pairs of MSET and MSETNX; false if the store refused: then that has been replied. */
-static bool set_pairs_or_reply(struct request *request)
+static bool set_pairs_or_reply(struct call *call)
 {
-    for (size_t i = 1; i < request->argc; i += 2) {
-        const struct resp_arg *key = &request->argv[i];
-        if (!store_ok_or_reply(request, put_arg(request, key, key + 1)))
+    for (size_t i = 1; i < call->argc; i += 2) {
+        const struct resp_arg *key = &call->argv[i];
+        if (!store_ok_or_reply(call, put_arg(call, key, key + 1)))
             return false;
     }
     return true;
 }
 
-static void run_mset(struct request *request)
+static void run_mset(struct call *call)
 {
-    if (request->argc % 2 == 0)
-        reply_wrong_arity(request);
-    else if (set_pairs_or_reply(request))
-        reply_ok(request);
+    if (call->argc % 2 == 0)
+        reply_wrong_arity(call);
+    else if (set_pairs_or_reply(call))
+        reply_ok(call);
 }
 
-static void run_msetnx(struct request *request)
+static void run_msetnx(struct call *call)
 {
-    if (request->argc % 2 == 0) {
-        reply_wrong_arity(request);
+    if (call->argc % 2 == 0) {
+        reply_wrong_arity(call);
         return;
     }
-    for (size_t i = 1; i < request->argc; i += 2) {
-        const struct resp_arg *key = &request->argv[i];
-        if (anystore_get(request->txn, key->data, key->size, NULL)) {
-            resp_write_integer(request->reply, 0);
+    for (size_t i = 1; i < call->argc; i += 2) {
+        const struct resp_arg *key = &call->argv[i];
+        if (anystore_get(call->txn, key->data, key->size, NULL)) {
+            resp_write_integer(call->reply, 0);
             return;
         }
     }
-    if (set_pairs_or_reply(request))
-        resp_write_integer(request->reply, 1);
+    if (set_pairs_or_reply(call))
+        resp_write_integer(call->reply, 1);
 }
 
 /* ---- GET that changes --------------------------------------------------------------------- */
 
-static void run_getset(struct request *request)
+static void run_getset(struct call *call)
 {
-    const struct resp_arg *key = &request->argv[1];
+    const struct resp_arg *key = &call->argv[1];
     struct anystore_value old = {.size = 0};
     bool there;
-    size_t reply_start = resp_buffer_size(request->reply->out);
-    if (!read_string_or_reply(request, key, &old, &there))
+    size_t reply_start = resp_buffer_size(call->reply->out);
+    if (!read_string_or_reply(call, key, &old, &there))
         return;
-    reply_value(request, &old, there);
-    replace_reply_if_refused(request, reply_start, put_arg(request, key, &request->argv[2]));
+    reply_value(call, &old, there);
+    replace_reply_if_refused(call, reply_start, put_arg(call, key, &call->argv[2]));
 }
 
-static void run_getdel(struct request *request)
+static void run_getdel(struct call *call)
 {
-    const struct resp_arg *key = &request->argv[1];
+    const struct resp_arg *key = &call->argv[1];
     struct anystore_value old = {.size = 0};
     bool there;
-    size_t reply_start = resp_buffer_size(request->reply->out);
-    if (!read_string_or_reply(request, key, &old, &there))
+    size_t reply_start = resp_buffer_size(call->reply->out);
+    if (!read_string_or_reply(call, key, &old, &there))
         return;
-    reply_value(request, &old, there);
+    reply_value(call, &old, there);
     if (!there)
         return;
-    notify_event(request, NOTIFY_GENERIC, "del", key);
-    replace_reply_if_refused(request, reply_start,
-                             anystore_delete(request->txn, key->data, key->size, NULL));
+    notify_event(call, NOTIFY_GENERIC, "del", key);
+    replace_reply_if_refused(call, reply_start,
+                             anystore_delete(call->txn, key->data, key->size, NULL));
 }
 
-static enum anystore_status change_expiry(struct request *request, const struct resp_arg *key,
+static enum anystore_status change_expiry(struct call *call, const struct resp_arg *key,
                                           int64_t expire_ms)
 {
-    bool gone = expire_ms != 0 && expire_ms <= anystore_now(request->txn);
-    notify_event(request, NOTIFY_GENERIC,
-                 gone             ? "del"
-                 : expire_ms != 0 ? "expire"
-                                  : "persist",
-                 key);
+    bool gone = expire_ms != 0 && expire_ms <= anystore_now(call->txn);
+    notify_event(call, NOTIFY_GENERIC, gone ? "del" : expire_ms != 0 ? "expire" : "persist", key);
     if (gone)
-        return anystore_delete(request->txn, key->data, key->size, NULL);
-    return anystore_set_expiry(request->txn, key->data, key->size, expire_ms, NULL);
+        return anystore_delete(call->txn, key->data, key->size, NULL);
+    return anystore_set_expiry(call->txn, key->data, key->size, expire_ms, NULL);
 }
 
-static void run_getex(struct request *request)
+static void run_getex(struct call *call)
 {
-    const struct resp_arg *key = &request->argv[1];
+    const struct resp_arg *key = &call->argv[1];
     struct set_options options;
     struct anystore_value old = {.size = 0};
     int64_t expire_ms;
     bool there;
-    size_t reply_start = resp_buffer_size(request->reply->out);
-    if (!parse_getex_options(request, &options)) {
-        reply_syntax_error(request);
+    size_t reply_start = resp_buffer_size(call->reply->out);
+    if (!parse_getex_options(call, &options)) {
+        reply_syntax_error(call);
         return;
     }
-    if (!read_string_or_reply(request, key, &old, &there))
+    if (!read_string_or_reply(call, key, &old, &there))
         return;
     /* As in Redis nobody looks at the time for a key that is not there. */
-    if (there && !set_expiry_or_reply(request, &options, &expire_ms))
+    if (there && !set_expiry_or_reply(call, &options, &expire_ms))
         return;
-    reply_value(request, &old, there);
+    reply_value(call, &old, there);
     bool changes = options.expiry != SET_NO_EXPIRY || (options.persist && old.expire_ms != 0);
     if (there && changes)
-        replace_reply_if_refused(request, reply_start, change_expiry(request, key, expire_ms));
+        replace_reply_if_refused(call, reply_start, change_expiry(call, key, expire_ms));
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */

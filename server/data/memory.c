@@ -74,14 +74,14 @@ struct memory_figures memory_figures(struct server *server)
 }
 
 /* What the update that runs the request has added so far. */
-static void note_update(const struct request *request)
+static void note_update(const struct call *call)
 {
-    struct memory_account *account = &request->server->memory;
-    const struct scope *scope = request->scope;
+    struct memory_account *account = &call->server->memory;
+    const struct scope *scope = call->scope;
     database_bits bits = scope->databases ? scope->databases : database_bit(scope->database);
     for (; scope->updating && bits != 0; bits &= bits - 1) {
         unsigned number = database_first(bits);
-        const struct anystore_txn *txn = request_txn(request, number);
+        const struct anystore_txn *txn = call_txn(call, number);
         if (txn)
             atomic_store_explicit(&account->updating[number], anystore_update_memory(txn),
                                   memory_order_relaxed);
@@ -106,13 +106,13 @@ void memory_end_update(struct server *server, database_bits databases)
                               memory_order_relaxed);
 }
 
-bool memory_is_short(const struct request *request)
+bool memory_is_short(const struct call *call)
 {
-    struct server *server = request->server;
+    struct server *server = call->server;
     uint64_t most = (uint64_t)config_number(server->config, CONFIG_MAXMEMORY);
     if (most == 0)
         return false;
-    note_update(request);
+    note_update(call);
     uint64_t published, updating;
     count_data(server, &published, &updating);
     uint64_t granted = server->data_path ? most / 8 : 0;

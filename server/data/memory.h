@@ -13,7 +13,7 @@
 
 #include "server/data/databases.h"
 
-struct request;
+struct call;
 struct server;
 
 /* The counts; all bytes zero at first. */
@@ -46,7 +46,7 @@ uint64_t memory_used(struct server *server);
 
 /* Whether more is used than maxmemory, before a request runs that would take more.  While an update is on
  * its way to the disk what it replaces is there, too: an eighth of maxmemory is granted for that. */
-bool memory_is_short(const struct request *request);
+bool memory_is_short(const struct call *call);
 
 /* What all clients together may take, as maxmemory-clients says; 0: there is no limit. */
 uint64_t memory_clients_most(const struct server *server);

@@ -53,35 +53,35 @@ static bool password_hash(const struct server *server, char hex[HASH_HEX_SIZE])
     return there;
 }
 
-static void run_acl_whoami(struct request *request)
+static void run_acl_whoami(struct call *call)
 {
-    resp_write_bulk_text(request->reply, user_name);
+    resp_write_bulk_text(call->reply, user_name);
 }
 
-static void run_acl_users(struct request *request)
+static void run_acl_users(struct call *call)
 {
-    resp_write_array(request->reply, 1);
-    resp_write_bulk_text(request->reply, user_name);
+    resp_write_array(call->reply, 1);
+    resp_write_bulk_text(call->reply, user_name);
 }
 
-static void run_acl_list(struct request *request)
+static void run_acl_list(struct call *call)
 {
     char hex[HASH_HEX_SIZE] = "";
-    bool password = password_hash(request->server, hex);
-    resp_write_array(request->reply, 1);
-    resp_write_bulkf(request->reply, "user %s on %s%s ~* &* +@all", user_name,
+    bool password = password_hash(call->server, hex);
+    resp_write_array(call->reply, 1);
+    resp_write_bulkf(call->reply, "user %s on %s%s ~* &* +@all", user_name,
                      password ? "#" : "nopass", hex);
 }
 
-static void run_acl_getuser(struct request *request)
+static void run_acl_getuser(struct call *call)
 {
-    struct resp_writer *reply = request->reply;
+    struct resp_writer *reply = call->reply;
     char hex[HASH_HEX_SIZE] = "";
-    if (!is_user(&request->argv[2])) {
+    if (!is_user(&call->argv[2])) {
         resp_write_null(reply);
         return;
     }
-    bool password = password_hash(request->server, hex);
+    bool password = password_hash(call->server, hex);
     resp_write_map(reply, 6);
     resp_write_bulk_text(reply, "flags");
     resp_write_set(reply, password ? 1 : 2);
@@ -104,84 +104,83 @@ static void run_acl_getuser(struct request *request)
 
 /* ---- ACL CAT ------------------------------------------------------------------------------ */
 
-static size_t reply_members(struct request *request, const struct command *command,
-                            unsigned category)
+static size_t reply_members(struct call *call, const struct command *command, unsigned category)
 {
     size_t count = 0;
     if (command->subcommands == NULL || command->run) {
         if (command_categories(command) & category) {
-            resp_write_bulk_text(request->reply, command_full_name(command));
+            resp_write_bulk_text(call->reply, command_full_name(command));
             count++;
         }
     }
     for (const struct command *row = command->subcommands; row && row->name; row++)
-        count += reply_members(request, row, category);
+        count += reply_members(call, row, category);
     return count;
 }
 
-static void run_acl_cat(struct request *request)
+static void run_acl_cat(struct call *call)
 {
-    const struct command_table *table = request->server->commands;
-    if (request->argc > 3) {
-        reply_subcommand_syntax_error(request);
+    const struct command_table *table = call->server->commands;
+    if (call->argc > 3) {
+        reply_subcommand_syntax_error(call);
         return;
     }
-    if (request->argc == 2) {
-        resp_write_array(request->reply, command_category_count);
+    if (call->argc == 2) {
+        resp_write_array(call->reply, command_category_count);
         for (size_t i = 0; i < command_category_count; i++)
-            resp_write_bulk_text(request->reply, command_category_words[i].word + 1);
+            resp_write_bulk_text(call->reply, command_category_words[i].word + 1);
         return;
     }
-    const struct resp_arg *name = &request->argv[2];
+    const struct resp_arg *name = &call->argv[2];
     unsigned category = command_category_find(name);
     if (!category) {
-        resp_write_errorf(request->reply, "ERR Unknown category '%.*s'",
+        resp_write_errorf(call->reply, "ERR Unknown category '%.*s'",
                           name->size < 128 ? (int)name->size : 128,
                           name->size > 0 ? arg_text(name) : "");
         return;
     }
-    size_t mark = resp_write_begin(request->reply);
+    size_t mark = resp_write_begin(call->reply);
     size_t count = 0;
     for (size_t i = 0; i < command_count(table); i++)
-        count += reply_members(request, command_at(table, i), category);
-    resp_write_end(request->reply, mark, '*', count);
+        count += reply_members(call, command_at(table, i), category);
+    resp_write_end(call->reply, mark, '*', count);
 }
 
 /* ---- The rest ----------------------------------------------------------------------------- */
 
-static void run_acl_dryrun(struct request *request)
+static void run_acl_dryrun(struct call *call)
 {
-    const struct resp_arg *argv = request->argv;
+    const struct resp_arg *argv = call->argv;
     if (!is_user(&argv[2])) {
-        resp_write_errorf(request->reply, "ERR User '%.*s' not found", shown_size(&argv[2]),
+        resp_write_errorf(call->reply, "ERR User '%.*s' not found", shown_size(&argv[2]),
                           argv[2].size > 0 ? arg_text(&argv[2]) : "");
         return;
     }
     const struct command *command =
-        command_find(request->server->commands, argv[3].data, argv[3].size);
-    if (command && command->subcommands && request->argc > 4)
+        command_find(call->server->commands, argv[3].data, argv[3].size);
+    if (command && command->subcommands && call->argc > 4)
         command = command_find_sub(command, argv[4].data, argv[4].size);
     if (!command)
-        resp_write_errorf(request->reply, "ERR Command '%.*s' not found", shown_size(&argv[3]),
+        resp_write_errorf(call->reply, "ERR Command '%.*s' not found", shown_size(&argv[3]),
                           argv[3].size > 0 ? arg_text(&argv[3]) : "");
-    else if (!command_arity_fits(command, request->argc - 3))
-        resp_write_errorf(request->reply, "ERR wrong number of arguments for '%s' command",
+    else if (!command_arity_fits(command, call->argc - 3))
+        resp_write_errorf(call->reply, "ERR wrong number of arguments for '%s' command",
                           command_full_name(command));
     else
-        reply_ok(request);
+        reply_ok(call);
 }
 
-static void run_acl_genpass(struct request *request)
+static void run_acl_genpass(struct call *call)
 {
     int64_t bits = GENPASS_DEFAULT_BITS;
-    if (request->argc > 3) {
-        reply_subcommand_syntax_error(request);
+    if (call->argc > 3) {
+        reply_subcommand_syntax_error(call);
         return;
     }
-    if (request->argc == 3 && !arg_integer_or_reply(request, 2, &bits))
+    if (call->argc == 3 && !arg_integer_or_reply(call, 2, &bits))
         return;
     if (bits <= 0 || bits > GENPASS_MOST_BITS) {
-        resp_write_errorf(request->reply,
+        resp_write_errorf(call->reply,
                           "ERR ACL GENPASS argument must be the number of bits for the output "
                           "password, a positive number up to %d",
                           GENPASS_MOST_BITS);
@@ -190,45 +189,45 @@ static void run_acl_genpass(struct request *request)
     uint8_t bytes[GENPASS_MOST_BITS / 8];
     char hex[2 * sizeof bytes + 1];
     if (RAND_bytes(bytes, sizeof bytes) != 1) {
-        resp_write_error(request->reply, "ERR no random numbers to be had");
+        resp_write_error(call->reply, "ERR no random numbers to be had");
         return;
     }
     format_hex(hex, bytes, sizeof bytes);
-    resp_write_bulk(request->reply, hex, ((size_t)bits + 3) / 4);
+    resp_write_bulk(call->reply, hex, ((size_t)bits + 3) / 4);
     OPENSSL_cleanse(bytes, sizeof bytes);
     OPENSSL_cleanse(hex, sizeof hex);
 }
 
 /* Nobody is denied anything by a rule. */
-static void run_acl_log(struct request *request)
+static void run_acl_log(struct call *call)
 {
     int64_t count = 0;
-    if (request->argc > 3)
-        reply_subcommand_syntax_error(request);
-    else if (request->argc == 3 && arg_is(&request->argv[2], "reset"))
-        reply_ok(request);
-    else if (request->argc == 2 || arg_integer_or_reply(request, 2, &count))
-        resp_write_array(request->reply, 0);
+    if (call->argc > 3)
+        reply_subcommand_syntax_error(call);
+    else if (call->argc == 3 && arg_is(&call->argv[2], "reset"))
+        reply_ok(call);
+    else if (call->argc == 2 || arg_integer_or_reply(call, 2, &count))
+        resp_write_array(call->reply, 0);
 }
 
-static void run_acl_deluser(struct request *request)
+static void run_acl_deluser(struct call *call)
 {
-    for (size_t i = 2; i < request->argc; i++) {
-        if (is_user(&request->argv[i])) {
-            resp_write_error(request->reply, "ERR The 'default' user cannot be removed");
+    for (size_t i = 2; i < call->argc; i++) {
+        if (is_user(&call->argv[i])) {
+            resp_write_error(call->reply, "ERR The 'default' user cannot be removed");
             return;
         }
     }
-    resp_write_integer(request->reply, 0);
+    resp_write_integer(call->reply, 0);
 }
 
-static void run_acl_unsupported(struct request *request)
+static void run_acl_unsupported(struct call *call)
 {
-    resp_write_error(request->reply,
+    resp_write_error(call->reply,
                      "ERR AnyStore has only the user 'default'; requirepass sets the password");
 }
 
-static void run_acl_help(struct request *request)
+static void run_acl_help(struct call *call)
 {
     static const char *const lines[] = {
         "CAT [<category>]",
@@ -253,7 +252,7 @@ static void run_acl_help(struct request *request)
         "    Return the current connection's username.",
         NULL,
     };
-    reply_help(request, lines);
+    reply_help(call, lines);
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */

@@ -23,17 +23,17 @@ bool command_is_client_name(const struct resp_arg *arg)
     return true;
 }
 
-bool command_set_text_or_reply(struct request *request, enum client_text which, const char *what,
+bool command_set_text_or_reply(struct call *call, enum client_text which, const char *what,
                                const struct resp_arg *value)
 {
     if (!command_is_client_name(value)) {
-        resp_write_errorf(request->reply,
+        resp_write_errorf(call->reply,
                           "ERR %s cannot contain spaces, newlines or special characters.", what);
         return false;
     }
-    if (!client_set_text(request->server->clients, request->connection->client, which, value->data,
+    if (!client_set_text(call->server->clients, call->connection->client, which, value->data,
                          value->size)) {
-        resp_write_error(request->reply, "ERR out of memory");
+        resp_write_error(call->reply, "ERR out of memory");
         return false;
     }
     return true;
@@ -41,80 +41,80 @@ bool command_set_text_or_reply(struct request *request, enum client_text which, 
 
 /* ---- CLIENT ------------------------------------------------------------------------------- */
 
-static void run_client_id(struct request *request)
+static void run_client_id(struct call *call)
 {
-    resp_write_integer(request->reply, (int64_t)request->connection->client->id);
+    resp_write_integer(call->reply, (int64_t)call->connection->client->id);
 }
 
-static void run_client_setname(struct request *request)
+static void run_client_setname(struct call *call)
 {
-    if (command_set_text_or_reply(request, CLIENT_NAME, "Client names", &request->argv[2]))
-        reply_ok(request);
+    if (command_set_text_or_reply(call, CLIENT_NAME, "Client names", &call->argv[2]))
+        reply_ok(call);
 }
 
-static void run_client_getname(struct request *request)
+static void run_client_getname(struct call *call)
 {
-    char *name = client_text(request->server->clients, request->connection->client, CLIENT_NAME);
+    char *name = client_text(call->server->clients, call->connection->client, CLIENT_NAME);
     if (name)
-        resp_write_bulk_text(request->reply, name);
+        resp_write_bulk_text(call->reply, name);
     else
-        resp_write_null(request->reply);
+        resp_write_null(call->reply);
     free(name);
 }
 
-static void run_client_setinfo(struct request *request)
+static void run_client_setinfo(struct call *call)
 {
-    const struct resp_arg *attribute = &request->argv[2], *value = &request->argv[3];
+    const struct resp_arg *attribute = &call->argv[2], *value = &call->argv[3];
     bool set = false;
     if (arg_is(attribute, "lib-name"))
-        set = command_set_text_or_reply(request, CLIENT_LIBRARY_NAME, "lib-name", value);
+        set = command_set_text_or_reply(call, CLIENT_LIBRARY_NAME, "lib-name", value);
     else if (arg_is(attribute, "lib-ver"))
-        set = command_set_text_or_reply(request, CLIENT_LIBRARY_VERSION, "lib-ver", value);
+        set = command_set_text_or_reply(call, CLIENT_LIBRARY_VERSION, "lib-ver", value);
     else
-        resp_write_errorf(request->reply, "ERR Unrecognized option '%.*s'", (int)attribute->size,
+        resp_write_errorf(call->reply, "ERR Unrecognized option '%.*s'", (int)attribute->size,
                           arg_text(attribute));
     if (set)
-        reply_ok(request);
+        reply_ok(call);
 }
 
-static void reply_text_lines(struct request *request, struct resp_buffer *text)
+static void reply_text_lines(struct call *call, struct resp_buffer *text)
 {
     if (text->failed)
-        resp_write_error(request->reply, "ERR out of memory");
+        resp_write_error(call->reply, "ERR out of memory");
     else
-        resp_write_verbatim(request->reply, "txt", resp_buffer_bytes(text), resp_buffer_size(text));
+        resp_write_verbatim(call->reply, "txt", resp_buffer_bytes(text), resp_buffer_size(text));
     resp_buffer_free(text);
 }
 
-static void run_client_info(struct request *request)
+static void run_client_info(struct call *call)
 {
     struct resp_buffer text = {0};
-    client_describe(request->server->clients, request->connection->client, now_ms(), &text);
-    reply_text_lines(request, &text);
+    client_describe(call->server->clients, call->connection->client, now_ms(), &text);
+    reply_text_lines(call, &text);
 }
 
 /* CLIENT LIST ID id [id ...] */
-static void list_ids(struct request *request)
+static void list_ids(struct call *call)
 {
-    size_t count = request->argc - 3;
+    size_t count = call->argc - 3;
     uint64_t *ids = calloc(count, sizeof *ids);
     if (!ids) {
-        resp_write_error(request->reply, "ERR out of memory");
+        resp_write_error(call->reply, "ERR out of memory");
         return;
     }
     for (size_t i = 0; i < count; i++) {
         int64_t id = 0;
-        if (!arg_integer(&request->argv[3 + i], &id)) {
-            resp_write_error(request->reply, "ERR Invalid client ID");
+        if (!arg_integer(&call->argv[3 + i], &id)) {
+            resp_write_error(call->reply, "ERR Invalid client ID");
             free(ids);
             return;
         }
         ids[i] = (uint64_t)id;
     }
     struct resp_buffer text = {0};
-    client_describe_some(request->server->clients, ids, count, now_ms(), &text);
+    client_describe_some(call->server->clients, ids, count, now_ms(), &text);
     free(ids);
-    reply_text_lines(request, &text);
+    reply_text_lines(call, &text);
 }
 
 /* For "%.*s" in errors: as in Redis an argument ends at a NUL byte, which printf sees to. */
@@ -124,7 +124,7 @@ static int shown_size(const struct resp_arg *arg)
 }
 
 /* The kind of clients that a word names. */
-static bool client_kind_or_reply(struct request *request, const struct resp_arg *word,
+static bool client_kind_or_reply(struct call *call, const struct resp_arg *word,
                                  enum client_kind *kind)
 {
     static const struct {
@@ -140,61 +140,61 @@ static bool client_kind_or_reply(struct request *request, const struct resp_arg 
         if (arg_is(word, kinds[i].word))
             return true;
     }
-    resp_write_errorf(request->reply, "ERR Unknown client type '%.*s'", shown_size(word),
+    resp_write_errorf(call->reply, "ERR Unknown client type '%.*s'", shown_size(word),
                       arg_text(word));
     return false;
 }
 
-static void run_client_list(struct request *request)
+static void run_client_list(struct call *call)
 {
     struct resp_buffer text = {0};
-    const struct resp_arg *argv = request->argv;
-    if (request->argc == 4 && arg_is(&argv[2], "type")) {
+    const struct resp_arg *argv = call->argv;
+    if (call->argc == 4 && arg_is(&argv[2], "type")) {
         enum client_kind kind = CLIENT_KIND_ANY;
-        if (!client_kind_or_reply(request, &argv[3], &kind))
+        if (!client_kind_or_reply(call, &argv[3], &kind))
             return;
-        client_describe_all(request->server->clients, kind, now_ms(), &text);
-        reply_text_lines(request, &text);
-    } else if (request->argc > 3 && arg_is(&argv[2], "id")) {
-        list_ids(request);
-    } else if (request->argc != 2) {
-        reply_syntax_error(request);
+        client_describe_all(call->server->clients, kind, now_ms(), &text);
+        reply_text_lines(call, &text);
+    } else if (call->argc > 3 && arg_is(&argv[2], "id")) {
+        list_ids(call);
+    } else if (call->argc != 2) {
+        reply_syntax_error(call);
     } else {
-        client_describe_all(request->server->clients, CLIENT_KIND_ANY, now_ms(), &text);
-        reply_text_lines(request, &text);
+        client_describe_all(call->server->clients, CLIENT_KIND_ANY, now_ms(), &text);
+        reply_text_lines(call, &text);
     }
 }
 
 /* ---- CLIENT KILL, PAUSE, REPLY ------------------------------------------------------------ */
 
-static bool yes_no_or_reply(struct request *request, const struct resp_arg *word, const char *yes,
+static bool yes_no_or_reply(struct call *call, const struct resp_arg *word, const char *yes,
                             const char *no, bool *value)
 {
     *value = arg_is(word, yes);
     if (*value || arg_is(word, no))
         return true;
-    reply_syntax_error(request);
+    reply_syntax_error(call);
     return false;
 }
 
 /* One option of CLIENT KILL and its value, argv[at] and argv[at + 1]. */
-static bool kill_option_or_reply(struct request *request, size_t at, struct client_filter *filter)
+static bool kill_option_or_reply(struct call *call, size_t at, struct client_filter *filter)
 {
-    const struct resp_arg *option = &request->argv[at], *value = option + 1;
-    const struct client *own = request->connection->client;
-    if (at + 1 >= request->argc) {
-        reply_syntax_error(request);
+    const struct resp_arg *option = &call->argv[at], *value = option + 1;
+    const struct client *own = call->connection->client;
+    if (at + 1 >= call->argc) {
+        reply_syntax_error(call);
         return false;
     }
     if (arg_is(option, "id")) {
         int64_t id = 0;
         if (!arg_integer(value, &id) || id < 1) {
-            resp_write_error(request->reply, "ERR client-id should be greater than 0");
+            resp_write_error(call->reply, "ERR client-id should be greater than 0");
             return false;
         }
         filter->id = (uint64_t)id;
     } else if (arg_is(option, "type")) {
-        if (!client_kind_or_reply(request, value, &filter->kind))
+        if (!client_kind_or_reply(call, value, &filter->kind))
             return false;
     } else if (arg_is(option, "addr")) {
         filter->address = value;
@@ -202,133 +202,132 @@ static bool kill_option_or_reply(struct request *request, size_t at, struct clie
         filter->local_address = value;
     } else if (arg_is(option, "user")) {
         if (value->size != strlen("default") || memcmp(value->data, "default", value->size) != 0) {
-            resp_write_errorf(request->reply, "ERR No such user '%.*s'", shown_size(value),
+            resp_write_errorf(call->reply, "ERR No such user '%.*s'", shown_size(value),
                               arg_text(value));
             return false;
         }
     } else if (arg_is(option, "skipme")) {
         bool skip = true;
-        if (!yes_no_or_reply(request, value, "yes", "no", &skip))
+        if (!yes_no_or_reply(call, value, "yes", "no", &skip))
             return false;
         filter->skip = skip ? own : NULL;
     } else {
-        reply_syntax_error(request);
+        reply_syntax_error(call);
         return false;
     }
     return true;
 }
 
-static void run_client_kill(struct request *request)
+static void run_client_kill(struct call *call)
 {
-    const struct client *own = request->connection->client;
+    const struct client *own = call->connection->client;
     struct client_filter filter = {.skip = own};
-    bool old_form = request->argc == 3, own_fits = false;
+    bool old_form = call->argc == 3, own_fits = false;
     if (old_form)
-        filter = (struct client_filter){.address = &request->argv[2]};
-    for (size_t i = 2; !old_form && i < request->argc; i += 2) {
-        if (!kill_option_or_reply(request, i, &filter))
+        filter = (struct client_filter){.address = &call->argv[2]};
+    for (size_t i = 2; !old_form && i < call->argc; i += 2) {
+        if (!kill_option_or_reply(call, i, &filter))
             return;
     }
-    size_t count = client_kill(request->server->clients, &filter, own, &own_fits);
+    size_t count = client_kill(call->server->clients, &filter, own, &own_fits);
     if (!old_form)
-        resp_write_integer(request->reply, (int64_t)count);
+        resp_write_integer(call->reply, (int64_t)count);
     else if (count == 0)
-        resp_write_error(request->reply, "ERR No such client");
+        resp_write_error(call->reply, "ERR No such client");
     else
-        reply_ok(request);
-    request->connection->session.close_after_reply |= own_fits;
+        reply_ok(call);
+    call->connection->session.close_after_reply |= own_fits;
 }
 
-static void run_client_pause(struct request *request)
+static void run_client_pause(struct call *call)
 {
     enum pause_kind kind = PAUSE_ALL;
     int64_t ms = 0;
-    if (request->argc > 4) {
-        reply_subcommand_syntax_error(request);
+    if (call->argc > 4) {
+        reply_subcommand_syntax_error(call);
         return;
     }
-    if (request->argc == 4 && arg_is(&request->argv[3], "write")) {
+    if (call->argc == 4 && arg_is(&call->argv[3], "write")) {
         kind = PAUSE_WRITES;
-    } else if (request->argc == 4 && !arg_is(&request->argv[3], "all")) {
-        resp_write_error(request->reply, "ERR CLIENT PAUSE mode must be WRITE or ALL");
+    } else if (call->argc == 4 && !arg_is(&call->argv[3], "all")) {
+        resp_write_error(call->reply, "ERR CLIENT PAUSE mode must be WRITE or ALL");
         return;
     }
-    if (!arg_timeout_or_reply(request, 2, &ms))
+    if (!arg_timeout_or_reply(call, 2, &ms))
         return;
     int64_t end_ms = 0;
     if (__builtin_add_overflow(now_ms(), ms, &end_ms))
         end_ms = INT64_MAX;
     if (ms > 0)
-        pause_begin(&request->server->pause, kind, end_ms);
-    reply_ok(request);
+        pause_begin(&call->server->pause, kind, end_ms);
+    reply_ok(call);
 }
 
-static void run_client_unpause(struct request *request)
+static void run_client_unpause(struct call *call)
 {
-    struct server *server = request->server;
+    struct server *server = call->server;
     pause_end(&server->pause);
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_look(server->workers[i]);
-    reply_ok(request);
+    reply_ok(call);
 }
 
-static void run_client_reply(struct request *request)
+static void run_client_reply(struct call *call)
 {
-    struct silence *silence = &request->connection->session.silence;
-    const struct resp_arg *mode = &request->argv[2];
+    struct silence *silence = &call->connection->session.silence;
+    const struct resp_arg *mode = &call->argv[2];
     if (arg_is(mode, "on")) {
         *silence = (struct silence){.off = false};
-        reply_ok(request);
+        reply_ok(call);
     } else if (arg_is(mode, "off")) {
         silence->off = true;
     } else if (arg_is(mode, "skip")) {
         silence->skip_next = !silence->off;
     } else {
-        reply_syntax_error(request);
+        reply_syntax_error(call);
         return;
     }
     /* An EXEC has a reply for each command: in Redis it would be one short, and not end. */
-    if (request->in_exec && !arg_is(mode, "on"))
-        reply_ok(request);
+    if (call->in_exec && !arg_is(mode, "on"))
+        reply_ok(call);
 }
 
-static void run_client_no_evict(struct request *request)
+static void run_client_no_evict(struct call *call)
 {
     bool on = false;
-    if (!yes_no_or_reply(request, &request->argv[2], "on", "off", &on))
+    if (!yes_no_or_reply(call, &call->argv[2], "on", "off", &on))
         return;
-    atomic_store_explicit(&request->connection->client->no_evict, on, memory_order_relaxed);
-    reply_ok(request);
+    atomic_store_explicit(&call->connection->client->no_evict, on, memory_order_relaxed);
+    reply_ok(call);
 }
 
 /* Which keys were used last is not kept: there is nothing to leave untouched. */
-static void run_client_no_touch(struct request *request)
+static void run_client_no_touch(struct call *call)
 {
     bool on = false;
-    if (yes_no_or_reply(request, &request->argv[2], "on", "off", &on))
-        reply_ok(request);
+    if (yes_no_or_reply(call, &call->argv[2], "on", "off", &on))
+        reply_ok(call);
 }
 
 /* No command here blocks, and a client that CLIENT PAUSE makes wait is none that can be unblocked. */
-static void run_client_unblock(struct request *request)
+static void run_client_unblock(struct call *call)
 {
     int64_t id = 0;
-    if (request->argc > 4) {
-        reply_subcommand_syntax_error(request);
+    if (call->argc > 4) {
+        reply_subcommand_syntax_error(call);
         return;
     }
-    if (request->argc == 4 && !arg_is(&request->argv[3], "timeout") &&
-        !arg_is(&request->argv[3], "error")) {
-        resp_write_error(request->reply, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    if (call->argc == 4 && !arg_is(&call->argv[3], "timeout") && !arg_is(&call->argv[3], "error")) {
+        resp_write_error(call->reply, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
         return;
     }
-    if (arg_integer_or_reply(request, 2, &id))
-        resp_write_integer(request->reply, 0);
+    if (arg_integer_or_reply(call, 2, &id))
+        resp_write_integer(call->reply, 0);
 }
 
 /* ---- HELP ---------------------------------------------------------------------------------- */
 
-static void run_client_help(struct request *request)
+static void run_client_help(struct call *call)
 {
     static const char *const lines[] = {
         "CACHING (YES|NO)",
@@ -374,7 +373,7 @@ static void run_client_help(struct request *request)
         "    End a pause.",
         NULL,
     };
-    reply_help(request, lines);
+    reply_help(call, lines);
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */

@@ -14,35 +14,35 @@ enum tracking_option {
     TRACKING_PREFIX = 1 << 3
 };
 
-static bool redirect_or_reply(struct request *request, size_t index, int64_t *redirect)
+static bool redirect_or_reply(struct call *call, size_t index, int64_t *redirect)
 {
     int64_t id = 0;
     if (*redirect != 0) {
-        resp_write_error(request->reply, "ERR A client can only redirect to a single other client");
+        resp_write_error(call->reply, "ERR A client can only redirect to a single other client");
         return false;
     }
-    if (!arg_integer_or_reply(request, index, &id))
+    if (!arg_integer_or_reply(call, index, &id))
         return false;
     struct resp_buffer line = {0};
     uint64_t wanted = (uint64_t)id;
-    client_describe_some(request->server->clients, &wanted, 1, 0, &line);
+    client_describe_some(call->server->clients, &wanted, 1, 0, &line);
     bool there = resp_buffer_size(&line) > 0;
     resp_buffer_free(&line);
     if (!there)
-        resp_write_error(request->reply, "ERR The client ID you want redirect to does not exist");
+        resp_write_error(call->reply, "ERR The client ID you want redirect to does not exist");
     *redirect = id;
     return there;
 }
 
-static bool tracking_options_or_reply(struct request *request, unsigned *options)
+static bool tracking_options_or_reply(struct call *call, unsigned *options)
 {
     int64_t redirect = 0;
     *options = 0;
-    for (size_t i = 3; i < request->argc; i++) {
-        const struct resp_arg *word = &request->argv[i];
-        bool more = i + 1 < request->argc;
+    for (size_t i = 3; i < call->argc; i++) {
+        const struct resp_arg *word = &call->argv[i];
+        bool more = i + 1 < call->argc;
         if (arg_is(word, "redirect") && more) {
-            if (!redirect_or_reply(request, ++i, &redirect))
+            if (!redirect_or_reply(call, ++i, &redirect))
                 return false;
         } else if (arg_is(word, "bcast")) {
             *options |= TRACKING_BCAST;
@@ -54,25 +54,25 @@ static bool tracking_options_or_reply(struct request *request, unsigned *options
             *options |= TRACKING_PREFIX;
             i++;
         } else if (!arg_is(word, "noloop")) {
-            reply_syntax_error(request);
+            reply_syntax_error(call);
             return false;
         }
     }
     return true;
 }
 
-void command_client_tracking(struct request *request)
+void command_client_tracking(struct call *call)
 {
     unsigned options = 0;
-    if (!tracking_options_or_reply(request, &options))
+    if (!tracking_options_or_reply(call, &options))
         return;
     const char *wrong = "ERR AnyStore does not support client side caching";
-    if (arg_is(&request->argv[2], "off")) {
-        reply_ok(request);
+    if (arg_is(&call->argv[2], "off")) {
+        reply_ok(call);
         return;
     }
-    if (!arg_is(&request->argv[2], "on")) {
-        reply_syntax_error(request);
+    if (!arg_is(&call->argv[2], "on")) {
+        reply_syntax_error(call);
         return;
     }
     if ((options & TRACKING_PREFIX) && !(options & TRACKING_BCAST))
@@ -81,12 +81,12 @@ void command_client_tracking(struct request *request)
         wrong = "ERR OPTIN and OPTOUT are not compatible with BCAST";
     else if ((options & TRACKING_OPTIN) && (options & TRACKING_OPTOUT))
         wrong = "ERR You can't specify both OPTIN mode and OPTOUT mode";
-    resp_write_error(request->reply, wrong);
+    resp_write_error(call->reply, wrong);
 }
 
-void command_client_trackinginfo(struct request *request)
+void command_client_trackinginfo(struct call *call)
 {
-    struct resp_writer *reply = request->reply;
+    struct resp_writer *reply = call->reply;
     resp_write_map(reply, 3);
     resp_write_bulk_text(reply, "flags");
     resp_write_set(reply, 1);
@@ -97,14 +97,14 @@ void command_client_trackinginfo(struct request *request)
     resp_write_array(reply, 0);
 }
 
-void command_client_caching(struct request *request)
+void command_client_caching(struct call *call)
 {
-    resp_write_error(request->reply,
+    resp_write_error(call->reply,
                      "ERR CLIENT CACHING can be called only when the client is in tracking mode "
                      "with OPTIN or OPTOUT mode enabled");
 }
 
-void command_client_getredir(struct request *request)
+void command_client_getredir(struct call *call)
 {
-    resp_write_integer(request->reply, -1);
+    resp_write_integer(call->reply, -1);
 }

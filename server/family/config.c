@@ -39,10 +39,10 @@ static bool is_pattern(const struct resp_arg *arg)
 }
 
 /* The first argument that names an option decides how it is written in the answer. */
-static void match_config(const struct request *request, struct config_match matches[CONFIG_COUNT])
+static void match_config(const struct call *call, struct config_match matches[CONFIG_COUNT])
 {
-    for (size_t i = 2; i < request->argc; i++) {
-        const struct resp_arg *arg = &request->argv[i];
+    for (size_t i = 2; i < call->argc; i++) {
+        const struct resp_arg *arg = &call->argv[i];
         const char *text = arg_text(arg);
         if (!is_pattern(arg)) {
             enum config_id id = config_find(text, arg->size);
@@ -58,27 +58,27 @@ static void match_config(const struct request *request, struct config_match matc
     }
 }
 
-static void run_config_get(struct request *request)
+static void run_config_get(struct call *call)
 {
     struct config_match matches[CONFIG_COUNT] = {{.name = NULL}};
     size_t count = 0;
     bool complete = true;
-    match_config(request, matches);
+    match_config(call, matches);
     for (enum config_id id = 0; id < CONFIG_COUNT; id++) {
         if (!matches[id].name)
             continue;
-        matches[id].value = config_format(request->server->config, id);
+        matches[id].value = config_format(call->server->config, id);
         complete = complete && matches[id].value;
         count++;
     }
     if (complete)
-        resp_write_map(request->reply, count);
+        resp_write_map(call->reply, count);
     else
-        reply_out_of_memory(request);
+        reply_out_of_memory(call);
     for (enum config_id id = 0; id < CONFIG_COUNT; id++) {
         if (complete && matches[id].name) {
-            resp_write_bulk(request->reply, matches[id].name, matches[id].name_size);
-            resp_write_bulk_text(request->reply, matches[id].value);
+            resp_write_bulk(call->reply, matches[id].name, matches[id].name_size);
+            resp_write_bulk_text(call->reply, matches[id].value);
         }
         free(matches[id].value);
     }
@@ -91,10 +91,9 @@ struct config_change {
     char *new_value, *old_value;
 };
 
-static void reply_set_failed(struct request *request, const char *name, size_t name_size,
-                             const char *why)
+static void reply_set_failed(struct call *call, const char *name, size_t name_size, const char *why)
 {
-    resp_write_errorf(request->reply,
+    resp_write_errorf(call->reply,
                       "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s",
                       (int)name_size, name, why ? why : "out of memory");
 }
@@ -132,18 +131,18 @@ static char *copy_text(const struct resp_arg *arg)
 }
 
 /* Finds what is to be changed.  As no option may come twice there is room for all. */
-static bool find_changes_or_reply(struct request *request,
-                                  struct config_change changes[CONFIG_COUNT], size_t *count)
+static bool find_changes_or_reply(struct call *call, struct config_change changes[CONFIG_COUNT],
+                                  size_t *count)
 {
     bool seen[CONFIG_COUNT] = {false};
     *count = 0;
-    for (size_t i = 2; i < request->argc; i += 2) {
-        const struct resp_arg *name = &request->argv[i];
-        const struct resp_arg *value = &request->argv[i + 1];
+    for (size_t i = 2; i < call->argc; i += 2) {
+        const struct resp_arg *name = &call->argv[i];
+        const struct resp_arg *value = &call->argv[i + 1];
         enum config_id id = config_find(arg_text(name), name->size);
         const char *wrong = NULL;
         if (id == CONFIG_COUNT) {
-            resp_write_errorf(request->reply,
+            resp_write_errorf(call->reply,
                               "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
                               (int)shown_size(name), name->size > 0 ? arg_text(name) : "");
             return false;
@@ -155,16 +154,16 @@ static bool find_changes_or_reply(struct request *request,
         else
             wrong = refuse_nul(id, value);
         if (wrong) {
-            reply_set_failed(request, arg_text(name), name->size, wrong);
+            reply_set_failed(call, arg_text(name), name->size, wrong);
             return false;
         }
         seen[id] = true;
         struct config_change *change = &changes[(*count)++];
         *change = (struct config_change){.id = id};
         change->new_value = copy_text(value);
-        change->old_value = config_format(request->server->config, id);
+        change->old_value = config_format(call->server->config, id);
         if (!change->new_value || !change->old_value) {
-            reply_out_of_memory(request);
+            reply_out_of_memory(call);
             return false;
         }
     }
@@ -172,7 +171,7 @@ static bool find_changes_or_reply(struct request *request,
 }
 
 /* Sets all of them or, with an error replied, none. */
-static bool apply_changes_or_reply(struct request *request, struct config *config,
+static bool apply_changes_or_reply(struct call *call, struct config *config,
                                    const struct config_change *changes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -180,11 +179,11 @@ static bool apply_changes_or_reply(struct request *request, struct config *confi
         if (config_set(config, changes[i].id, changes[i].new_value, &cause))
             continue;
         const char *name = config_row(changes[i].id)->name;
-        reply_set_failed(request, name, strlen(name), cause);
+        reply_set_failed(call, name, strlen(name), cause);
         free(cause);
         while (i-- > 0) {
             if (!config_set(config, changes[i].id, changes[i].old_value, NULL))
-                log_write(request->server->log, LOG_WARNING,
+                log_write(call->server->log, LOG_WARNING,
                           "CONFIG SET failed, and %s could not be set back to what it was",
                           config_row(changes[i].id)->name);
         }
@@ -194,7 +193,7 @@ static bool apply_changes_or_reply(struct request *request, struct config *confi
 }
 
 /* As in Redis, so many clients as the system lets be connected. */
-static bool fits_system_or_reply(struct request *request, const struct config *trial,
+static bool fits_system_or_reply(struct call *call, const struct config *trial,
                                  const struct config_change *changes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -209,7 +208,7 @@ static bool fits_system_or_reply(struct request *request, const struct config *t
                  "The operating system is not able to handle the specified number of clients, try "
                  "with %lld",
                  (long long)most);
-        reply_set_failed(request, "maxclients", strlen("maxclients"), text);
+        reply_set_failed(call, "maxclients", strlen("maxclients"), text);
         return false;
     }
     return true;
@@ -217,18 +216,17 @@ static bool fits_system_or_reply(struct request *request, const struct config *t
 
 /* Tries the values where nobody sees them first: so other threads see none of them unless all are
  * good, and only a lack of memory can make it necessary to take one back. */
-static bool change_config(struct request *request, const struct config_change *changes,
-                          size_t count)
+static bool change_config(struct call *call, const struct config_change *changes, size_t count)
 {
     struct config *trial = config_new();
     if (!trial) {
-        reply_out_of_memory(request);
+        reply_out_of_memory(call);
         return false;
     }
-    bool good = apply_changes_or_reply(request, trial, changes, count) &&
-                fits_system_or_reply(request, trial, changes, count);
+    bool good = apply_changes_or_reply(call, trial, changes, count) &&
+                fits_system_or_reply(call, trial, changes, count);
     config_free(trial);
-    return good && apply_changes_or_reply(request, request->server->config, changes, count);
+    return good && apply_changes_or_reply(call, call->server->config, changes, count);
 }
 
 static void free_secret(char *text)
@@ -251,22 +249,22 @@ static void warn_of_maxmemory(struct server *server, uint64_t before)
             (unsigned long long)most, (unsigned long long)used);
 }
 
-static void run_config_set(struct request *request)
+static void run_config_set(struct call *call)
 {
-    struct server *server = request->server;
+    struct server *server = call->server;
     struct config_change changes[CONFIG_COUNT];
     size_t count = 0;
-    if (request->argc % 2 != 0) {
-        reply_syntax_error(request);
+    if (call->argc % 2 != 0) {
+        reply_syntax_error(call);
         return;
     }
     command_config_lock(server->commands);
     uint64_t maxmemory = (uint64_t)config_number(server->config, CONFIG_MAXMEMORY);
-    if (find_changes_or_reply(request, changes, &count) && change_config(request, changes, count)) {
+    if (find_changes_or_reply(call, changes, &count) && change_config(call, changes, count)) {
         log_set_level(server->log, (enum log_level)config_number(server->config, CONFIG_LOGLEVEL));
         notify_change(server);
         warn_of_maxmemory(server, maxmemory);
-        reply_ok(request);
+        reply_ok(call);
     }
     command_config_unlock(server->commands);
     for (size_t i = 0; i < count; i++) {
@@ -275,9 +273,9 @@ static void run_config_set(struct request *request)
     }
 }
 
-static void run_config_resetstat(struct request *request)
+static void run_config_resetstat(struct call *call)
 {
-    struct server_stats *stats = &request->server->stats;
+    struct server_stats *stats = &call->server->stats;
     struct anystore_stats store;
     atomic_uint_fast64_t *const counters[] = {
         &stats->connections_received,
@@ -294,18 +292,18 @@ static void run_config_resetstat(struct request *request)
     };
     for (size_t i = 0; i < COUNT_OF(counters); i++)
         atomic_store_explicit(counters[i], 0, memory_order_relaxed);
-    databases_stats(request->server->databases, &store);
+    databases_stats(call->server->databases, &store);
     atomic_store_explicit(&stats->expired_before, store.expired, memory_order_relaxed);
-    tally_reset(request->server->tally);
-    histogram_clear(&request->server->commit_times);
-    reply_ok(request);
+    tally_reset(call->server->tally);
+    histogram_clear(&call->server->commit_times);
+    reply_ok(call);
 }
 
-static void run_config_rewrite(struct request *request)
+static void run_config_rewrite(struct call *call)
 {
-    struct server *server = request->server;
+    struct server *server = call->server;
     if (!server->config_file) {
-        resp_write_error(request->reply, "ERR The server is running without a config file");
+        resp_write_error(call->reply, "ERR The server is running without a config file");
         return;
     }
     command_config_lock(server->commands);
@@ -314,14 +312,14 @@ static void run_config_rewrite(struct request *request)
     command_config_unlock(server->commands);
     if (ok) {
         log_write(server->log, LOG_WARNING, "CONFIG REWRITE executed with success.");
-        reply_ok(request);
+        reply_ok(call);
     } else {
         log_write(server->log, LOG_WARNING, "CONFIG REWRITE failed: %s", strerror(number));
-        resp_write_errorf(request->reply, "ERR Rewriting config file: %s", strerror(number));
+        resp_write_errorf(call->reply, "ERR Rewriting config file: %s", strerror(number));
     }
 }
 
-static void run_config_help(struct request *request)
+static void run_config_help(struct call *call)
 {
     static const char *const lines[] = {
         "GET <pattern> [<pattern> ...]",
@@ -334,7 +332,7 @@ static void run_config_help(struct request *request)
         "    Write the options back into the configuration file.",
         NULL,
     };
-    reply_help(request, lines);
+    reply_help(call, lines);
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */

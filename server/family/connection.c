@@ -18,47 +18,47 @@
 #include "server/session/connection.h"
 
 /* In the form of a message, as such a client expects nothing else. */
-static void reply_pong_to_subscriber(struct request *request)
+static void reply_pong_to_subscriber(struct call *call)
 {
-    resp_write_array(request->reply, 2);
-    resp_write_bulk_text(request->reply, "pong");
-    if (request->argc == 2)
-        resp_write_bulk(request->reply, request->argv[1].data, request->argv[1].size);
+    resp_write_array(call->reply, 2);
+    resp_write_bulk_text(call->reply, "pong");
+    if (call->argc == 2)
+        resp_write_bulk(call->reply, call->argv[1].data, call->argv[1].size);
     else
-        resp_write_bulk(request->reply, "", 0);
+        resp_write_bulk(call->reply, "", 0);
 }
 
-static void run_ping(struct request *request)
+static void run_ping(struct call *call)
 {
-    const struct connection *connection = request->connection;
-    if (request->argc > 2)
-        reply_wrong_arity(request);
+    const struct connection *connection = call->connection;
+    if (call->argc > 2)
+        reply_wrong_arity(call);
     else if (connection->session.resp_version == 2 && subscriber_total(connection->subscriber) > 0)
-        reply_pong_to_subscriber(request);
-    else if (request->argc == 2)
-        resp_write_bulk(request->reply, request->argv[1].data, request->argv[1].size);
+        reply_pong_to_subscriber(call);
+    else if (call->argc == 2)
+        resp_write_bulk(call->reply, call->argv[1].data, call->argv[1].size);
     else
-        resp_write_simple(request->reply, "PONG");
+        resp_write_simple(call->reply, "PONG");
 }
 
-static void run_echo(struct request *request)
+static void run_echo(struct call *call)
 {
-    resp_write_bulk(request->reply, request->argv[1].data, request->argv[1].size);
+    resp_write_bulk(call->reply, call->argv[1].data, call->argv[1].size);
 }
 
-static void run_quit(struct request *request)
+static void run_quit(struct call *call)
 {
-    reply_ok(request);
-    request->connection->session.close_after_reply = true;
+    reply_ok(call);
+    call->connection->session.close_after_reply = true;
 }
 
-static void run_select(struct request *request)
+static void run_select(struct call *call)
 {
     int64_t database;
-    if (!arg_database_or_reply(request, 1, &database))
+    if (!arg_database_or_reply(call, 1, &database))
         return;
-    connection_select(request->connection, (unsigned)database);
-    reply_ok(request);
+    connection_select(call->connection, (unsigned)database);
+    reply_ok(call);
 }
 
 /* ---- Authentication ----------------------------------------------------------------------- */
@@ -73,11 +73,11 @@ static bool same_secret(const void *a, size_t a_size, const void *b, size_t b_si
 }
 
 /* Whether user and password are right; every password is while none is set. */
-static bool is_authentic(struct request *request, const struct resp_arg *user,
+static bool is_authentic(struct call *call, const struct resp_arg *user,
                          const struct resp_arg *password)
 {
     static const char name[] = "default";
-    char *expected = config_text(request->server->config, CONFIG_REQUIREPASS);
+    char *expected = config_text(call->server->config, CONFIG_REQUIREPASS);
     if (!expected)
         return false;
     bool known = user->size == sizeof name - 1 && memcmp(user->data, name, user->size) == 0;
@@ -88,58 +88,58 @@ static bool is_authentic(struct request *request, const struct resp_arg *user,
     return known && right;
 }
 
-static bool authenticate_or_reply(struct request *request, const struct resp_arg *user,
+static bool authenticate_or_reply(struct call *call, const struct resp_arg *user,
                                   const struct resp_arg *password)
 {
-    if (!is_authentic(request, user, password)) {
-        resp_write_error(request->reply,
+    if (!is_authentic(call, user, password)) {
+        resp_write_error(call->reply,
                          "WRONGPASS invalid username-password pair or user is disabled.");
         return false;
     }
-    request->connection->session.authenticated = true;
+    call->connection->session.authenticated = true;
     return true;
 }
 
-static bool password_needed(const struct request *request)
+static bool password_needed(const struct call *call)
 {
-    char *password = config_text(request->server->config, CONFIG_REQUIREPASS);
+    char *password = config_text(call->server->config, CONFIG_REQUIREPASS);
     bool needed = !password || password[0] != '\0';
     free(password);
     return needed;
 }
 
-static void run_auth(struct request *request)
+static void run_auth(struct call *call)
 {
     static const struct resp_arg default_user = {(const uint8_t *)"default", 7};
-    if (request->argc > 3) {
-        reply_syntax_error(request);
+    if (call->argc > 3) {
+        reply_syntax_error(call);
         return;
     }
-    if (request->argc == 2 && !password_needed(request)) {
-        resp_write_error(request->reply,
+    if (call->argc == 2 && !password_needed(call)) {
+        resp_write_error(call->reply,
                          "ERR AUTH <password> called without any password configured for the "
                          "default user. Are you sure your configuration is correct?");
         return;
     }
-    const struct resp_arg *user = request->argc == 3 ? &request->argv[1] : &default_user;
-    if (authenticate_or_reply(request, user, &request->argv[request->argc - 1]))
-        reply_ok(request);
+    const struct resp_arg *user = call->argc == 3 ? &call->argv[1] : &default_user;
+    if (authenticate_or_reply(call, user, &call->argv[call->argc - 1]))
+        reply_ok(call);
 }
 
 /* ---- HELLO -------------------------------------------------------------------------------- */
 
-static void reply_hello(struct request *request)
+static void reply_hello(struct call *call)
 {
-    struct resp_writer *reply = request->reply;
+    struct resp_writer *reply = call->reply;
     resp_write_map(reply, 7);
     resp_write_bulk_text(reply, "server");
     resp_write_bulk_text(reply, "redis");
     resp_write_bulk_text(reply, "version");
     resp_write_bulk_text(reply, SERVER_REDIS_VERSION);
     resp_write_bulk_text(reply, "proto");
-    resp_write_integer(reply, request->connection->session.resp_version);
+    resp_write_integer(reply, call->connection->session.resp_version);
     resp_write_bulk_text(reply, "id");
-    resp_write_integer(reply, (int64_t)request->connection->client->id);
+    resp_write_integer(reply, (int64_t)call->connection->client->id);
     resp_write_bulk_text(reply, "mode");
     resp_write_bulk_text(reply, "standalone");
     resp_write_bulk_text(reply, "role");
@@ -148,33 +148,31 @@ static void reply_hello(struct request *request)
     resp_write_array(reply, 0);
 }
 
-static void set_resp_version(struct request *request, int version)
+static void set_resp_version(struct call *call, int version)
 {
-    request->connection->session.resp_version = version;
-    request->reply->version = version;
-    atomic_store_explicit(&request->connection->client->resp_version, version,
-                          memory_order_relaxed);
+    call->connection->session.resp_version = version;
+    call->reply->version = version;
+    atomic_store_explicit(&call->connection->client->resp_version, version, memory_order_relaxed);
 }
 
-static void run_hello(struct request *request)
+static void run_hello(struct call *call)
 {
-    struct session *session = &request->connection->session;
-    const struct resp_arg *argv = request->argv;
+    struct session *session = &call->connection->session;
+    const struct resp_arg *argv = call->argv;
     int64_t version = session->resp_version;
-    if (request->argc >= 2) {
+    if (call->argc >= 2) {
         if (!arg_integer(&argv[1], &version)) {
-            resp_write_error(request->reply,
-                             "ERR Protocol version is not an integer or out of range");
+            resp_write_error(call->reply, "ERR Protocol version is not an integer or out of range");
             return;
         }
         if (version < 2 || version > 3) {
-            resp_write_error(request->reply, "NOPROTO unsupported protocol version");
+            resp_write_error(call->reply, "NOPROTO unsupported protocol version");
             return;
         }
     }
     const struct resp_arg *user = NULL, *password = NULL, *name = NULL;
-    for (size_t i = 2; i < request->argc; i++) {
-        size_t more = request->argc - 1 - i;
+    for (size_t i = 2; i < call->argc; i++) {
+        size_t more = call->argc - 1 - i;
         if (arg_is(&argv[i], "auth") && more >= 2) {
             user = &argv[i + 1];
             password = &argv[i + 2];
@@ -182,44 +180,44 @@ static void run_hello(struct request *request)
         } else if (arg_is(&argv[i], "setname") && more >= 1) {
             name = &argv[++i];
             if (!command_is_client_name(name)) {
-                resp_write_error(request->reply, "ERR Client names cannot contain spaces, newlines "
-                                                 "or special characters.");
+                resp_write_error(call->reply, "ERR Client names cannot contain spaces, newlines "
+                                              "or special characters.");
                 return;
             }
         } else {
-            resp_write_errorf(request->reply, "ERR Syntax error in HELLO option '%.*s'",
+            resp_write_errorf(call->reply, "ERR Syntax error in HELLO option '%.*s'",
                               (int)argv[i].size, arg_text(&argv[i]));
             return;
         }
     }
-    if (user && !authenticate_or_reply(request, user, password))
+    if (user && !authenticate_or_reply(call, user, password))
         return;
-    if (!session->authenticated && password_needed(request)) {
+    if (!session->authenticated && password_needed(call)) {
         resp_write_error(
-            request->reply,
+            call->reply,
             "NOAUTH HELLO must be called with the client already authenticated, "
             "otherwise the HELLO AUTH <user> <pass> option can be used to authenticate "
             "the client and select the RESP protocol version at the same time");
         return;
     }
-    if (name && !command_set_text_or_reply(request, CLIENT_NAME, "Client names", name))
+    if (name && !command_set_text_or_reply(call, CLIENT_NAME, "Client names", name))
         return;
-    if (request->argc >= 2)
-        set_resp_version(request, (int)version);
-    reply_hello(request);
+    if (call->argc >= 2)
+        set_resp_version(call, (int)version);
+    reply_hello(call);
 }
 
-static void run_reset(struct request *request)
+static void run_reset(struct call *call)
 {
-    set_resp_version(request, 2);
-    transaction_free(&request->connection->session.transaction);
-    connection_select(request->connection, 0);
-    request->connection->session.authenticated = !password_needed(request);
-    client_set_text(request->server->clients, request->connection->client, CLIENT_NAME, NULL, 0);
-    subscriber_unsubscribe(request->server->pubsub, request->connection->subscriber);
-    monitor_leave(&request->server->monitors, request->connection->subscriber);
-    request->connection->session.silence = (struct silence){.off = false};
-    resp_write_simple(request->reply, "RESET");
+    set_resp_version(call, 2);
+    transaction_free(&call->connection->session.transaction);
+    connection_select(call->connection, 0);
+    call->connection->session.authenticated = !password_needed(call);
+    client_set_text(call->server->clients, call->connection->client, CLIENT_NAME, NULL, 0);
+    subscriber_unsubscribe(call->server->pubsub, call->connection->subscriber);
+    monitor_leave(&call->server->monitors, call->connection->subscriber);
+    call->connection->session.silence = (struct silence){.off = false};
+    resp_write_simple(call->reply, "RESET");
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */

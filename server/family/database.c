@@ -12,14 +12,14 @@
 #include "server/session/connection.h"
 #include "server/session/needs.h"
 
-static unsigned selected_of(const struct request *request)
+static unsigned selected_of(const struct call *call)
 {
-    return request->connection->session.database;
+    return call->connection->session.database;
 }
 
-static void reply_same_object(struct request *request)
+static void reply_same_object(struct call *call)
 {
-    resp_write_error(request->reply, "ERR source and destination objects are the same");
+    resp_write_error(call->reply, "ERR source and destination objects are the same");
 }
 
 /* ---- COPY and MOVE ------------------------------------------------------------------------ */
@@ -29,190 +29,187 @@ struct copy_options {
     int64_t database;
 };
 
-static void notify_in(struct request *request, enum notify_class class, int64_t database,
+static void notify_in(struct call *call, enum notify_class class, int64_t database,
                       const char *event, const struct resp_arg *key)
 {
-    if (notify_wanted(request->server, class))
-        notify_send(request, class, (unsigned)database, event, key);
+    if (notify_wanted(call->server, class))
+        notify_send(call, class, (unsigned)database, event, key);
 }
 
 /* Without the words about what is wrong. */
-static bool find_copy_database(const struct request *request, unsigned selected, int64_t *database)
+static bool find_copy_database(const struct call *call, unsigned selected, int64_t *database)
 {
     *database = selected;
-    for (size_t i = 3; i + 1 < request->argc; i++)
-        if (arg_is(&request->argv[i], "DB") &&
-            !arg_is_database(request->server, &request->argv[++i], database))
+    for (size_t i = 3; i + 1 < call->argc; i++)
+        if (arg_is(&call->argv[i], "DB") &&
+            !arg_is_database(call->server, &call->argv[++i], database))
             return false;
     return true;
 }
 
-static void copy_databases(const struct request *request, unsigned selected, struct needs *needs)
+static void copy_databases(const struct call *call, unsigned selected, struct needs *needs)
 {
     int64_t database;
-    if (!find_copy_database(request, selected, &database) || (unsigned)database == selected)
+    if (!find_copy_database(call, selected, &database) || (unsigned)database == selected)
         return;
     needs->read |= database_bit(selected);
     needs->write = database_bit((unsigned)database);
 }
 
-static bool copy_options_or_reply(struct request *request, struct copy_options *options)
+static bool copy_options_or_reply(struct call *call, struct copy_options *options)
 {
-    *options = (struct copy_options){.database = selected_of(request)};
-    for (size_t i = 3; i < request->argc; i++) {
-        const struct resp_arg *arg = &request->argv[i];
+    *options = (struct copy_options){.database = selected_of(call)};
+    for (size_t i = 3; i < call->argc; i++) {
+        const struct resp_arg *arg = &call->argv[i];
         if (arg_is(arg, "REPLACE")) {
             options->replace = true;
-        } else if (i + 1 < request->argc && arg_is(arg, "DB")) {
-            if (!arg_database_or_reply(request, ++i, &options->database))
+        } else if (i + 1 < call->argc && arg_is(arg, "DB")) {
+            if (!arg_database_or_reply(call, ++i, &options->database))
                 return false;
         } else {
-            reply_syntax_error(request);
+            reply_syntax_error(call);
             return false;
         }
     }
     return true;
 }
 
-static void run_copy(struct request *request)
+static void run_copy(struct call *call)
 {
-    const struct resp_arg *from = &request->argv[1];
-    const struct resp_arg *to = &request->argv[2];
+    const struct resp_arg *from = &call->argv[1];
+    const struct resp_arg *to = &call->argv[2];
     struct copy_options options;
     struct anystore_value value;
-    if (!copy_options_or_reply(request, &options))
+    if (!copy_options_or_reply(call, &options))
         return;
-    bool same_database = options.database == (int64_t)selected_of(request);
+    bool same_database = options.database == (int64_t)selected_of(call);
     if (same_database && from->size == to->size && memcmp(from->data, to->data, to->size) == 0) {
-        reply_same_object(request);
+        reply_same_object(call);
         return;
     }
-    struct anystore_txn *target = request_txn(request, (unsigned)options.database);
-    bool usable = read_key(request, from, &value) &&
+    struct anystore_txn *target = call_txn(call, (unsigned)options.database);
+    bool usable = read_key(call, from, &value) &&
                   (options.replace || !anystore_get(target, to->data, to->size, NULL));
     if (!usable) {
-        resp_write_integer(request->reply, 0);
+        resp_write_integer(call->reply, 0);
         return;
     }
-    notify_in(request, NOTIFY_NEW, options.database, "new", to);
-    notify_in(request, NOTIFY_GENERIC, options.database, "copy_to", to);
-    if (store_ok_or_reply(request, anystore_put(target, to->data, to->size, &value)))
-        resp_write_integer(request->reply, 1);
+    notify_in(call, NOTIFY_NEW, options.database, "new", to);
+    notify_in(call, NOTIFY_GENERIC, options.database, "copy_to", to);
+    if (store_ok_or_reply(call, anystore_put(target, to->data, to->size, &value)))
+        resp_write_integer(call->reply, 1);
 }
 
-static void move_databases(const struct request *request, unsigned selected, struct needs *needs)
+static void move_databases(const struct call *call, unsigned selected, struct needs *needs)
 {
     int64_t database;
-    if (arg_is_database(request->server, &request->argv[2], &database))
+    if (arg_is_database(call->server, &call->argv[2], &database))
         needs->write |= database_bit((unsigned)database);
     (void)selected; /* written to already: the command's flags tell that */
 }
 
-static void run_move(struct request *request)
+static void run_move(struct call *call)
 {
-    const struct resp_arg *key = &request->argv[1];
+    const struct resp_arg *key = &call->argv[1];
     struct anystore_value value;
     int64_t database;
-    if (!arg_database_or_reply(request, 2, &database))
+    if (!arg_database_or_reply(call, 2, &database))
         return;
-    if (database == (int64_t)selected_of(request)) {
-        reply_same_object(request);
+    if (database == (int64_t)selected_of(call)) {
+        reply_same_object(call);
         return;
     }
-    struct anystore_txn *target = request_txn(request, (unsigned)database);
-    if (!anystore_get(request->txn, key->data, key->size, &value) ||
+    struct anystore_txn *target = call_txn(call, (unsigned)database);
+    if (!anystore_get(call->txn, key->data, key->size, &value) ||
         anystore_get(target, key->data, key->size, NULL)) {
-        resp_write_integer(request->reply, 0);
+        resp_write_integer(call->reply, 0);
         return;
     }
-    notify_in(request, NOTIFY_NEW, database, "new", key);
-    notify_event(request, NOTIFY_GENERIC, "move_from", key);
-    notify_in(request, NOTIFY_GENERIC, database, "move_to", key);
-    if (store_ok_or_reply(request, anystore_put(target, key->data, key->size, &value)) &&
-        store_ok_or_reply(request, anystore_delete(request->txn, key->data, key->size, NULL)))
-        resp_write_integer(request->reply, 1);
+    notify_in(call, NOTIFY_NEW, database, "new", key);
+    notify_event(call, NOTIFY_GENERIC, "move_from", key);
+    notify_in(call, NOTIFY_GENERIC, database, "move_to", key);
+    if (store_ok_or_reply(call, anystore_put(target, key->data, key->size, &value)) &&
+        store_ok_or_reply(call, anystore_delete(call->txn, key->data, key->size, NULL)))
+        resp_write_integer(call->reply, 1);
 }
 
 /* ---- Whole databases ---------------------------------------------------------------------- */
 
-static void run_dbsize(struct request *request)
+static void run_dbsize(struct call *call)
 {
-    resp_write_integer(request->reply, (int64_t)anystore_count(request->txn));
+    resp_write_integer(call->reply, (int64_t)anystore_count(call->txn));
 }
 
 /* ASYNC and SYNC tell Redis which thread frees the memory; here it is the store's matter. */
-static bool flush_options_fit(const struct request *request)
+static bool flush_options_fit(const struct call *call)
 {
-    return request->argc == 1 || (request->argc == 2 && (arg_is(&request->argv[1], "ASYNC") ||
-                                                         arg_is(&request->argv[1], "SYNC")));
+    return call->argc == 1 ||
+           (call->argc == 2 && (arg_is(&call->argv[1], "ASYNC") || arg_is(&call->argv[1], "SYNC")));
 }
 
-static void run_flushdb(struct request *request)
+static void run_flushdb(struct call *call)
 {
-    if (!flush_options_fit(request))
-        reply_syntax_error(request);
-    else if (store_ok_or_reply(request, anystore_clear(request->txn)))
-        reply_ok(request);
+    if (!flush_options_fit(call))
+        reply_syntax_error(call);
+    else if (store_ok_or_reply(call, anystore_clear(call->txn)))
+        reply_ok(call);
 }
 
 /* Those that hold or may hold data; the selected one need not be there. */
-static void flushall_databases(const struct request *request, unsigned selected,
-                               struct needs *needs)
+static void flushall_databases(const struct call *call, unsigned selected, struct needs *needs)
 {
     (void)selected;
-    needs->write = databases_present(request->server->databases);
+    needs->write = databases_present(call->server->databases);
 }
 
-static void run_flushall(struct request *request)
+static void run_flushall(struct call *call)
 {
-    if (!flush_options_fit(request)) {
-        reply_syntax_error(request);
+    if (!flush_options_fit(call)) {
+        reply_syntax_error(call);
         return;
     }
-    database_bits bits = databases_opened(request->server->databases);
+    database_bits bits = databases_opened(call->server->databases);
     for (; bits != 0; bits &= bits - 1) {
-        struct anystore_txn *txn = request_txn(request, database_first(bits));
-        if (txn && !store_ok_or_reply(request, anystore_clear(txn)))
+        struct anystore_txn *txn = call_txn(call, database_first(bits));
+        if (txn && !store_ok_or_reply(call, anystore_clear(txn)))
             return;
     }
-    reply_ok(request);
+    reply_ok(call);
 }
 
 /* ---- SWAPDB ------------------------------------------------------------------------------- */
 
-static void swap_databases(const struct request *request, unsigned selected, struct needs *needs)
+static void swap_databases(const struct call *call, unsigned selected, struct needs *needs)
 {
     int64_t first, second;
     (void)selected;
-    if (!arg_is_database(request->server, &request->argv[1], &first) ||
-        !arg_is_database(request->server, &request->argv[2], &second) || first == second)
+    if (!arg_is_database(call->server, &call->argv[1], &first) ||
+        !arg_is_database(call->server, &call->argv[2], &second) || first == second)
         return;
     needs->write = database_bit((unsigned)first) | database_bit((unsigned)second);
     needs->swap = true;
 }
 
-static bool index_or_reply(struct request *request, size_t index, const char *error,
-                           int64_t *database)
+static bool index_or_reply(struct call *call, size_t index, const char *error, int64_t *database)
 {
-    if (arg_integer(&request->argv[index], database) && *database >= INT_MIN &&
-        *database <= INT_MAX)
+    if (arg_integer(&call->argv[index], database) && *database >= INT_MIN && *database <= INT_MAX)
         return true;
-    resp_write_error(request->reply, error);
+    resp_write_error(call->reply, error);
     return false;
 }
 
 /* They have been exchanged already, by who ran this: see worker_several.c. */
-static void run_swapdb(struct request *request)
+static void run_swapdb(struct call *call)
 {
-    int64_t count = config_number(request->server->config, CONFIG_DATABASES);
+    int64_t count = config_number(call->server->config, CONFIG_DATABASES);
     int64_t first = 0, second = 0;
-    if (!index_or_reply(request, 1, "ERR invalid first DB index", &first) ||
-        !index_or_reply(request, 2, "ERR invalid second DB index", &second))
+    if (!index_or_reply(call, 1, "ERR invalid first DB index", &first) ||
+        !index_or_reply(call, 2, "ERR invalid second DB index", &second))
         return;
     if (first < 0 || second < 0 || first >= count || second >= count)
-        resp_write_error(request->reply, "ERR DB index is out of range");
+        resp_write_error(call->reply, "ERR DB index is out of range");
     else
-        reply_ok(request);
+        reply_ok(call);
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */

@@ -19,34 +19,34 @@
 #include "server/server.h"
 #include "text/glob.h"
 
-static const struct resp_arg *option_of(const struct request *request)
+static const struct resp_arg *option_of(const struct call *call)
 {
-    return &request->argv[2];
+    return &call->argv[2];
 }
 
-static void debug_ok(struct request *request)
+static void debug_ok(struct call *call)
 {
-    reply_ok(request);
+    reply_ok(call);
 }
 
 /* Accepted as Redis does, without effect. */
-static void debug_replybuffer(struct request *request)
+static void debug_replybuffer(struct call *call)
 {
     int64_t ms;
-    const struct resp_arg *value = &request->argv[3];
-    bool is_time = arg_is(option_of(request), "peak-reset-time");
-    if (!is_time && !arg_is(option_of(request), "resizing"))
-        reply_subcommand_syntax_error(request);
+    const struct resp_arg *value = &call->argv[3];
+    bool is_time = arg_is(option_of(call), "peak-reset-time");
+    if (!is_time && !arg_is(option_of(call), "resizing"))
+        reply_subcommand_syntax_error(call);
     else if (!is_time || arg_is(value, "never") || arg_is(value, "reset") ||
-             arg_integer_or_reply(request, 3, &ms))
-        reply_ok(request);
+             arg_integer_or_reply(call, 3, &ms))
+        reply_ok(call);
 }
 
 /* Holds up the clients of its worker; in a transaction whoever waits for it, as in Redis. */
-static void debug_sleep(struct request *request)
+static void debug_sleep(struct call *call)
 {
     char text[64];
-    const struct resp_arg *arg = option_of(request);
+    const struct resp_arg *arg = option_of(call);
     snprintf(text, sizeof text, "%.*s", (int)(arg->size < 60 ? arg->size : 60),
              arg->size > 0 ? arg_text(arg) : "");
     double seconds = strtod(text, NULL);
@@ -56,44 +56,44 @@ static void debug_sleep(struct request *request)
         while (nanosleep(&left, &left) != 0 && errno == EINTR)
             ;
     }
-    reply_ok(request);
+    reply_ok(call);
 }
 
 /* ---- About keys --------------------------------------------------------------------------- */
 
-static bool value_or_reply(struct request *request, struct anystore_value *value)
+static bool value_or_reply(struct call *call, struct anystore_value *value)
 {
-    const struct resp_arg *key = option_of(request);
-    if (anystore_get(request->txn, key->data, key->size, value))
+    const struct resp_arg *key = option_of(call);
+    if (anystore_get(call->txn, key->data, key->size, value))
         return true;
-    resp_write_error(request->reply, "ERR no such key");
+    resp_write_error(call->reply, "ERR no such key");
     return false;
 }
 
-static void debug_object(struct request *request)
+static void debug_object(struct call *call)
 {
     struct anystore_value value;
     char text[256];
-    if (!value_or_reply(request, &value))
+    if (!value_or_reply(call, &value))
         return;
     snprintf(text, sizeof text,
              "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:0 lru_seconds_idle:0",
              value.data, command_encoding(&value), value.size + 1);
-    resp_write_simple(request->reply, text);
+    resp_write_simple(call->reply, text);
 }
 
-static void debug_sdslen(struct request *request)
+static void debug_sdslen(struct call *call)
 {
     struct anystore_value value;
     char text[256];
-    if (!value_or_reply(request, &value))
+    if (!value_or_reply(call, &value))
         return;
-    size_t key_size = option_of(request)->size;
+    size_t key_size = option_of(call)->size;
     snprintf(text, sizeof text,
              "key_sds_len:%zu, key_sds_avail:0, key_zmalloc: %zu, val_sds_len:%zu, "
              "val_sds_avail:0, val_zmalloc: %zu",
              key_size, key_size, value.size, value.size);
-    resp_write_simple(request->reply, text);
+    resp_write_simple(call->reply, text);
 }
 
 /* Data are the same if and only if their digests are: the exclusive or of one hash for each key. */
@@ -117,76 +117,76 @@ static bool digest_each(const void *key, size_t key_size, const struct anystore_
     return true;
 }
 
-static void reply_digest(struct request *request, const uint8_t digest[SHA_DIGEST_LENGTH])
+static void reply_digest(struct call *call, const uint8_t digest[SHA_DIGEST_LENGTH])
 {
     char hex[2 * SHA_DIGEST_LENGTH + 1];
     for (size_t i = 0; i < SHA_DIGEST_LENGTH; i++)
         snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    resp_write_simple(request->reply, hex);
+    resp_write_simple(call->reply, hex);
 }
 
-static void debug_digest(struct request *request)
+static void debug_digest(struct call *call)
 {
     uint8_t digest[SHA_DIGEST_LENGTH] = {0};
-    anystore_each(request->txn, digest_each, digest);
-    reply_digest(request, digest);
+    anystore_each(call->txn, digest_each, digest);
+    reply_digest(call, digest);
 }
 
-static void debug_digest_value(struct request *request)
+static void debug_digest_value(struct call *call)
 {
-    resp_write_array(request->reply, request->argc - 2);
-    for (size_t i = 2; i < request->argc; i++) {
-        const struct resp_arg *key = &request->argv[i];
+    resp_write_array(call->reply, call->argc - 2);
+    for (size_t i = 2; i < call->argc; i++) {
+        const struct resp_arg *key = &call->argv[i];
         uint8_t digest[SHA_DIGEST_LENGTH] = {0};
         struct anystore_value value;
-        if (anystore_get(request->txn, key->data, key->size, &value))
+        if (anystore_get(call->txn, key->data, key->size, &value))
             digest_key(digest, "", 0, &value);
-        reply_digest(request, digest);
+        reply_digest(call, digest);
     }
 }
 
 /* DEBUG POPULATE count [prefix] [size] */
-static void debug_populate(struct request *request)
+static void debug_populate(struct call *call)
 {
-    const struct resp_arg *argv = request->argv;
+    const struct resp_arg *argv = call->argv;
     int64_t count = 0, size = 0;
     if (!arg_integer(&argv[2], &count) || count < 0 ||
-        (request->argc == 5 && (!arg_integer(&argv[4], &size) || size < 0))) {
-        resp_write_error(request->reply, "ERR value is out of range, must be positive");
+        (call->argc == 5 && (!arg_integer(&argv[4], &size) || size < 0))) {
+        resp_write_error(call->reply, "ERR value is out of range, must be positive");
         return;
     }
     const struct resp_arg standard = {(const uint8_t *)"key", 3};
-    const struct resp_arg *prefix = request->argc > 3 ? &argv[3] : &standard;
+    const struct resp_arg *prefix = call->argc > 3 ? &argv[3] : &standard;
     char *key = malloc(prefix->size + 32);
     char *value = calloc(1, (size_t)size + 32);
     bool ok = key && value;
     if (!ok)
-        reply_out_of_memory(request);
+        reply_out_of_memory(call);
     for (int64_t i = 0; ok && i < count; i++) {
         int key_size = snprintf(key, prefix->size + 32, "%.*s:%lld", (int)prefix->size,
                                 prefix->size > 0 ? arg_text(prefix) : "", (long long)i);
         int value_size = snprintf(value, (size_t)size + 32, "value:%lld", (long long)i);
-        if (anystore_get(request->txn, key, (size_t)key_size, NULL))
+        if (anystore_get(call->txn, key, (size_t)key_size, NULL))
             continue;
         struct anystore_value put = {.data = value,
                                      .size = size > 0 ? (size_t)size : (size_t)value_size};
         const struct resp_arg name = {(const uint8_t *)key, (size_t)key_size};
-        notify_event(request, NOTIFY_NEW, "new", &name);
-        ok = store_ok_or_reply(request, anystore_put(request->txn, key, (size_t)key_size, &put));
+        notify_event(call, NOTIFY_NEW, "new", &name);
+        ok = store_ok_or_reply(call, anystore_put(call->txn, key, (size_t)key_size, &put));
     }
     free(key);
     free(value);
     if (ok)
-        reply_ok(request);
+        reply_ok(call);
 }
 
 /* ---- The server --------------------------------------------------------------------------- */
 
 /* The data are in memory what they are in the file: what is done is a new base. */
-static void debug_reload(struct request *request)
+static void debug_reload(struct call *call)
 {
-    log_write(request->server->log, LOG_WARNING, "DB reloaded by DEBUG RELOAD");
-    reply_ok(request);
+    log_write(call->server->log, LOG_WARNING, "DB reloaded by DEBUG RELOAD");
+    reply_ok(call);
 }
 
 static bool reload_options_fit(size_t argc, const struct resp_arg *argv)
@@ -199,73 +199,72 @@ static bool reload_options_fit(size_t argc, const struct resp_arg *argv)
     return true;
 }
 
-static void debug_reload_checked(struct request *request)
+static void debug_reload_checked(struct call *call)
 {
-    if (reload_options_fit(request->argc, request->argv))
-        debug_reload(request);
+    if (reload_options_fit(call->argc, call->argv))
+        debug_reload(call);
     else
-        resp_write_error(request->reply, "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and "
-                                         "NOSAVE options.");
+        resp_write_error(call->reply, "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and "
+                                      "NOSAVE options.");
 }
 
-static void debug_log(struct request *request)
+static void debug_log(struct call *call)
 {
-    const struct resp_arg *text = option_of(request);
-    log_write(request->server->log, LOG_WARNING, "DEBUG LOG: %.*s",
+    const struct resp_arg *text = option_of(call);
+    log_write(call->server->log, LOG_WARNING, "DEBUG LOG: %.*s",
               (int)(text->size < INT_MAX ? text->size : INT_MAX),
               text->size > 0 ? arg_text(text) : "");
-    reply_ok(request);
+    reply_ok(call);
 }
 
-static void debug_error(struct request *request)
+static void debug_error(struct call *call)
 {
-    const struct resp_arg *text = option_of(request);
-    resp_write_errorf(request->reply, "%.*s", (int)(text->size < INT_MAX ? text->size : INT_MAX),
+    const struct resp_arg *text = option_of(call);
+    resp_write_errorf(call->reply, "%.*s", (int)(text->size < INT_MAX ? text->size : INT_MAX),
                       text->size > 0 ? arg_text(text) : "");
 }
 
-static void debug_stringmatch_len(struct request *request)
+static void debug_stringmatch_len(struct call *call)
 {
-    const struct resp_arg *pattern = &request->argv[2], *text = &request->argv[3];
-    resp_write_integer(request->reply, glob_match(arg_text(pattern), pattern->size, arg_text(text),
-                                                  text->size, false));
+    const struct resp_arg *pattern = &call->argv[2], *text = &call->argv[3];
+    resp_write_integer(call->reply, glob_match(arg_text(pattern), pattern->size, arg_text(text),
+                                               text->size, false));
 }
 
 /* As a test of what happens then: nothing that was acknowledged may be lost. */
-static void debug_crash(struct request *request)
+static void debug_crash(struct call *call)
 {
-    bool segfault = arg_is(&request->argv[1], "segfault");
-    log_write(request->server->log, LOG_WARNING, "Ended by DEBUG %s",
-              segfault ? "SEGFAULT" : "PANIC");
+    bool segfault = arg_is(&call->argv[1], "segfault");
+    log_write(call->server->log, LOG_WARNING, "Ended by DEBUG %s", segfault ? "SEGFAULT" : "PANIC");
     signal(segfault ? SIGSEGV : SIGABRT, SIG_DFL);
     raise(segfault ? SIGSEGV : SIGABRT);
 }
 
 /* ---- DEBUG PROTOCOL ----------------------------------------------------------------------- */
 
-static void reply_012(struct request *request)
+static void reply_012(struct call *call)
 {
     for (int i = 0; i < 3; i++)
-        resp_write_integer(request->reply, i);
+        resp_write_integer(call->reply, i);
 }
 
 /* "|1": RESP3's attribute, in front of a reply.  Nothing else here sends one. */
-static void reply_attribute(struct request *request)
+static void reply_attribute(struct call *call)
 {
     static const char header[] = "|1\r\n";
-    if (request->reply->version < 3)
+    if (call->reply->version < 3)
         return;
-    resp_buffer_append(request->reply->out, header, strlen(header));
-    resp_write_bulk_text(request->reply, "key-popularity");
-    resp_write_array(request->reply, 2);
-    resp_write_bulk_text(request->reply, "key:123");
-    resp_write_integer(request->reply, 90);
+    resp_buffer_append(call->reply->out, header, strlen(header));
+    resp_write_bulk_text(call->reply, "key-popularity");
+    resp_write_array(call->reply, 2);
+    resp_write_bulk_text(call->reply, "key:123");
+    resp_write_integer(call->reply, 90);
 }
 
-static void debug_protocol(struct request *request)
+static void debug_protocol(struct call *call)
 {
-    struct resp_writer *reply = request->reply;
-    const struct resp_arg *type = option_of(request);
+    struct resp_writer *reply = call->reply;
+    const struct resp_arg *type = option_of(call);
     if (arg_is(type, "string")) {
         resp_write_bulk_text(reply, "Hello World");
     } else if (arg_is(type, "integer")) {
@@ -278,10 +277,10 @@ static void debug_protocol(struct request *request)
         resp_write_null(reply);
     } else if (arg_is(type, "array")) {
         resp_write_array(reply, 3);
-        reply_012(request);
+        reply_012(call);
     } else if (arg_is(type, "set")) {
         resp_write_set(reply, 3);
-        reply_012(request);
+        reply_012(call);
     } else if (arg_is(type, "map")) {
         resp_write_map(reply, 3);
         for (int i = 0; i < 3; i++) {
@@ -289,7 +288,7 @@ static void debug_protocol(struct request *request)
             resp_write_boolean(reply, i == 1);
         }
     } else if (arg_is(type, "attrib")) {
-        reply_attribute(request);
+        reply_attribute(call);
         resp_write_bulk_text(reply, "Some real reply following the attribute");
     } else if (arg_is(type, "push") && reply->version < 3) {
         resp_write_error(reply, "ERR RESP2 is not supported by this command");
@@ -313,14 +312,14 @@ static void debug_protocol(struct request *request)
 
 /* ---- Finding them ------------------------------------------------------------------------- */
 
-static void debug_help(struct request *request);
+static void debug_help(struct call *call);
 
 /* Redis does not show DEBUG's subcommands in its command table either. */
 static const struct debug_row {
     const char *name;
     size_t least, most; /* arguments, with both names */
     unsigned flags;     /* what it needs of the store */
-    void (*run)(struct request *request);
+    void (*run)(struct call *call);
 } debug_rows[] = {
     {"aof-flush-sleep", 3, 3, 0, debug_ok},
     {"assert", 2, 2, 0, debug_crash},
@@ -349,7 +348,7 @@ static const struct debug_row {
     {"stringmatch-len", 4, 4, 0, debug_stringmatch_len},
 };
 
-static void debug_help(struct request *request)
+static void debug_help(struct call *call)
 {
     static const char *const lines[] = {
         "CHANGE-REPL-ID, PAUSE-CRON <0|1>, QUICKLIST-PACKED-THRESHOLD <size>,",
@@ -381,7 +380,7 @@ static void debug_help(struct request *request)
         "    Return whether a text fits a pattern.",
         NULL,
     };
-    reply_help(request, lines);
+    reply_help(call, lines);
 }
 
 static const struct debug_row *find_row(size_t argc, const struct resp_arg *argv)
@@ -402,13 +401,13 @@ static unsigned debug_flags(size_t argc, const struct resp_arg *argv)
     return row->flags;
 }
 
-static void run_debug(struct request *request)
+static void run_debug(struct call *call)
 {
-    const struct debug_row *row = find_row(request->argc, request->argv);
+    const struct debug_row *row = find_row(call->argc, call->argv);
     if (row)
-        row->run(request);
+        row->run(call);
     else
-        reply_subcommand_syntax_error(request);
+        reply_subcommand_syntax_error(call);
 }
 
 const struct command command_debug_rows[] = {

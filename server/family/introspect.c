@@ -39,23 +39,23 @@ static const struct word flag_words[] = {
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
-static void reply_bits(struct request *request, unsigned bits, const struct word *words,
+static void reply_bits(struct call *call, unsigned bits, const struct word *words,
                        size_t word_count)
 {
     size_t count = 0;
     for (size_t i = 0; i < word_count; i++)
         count += (bits & words[i].bit) != 0;
-    resp_write_set(request->reply, count);
+    resp_write_set(call->reply, count);
     for (size_t i = 0; i < word_count; i++) {
         if (bits & words[i].bit)
-            resp_write_simple(request->reply, words[i].word);
+            resp_write_simple(call->reply, words[i].word);
     }
 }
 
 /* A set of blank separated words; NULL is none. */
-static void reply_words(struct request *request, const char *text, bool as_bulk)
+static void reply_words(struct call *call, const char *text, bool as_bulk)
 {
-    size_t mark = resp_write_begin(request->reply);
+    size_t mark = resp_write_begin(call->reply);
     size_t count = 0;
     if (!text)
         text = "";
@@ -66,22 +66,22 @@ static void reply_words(struct request *request, const char *text, bool as_bulk)
         memcpy(word, text, kept);
         word[kept] = '\0';
         if (as_bulk)
-            resp_write_bulk_text(request->reply, word);
+            resp_write_bulk_text(call->reply, word);
         else
-            resp_write_simple(request->reply, word);
+            resp_write_simple(call->reply, word);
         count++;
         text += size;
         text += strspn(text, " ");
     }
-    resp_write_end(request->reply, mark, '~', count);
+    resp_write_end(call->reply, mark, '~', count);
 }
 
 /* ---- COMMAND INFO ------------------------------------------------------------------------- */
 
 /* {"type": ..., "spec": {...}}: the caller writes the pairs of the spec. */
-static void begin_spec(struct request *request, const char *name, const char *type, size_t pairs)
+static void begin_spec(struct call *call, const char *name, const char *type, size_t pairs)
 {
-    struct resp_writer *reply = request->reply;
+    struct resp_writer *reply = call->reply;
     resp_write_bulk_text(reply, name);
     resp_write_map(reply, 2);
     resp_write_bulk_text(reply, "type");
@@ -90,9 +90,9 @@ static void begin_spec(struct request *request, const char *name, const char *ty
     resp_write_map(reply, pairs);
 }
 
-static void reply_key_range(struct request *request, const struct key_range *range)
+static void reply_key_range(struct call *call, const struct key_range *range)
 {
-    struct resp_writer *reply = request->reply;
+    struct resp_writer *reply = call->reply;
     bool known = range->first != 0;
     resp_write_map(reply, range->notes ? 4 : 3);
     if (range->notes) {
@@ -100,14 +100,14 @@ static void reply_key_range(struct request *request, const struct key_range *ran
         resp_write_bulk_text(reply, range->notes);
     }
     resp_write_bulk_text(reply, "flags");
-    reply_words(request, range->flags, false);
+    reply_words(call, range->flags, false);
 
-    begin_spec(request, "begin_search", known ? "index" : "unknown", known ? 1 : 0);
+    begin_spec(call, "begin_search", known ? "index" : "unknown", known ? 1 : 0);
     if (known) {
         resp_write_bulk_text(reply, "index");
         resp_write_integer(reply, range->first);
     }
-    begin_spec(request, "find_keys", known ? "range" : "unknown", known ? 3 : 0);
+    begin_spec(call, "find_keys", known ? "range" : "unknown", known ? 3 : 0);
     if (known) {
         resp_write_bulk_text(reply, "lastkey");
         resp_write_integer(reply, range->last);
@@ -135,16 +135,16 @@ static const struct key_range *ranges_of(const struct command *command, struct k
     return one;
 }
 
-static void reply_key_ranges(struct request *request, const struct command *command)
+static void reply_key_ranges(struct call *call, const struct command *command)
 {
     struct key_range one[2];
     const struct key_range *ranges = ranges_of(command, one);
     size_t count = 0;
     while (ranges[count].flags)
         count++;
-    resp_write_set(request->reply, count);
+    resp_write_set(call->reply, count);
     for (size_t i = 0; i < count; i++)
-        reply_key_range(request, &ranges[i]);
+        reply_key_range(call, &ranges[i]);
 }
 
 /* Not all keys are where first_key, last_key and key_step say. */
@@ -165,36 +165,35 @@ static size_t count_rows(const struct command *rows)
 }
 
 /* No subcommand has subcommands of its own: that ends the recursion. */
-static void reply_info(struct request *request, const struct command *command)
+static void reply_info(struct call *call, const struct command *command)
 {
-    struct resp_writer *reply = request->reply;
+    struct resp_writer *reply = call->reply;
     resp_write_array(reply, 10);
     resp_write_bulk_text(reply, command_full_name(command));
     resp_write_integer(reply, command->arity);
     unsigned movable = has_movable_keys(command) ? FLAG_MOVABLE_KEYS : 0;
-    reply_bits(request, command->flags | movable, flag_words, COUNT_OF(flag_words));
+    reply_bits(call, command->flags | movable, flag_words, COUNT_OF(flag_words));
     resp_write_integer(reply, command->first_key);
     resp_write_integer(reply, command->last_key);
     resp_write_integer(reply, command->key_step);
-    reply_bits(request, command_categories(command), command_category_words,
-               command_category_count);
-    reply_words(request, command->tips, true);
-    reply_key_ranges(request, command);
+    reply_bits(call, command_categories(command), command_category_words, command_category_count);
+    reply_words(call, command->tips, true);
+    reply_key_ranges(call, command);
     if (!command->subcommands) {
         resp_write_set(reply, 0);
         return;
     }
     resp_write_array(reply, count_rows(command->subcommands));
     for (const struct command *row = command->subcommands; row->name; row++)
-        reply_info(request, row);
+        reply_info(call, row);
 }
 
-static void run_command(struct request *request)
+static void run_command(struct call *call)
 {
-    const struct command_table *table = request->server->commands;
-    resp_write_array(request->reply, command_count(table));
+    const struct command_table *table = call->server->commands;
+    resp_write_array(call->reply, command_count(table));
     for (size_t i = 0; i < command_count(table); i++)
-        reply_info(request, command_at(table, i));
+        reply_info(call, command_at(table, i));
 }
 
 /* "get", "config|set": the names that COMMAND itself answers. */
@@ -209,26 +208,25 @@ const struct command *command_find_full(const struct command_table *table,
     return container ? command_find_sub(container, bar + 1, arg->size - size - 1) : NULL;
 }
 
-static void run_command_info(struct request *request)
+static void run_command_info(struct call *call)
 {
-    if (request->argc == 2) {
-        run_command(request);
+    if (call->argc == 2) {
+        run_command(call);
         return;
     }
-    resp_write_array(request->reply, request->argc - 2);
-    for (size_t i = 2; i < request->argc; i++) {
-        const struct command *command =
-            command_find_full(request->server->commands, &request->argv[i]);
+    resp_write_array(call->reply, call->argc - 2);
+    for (size_t i = 2; i < call->argc; i++) {
+        const struct command *command = command_find_full(call->server->commands, &call->argv[i]);
         if (command)
-            reply_info(request, command);
+            reply_info(call, command);
         else
-            resp_write_null(request->reply);
+            resp_write_null(call->reply);
     }
 }
 
-static void run_command_count(struct request *request)
+static void run_command_count(struct call *call)
 {
-    resp_write_integer(request->reply, (int64_t)command_count(request->server->commands));
+    resp_write_integer(call->reply, (int64_t)command_count(call->server->commands));
 }
 
 /* ---- COMMAND DOCS ------------------------------------------------------------------------- */
@@ -256,9 +254,9 @@ static void write_fields(struct resp_writer *reply, const struct docs_field *fie
 }
 
 /* A name and what belongs to it: one pair of a map. */
-static void reply_docs(struct request *request, const struct command *command)
+static void reply_docs(struct call *call, const struct command *command)
 {
-    struct resp_writer *reply = request->reply;
+    struct resp_writer *reply = call->reply;
     const struct docs_field first[] = {{"summary", command->summary},
                                        {"since", command->since},
                                        {"group", command->group},
@@ -284,28 +282,28 @@ static void reply_docs(struct request *request, const struct command *command)
     resp_write_bulk_text(reply, "subcommands");
     resp_write_map(reply, count_rows(command->subcommands));
     for (const struct command *row = command->subcommands; row->name; row++)
-        reply_docs(request, row);
+        reply_docs(call, row);
 }
 
-static void run_command_docs(struct request *request)
+static void run_command_docs(struct call *call)
 {
-    const struct command_table *table = request->server->commands;
-    if (request->argc == 2) {
-        resp_write_map(request->reply, command_count(table));
+    const struct command_table *table = call->server->commands;
+    if (call->argc == 2) {
+        resp_write_map(call->reply, command_count(table));
         for (size_t i = 0; i < command_count(table); i++)
-            reply_docs(request, command_at(table, i));
+            reply_docs(call, command_at(table, i));
         return;
     }
     size_t count = 0;
-    size_t mark = resp_write_begin(request->reply);
-    for (size_t i = 2; i < request->argc; i++) {
-        const struct command *command = command_find_full(table, &request->argv[i]);
+    size_t mark = resp_write_begin(call->reply);
+    for (size_t i = 2; i < call->argc; i++) {
+        const struct command *command = command_find_full(table, &call->argv[i]);
         if (!command)
             continue;
-        reply_docs(request, command);
+        reply_docs(call, command);
         count++;
     }
-    resp_write_end(request->reply, mark, '%', count);
+    resp_write_end(call->reply, mark, '%', count);
 }
 
 /* ---- COMMAND LIST ------------------------------------------------------------------------- */
@@ -316,22 +314,22 @@ struct list_filter {
     unsigned category; /* 0: one that no command has */
 };
 
-static bool list_filter_or_reply(struct request *request, struct list_filter *filter)
+static bool list_filter_or_reply(struct call *call, struct list_filter *filter)
 {
     static const char *const kinds[] = {
         [LIST_MODULE] = "MODULE", [LIST_CATEGORY] = "ACLCAT", [LIST_PATTERN] = "PATTERN"};
-    const struct resp_arg *argv = request->argv;
+    const struct resp_arg *argv = call->argv;
     *filter = (struct list_filter){.kind = LIST_ALL};
-    if (request->argc == 2)
+    if (call->argc == 2)
         return true;
-    if (request->argc == 5 && arg_is(&argv[2], "FILTERBY")) {
+    if (call->argc == 5 && arg_is(&argv[2], "FILTERBY")) {
         for (unsigned kind = LIST_MODULE; kind <= LIST_PATTERN; kind++) {
             if (arg_is(&argv[3], kinds[kind]))
                 filter->kind = kind;
         }
     }
     if (filter->kind == LIST_ALL) {
-        reply_syntax_error(request);
+        reply_syntax_error(call);
         return false;
     }
     filter->arg = &argv[4];
@@ -357,41 +355,41 @@ static bool list_wants(const struct list_filter *filter, const struct command *c
 }
 
 /* A command that the filter drops may have subcommands that it keeps. */
-static size_t reply_list_entry(struct request *request, const struct list_filter *filter,
+static size_t reply_list_entry(struct call *call, const struct list_filter *filter,
                                const struct command *command)
 {
     size_t count = 0;
     if (list_wants(filter, command)) {
-        resp_write_bulk_text(request->reply, command_full_name(command));
+        resp_write_bulk_text(call->reply, command_full_name(command));
         count++;
     }
     for (const struct command *row = command->subcommands; row && row->name; row++)
-        count += reply_list_entry(request, filter, row);
+        count += reply_list_entry(call, filter, row);
     return count;
 }
 
-static void run_command_list(struct request *request)
+static void run_command_list(struct call *call)
 {
-    const struct command_table *table = request->server->commands;
+    const struct command_table *table = call->server->commands;
     struct list_filter filter;
-    if (!list_filter_or_reply(request, &filter))
+    if (!list_filter_or_reply(call, &filter))
         return;
     size_t count = 0;
-    size_t mark = resp_write_begin(request->reply);
+    size_t mark = resp_write_begin(call->reply);
     for (size_t i = 0; i < command_count(table); i++)
-        count += reply_list_entry(request, &filter, command_at(table, i));
-    resp_write_end(request->reply, mark, '*', count);
+        count += reply_list_entry(call, &filter, command_at(table, i));
+    resp_write_end(call->reply, mark, '*', count);
 }
 
 /* ---- COMMAND GETKEYS ---------------------------------------------------------------------- */
 
 /* The call that stands behind COMMAND GETKEYS, or NULL with an error replied. */
-static const struct command *call_or_reply(struct request *request)
+static const struct command *call_or_reply(struct call *call)
 {
-    const struct resp_arg *argv = request->argv + 2;
-    size_t argc = request->argc - 2;
+    const struct resp_arg *argv = call->argv + 2;
+    size_t argc = call->argc - 2;
     const struct command *command =
-        command_find(request->server->commands, argv[0].data, argv[0].size);
+        command_find(call->server->commands, argv[0].data, argv[0].size);
     if (command && command->subcommands && argc > 1)
         command = command_find_sub(command, argv[1].data, argv[1].size);
 
@@ -403,7 +401,7 @@ static const struct command *call_or_reply(struct request *request)
     else if (!command_arity_fits(command, argc))
         wrong = "ERR Invalid number of arguments specified for command";
     if (wrong)
-        resp_write_error(request->reply, wrong);
+        resp_write_error(call->reply, wrong);
     return wrong ? NULL : command;
 }
 
@@ -423,17 +421,17 @@ static bool range_in_call(const struct command *command, const struct key_range 
     return from_end <= argc && *first <= *last && *last < argc;
 }
 
-static void reply_keys(struct request *request, bool with_flags)
+static void reply_keys(struct call *call, bool with_flags)
 {
-    const struct resp_arg *argv = request->argv + 2;
-    size_t argc = request->argc - 2;
-    const struct command *command = call_or_reply(request);
+    const struct resp_arg *argv = call->argv + 2;
+    size_t argc = call->argc - 2;
+    const struct command *command = call_or_reply(call);
     if (!command)
         return;
     struct key_range one[2];
     size_t count = 0;
-    size_t start = resp_buffer_size(request->reply->out);
-    size_t mark = resp_write_begin(request->reply);
+    size_t start = resp_buffer_size(call->reply->out);
+    size_t mark = resp_write_begin(call->reply);
     for (const struct key_range *range = ranges_of(command, one); range->flags; range++) {
         size_t first, last;
         if (!range_in_call(command, range, argc, argv, &first, &last))
@@ -442,31 +440,31 @@ static void reply_keys(struct request *request, bool with_flags)
             command->call_key_flags ? command->call_key_flags(argc, argv) : range->flags;
         for (size_t i = first; i <= last; i += range->step > 0 ? (size_t)range->step : 1) {
             if (with_flags)
-                resp_write_array(request->reply, 2);
-            resp_write_bulk(request->reply, argv[i].data, argv[i].size);
+                resp_write_array(call->reply, 2);
+            resp_write_bulk(call->reply, argv[i].data, argv[i].size);
             if (with_flags)
-                reply_words(request, flags, false);
+                reply_words(call, flags, false);
             count++;
         }
     }
-    resp_write_end(request->reply, mark, '*', count);
+    resp_write_end(call->reply, mark, '*', count);
     if (count > 0)
         return;
-    resp_buffer_truncate(request->reply->out, start);
-    resp_write_error(request->reply, "ERR Invalid arguments specified for command");
+    resp_buffer_truncate(call->reply->out, start);
+    resp_write_error(call->reply, "ERR Invalid arguments specified for command");
 }
 
-static void run_command_getkeys(struct request *request)
+static void run_command_getkeys(struct call *call)
 {
-    reply_keys(request, false);
+    reply_keys(call, false);
 }
 
-static void run_command_getkeysandflags(struct request *request)
+static void run_command_getkeysandflags(struct call *call)
 {
-    reply_keys(request, true);
+    reply_keys(call, true);
 }
 
-static void run_command_help(struct request *request)
+static void run_command_help(struct call *call)
 {
     static const char *const lines[] = {
         "(no subcommand)",
@@ -485,7 +483,7 @@ static void run_command_help(struct request *request)
         "    Return the keys in a full command and how it uses them.",
         NULL,
     };
-    reply_help(request, lines);
+    reply_help(call, lines);
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */

@@ -16,56 +16,55 @@
 
 enum { GRAPH_ROWS = 4, GRAPH_COLUMNS = 80 };
 
-static void run_latency_history(struct request *request)
+static void run_latency_history(struct call *call)
 {
-    const struct resp_arg *name = &request->argv[2];
+    const struct resp_arg *name = &call->argv[2];
     struct latency_history history;
     enum latency_event event = latency_event_find(name->data, name->size, false);
-    if (event == LATENCY_EVENT_COUNT ||
-        !latency_history(request->server->latency, event, &history)) {
-        resp_write_array(request->reply, 0);
+    if (event == LATENCY_EVENT_COUNT || !latency_history(call->server->latency, event, &history)) {
+        resp_write_array(call->reply, 0);
         return;
     }
-    resp_write_array(request->reply, history.count);
+    resp_write_array(call->reply, history.count);
     for (size_t i = 0; i < history.count; i++) {
-        resp_write_array(request->reply, 2);
-        resp_write_integer(request->reply, history.samples[i].time_s);
-        resp_write_integer(request->reply, history.samples[i].ms);
+        resp_write_array(call->reply, 2);
+        resp_write_integer(call->reply, history.samples[i].time_s);
+        resp_write_integer(call->reply, history.samples[i].ms);
     }
 }
 
-static void run_latency_latest(struct request *request)
+static void run_latency_latest(struct call *call)
 {
     size_t count = 0;
-    size_t mark = resp_write_begin(request->reply);
+    size_t mark = resp_write_begin(call->reply);
     for (enum latency_event event = 0; event < LATENCY_EVENT_COUNT; event++) {
         struct latency_history history;
-        if (!latency_history(request->server->latency, event, &history))
+        if (!latency_history(call->server->latency, event, &history))
             continue;
         const struct latency_sample *last = &history.samples[history.count - 1];
-        resp_write_array(request->reply, 4);
-        resp_write_bulk_text(request->reply, latency_event_name(event));
-        resp_write_integer(request->reply, last->time_s);
-        resp_write_integer(request->reply, last->ms);
-        resp_write_integer(request->reply, history.worst_ms);
+        resp_write_array(call->reply, 4);
+        resp_write_bulk_text(call->reply, latency_event_name(event));
+        resp_write_integer(call->reply, last->time_s);
+        resp_write_integer(call->reply, last->ms);
+        resp_write_integer(call->reply, history.worst_ms);
         count++;
     }
-    resp_write_end(request->reply, mark, '*', count);
+    resp_write_end(call->reply, mark, '*', count);
 }
 
-static void run_latency_reset(struct request *request)
+static void run_latency_reset(struct call *call)
 {
-    struct latency *latency = request->server->latency;
+    struct latency *latency = call->server->latency;
     int64_t count = 0;
-    for (enum latency_event event = 0; request->argc == 2 && event < LATENCY_EVENT_COUNT; event++)
+    for (enum latency_event event = 0; call->argc == 2 && event < LATENCY_EVENT_COUNT; event++)
         count += latency_reset(latency, event);
-    for (size_t i = 2; i < request->argc; i++) {
-        const struct resp_arg *name = &request->argv[i];
+    for (size_t i = 2; i < call->argc; i++) {
+        const struct resp_arg *name = &call->argv[i];
         enum latency_event event = latency_event_find(name->data, name->size, true);
         if (event != LATENCY_EVENT_COUNT)
             count += latency_reset(latency, event);
     }
-    resp_write_integer(request->reply, count);
+    resp_write_integer(call->reply, count);
 }
 
 /* ---- For people --------------------------------------------------------------------------- */
@@ -84,12 +83,12 @@ static void append(struct resp_buffer *out, const char *format, ...)
         resp_buffer_append(out, text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1);
 }
 
-static void reply_text(struct request *request, struct resp_buffer *text)
+static void reply_text(struct call *call, struct resp_buffer *text)
 {
     if (text->failed)
-        reply_out_of_memory(request);
+        reply_out_of_memory(call);
     else
-        resp_write_verbatim(request->reply, "txt", resp_buffer_bytes(text), resp_buffer_size(text));
+        resp_write_verbatim(call->reply, "txt", resp_buffer_bytes(text), resp_buffer_size(text));
     resp_buffer_free(text);
 }
 
@@ -140,14 +139,13 @@ static void draw(struct resp_buffer *out, const struct latency_sample *samples, 
     }
 }
 
-static void run_latency_graph(struct request *request)
+static void run_latency_graph(struct call *call)
 {
-    const struct resp_arg *name = &request->argv[2];
+    const struct resp_arg *name = &call->argv[2];
     struct latency_history history;
     enum latency_event event = latency_event_find(name->data, name->size, false);
-    if (event == LATENCY_EVENT_COUNT ||
-        !latency_history(request->server->latency, event, &history)) {
-        resp_write_errorf(request->reply, "ERR No samples available for event '%.*s'",
+    if (event == LATENCY_EVENT_COUNT || !latency_history(call->server->latency, event, &history)) {
+        resp_write_errorf(call->reply, "ERR No samples available for event '%.*s'",
                           (int)(name->size < 1024 ? name->size : 1024),
                           name->size > 0 ? arg_text(name) : "");
         return;
@@ -168,7 +166,7 @@ static void run_latency_graph(struct request *request)
         size_t left = history.count - at;
         draw(&text, history.samples + at, left < GRAPH_COLUMNS ? left : GRAPH_COLUMNS, high);
     }
-    reply_text(request, &text);
+    reply_text(call, &text);
 }
 
 static const char *advice(enum latency_event event)
@@ -189,9 +187,9 @@ static const char *advice(enum latency_event event)
     return "";
 }
 
-static void run_latency_doctor(struct request *request)
+static void run_latency_doctor(struct call *call)
 {
-    struct server *server = request->server;
+    struct server *server = call->server;
     struct resp_buffer text = {0};
     size_t events = 0;
     for (enum latency_event event = 0; event < LATENCY_EVENT_COUNT; event++) {
@@ -213,7 +211,7 @@ static void run_latency_doctor(struct request *request)
                       "<milliseconds> turns it on.\n");
     else if (events == 0)
         append(&text, "No latency spike was observed.\n");
-    reply_text(request, &text);
+    reply_text(call, &text);
 }
 
 /* ---- LATENCY HISTOGRAM -------------------------------------------------------------------- */
@@ -227,10 +225,10 @@ static int64_t step_us(unsigned doublings)
 
 /* Replies name and distribution of a command, and of its subcommands, if they were called; how many
  * that were. */
-static size_t reply_histogram(struct request *request, const struct command *command)
+static size_t reply_histogram(struct call *call, const struct command *command)
 {
-    struct server *server = request->server;
-    struct resp_writer *reply = request->reply;
+    struct server *server = call->server;
+    struct resp_writer *reply = call->reply;
     struct tally_counts counts;
     size_t count = 0;
     tally_collect(server->tally, command_number(server->commands, command), &counts);
@@ -256,26 +254,26 @@ static size_t reply_histogram(struct request *request, const struct command *com
         count++;
     }
     for (const struct command *row = command->subcommands; row && row->name; row++)
-        count += reply_histogram(request, row);
+        count += reply_histogram(call, row);
     return count;
 }
 
-static void run_latency_histogram(struct request *request)
+static void run_latency_histogram(struct call *call)
 {
-    const struct command_table *table = request->server->commands;
-    size_t mark = resp_write_begin(request->reply);
+    const struct command_table *table = call->server->commands;
+    size_t mark = resp_write_begin(call->reply);
     size_t count = 0;
-    for (size_t i = 0; request->argc == 2 && i < command_count(table); i++)
-        count += reply_histogram(request, command_at(table, i));
-    for (size_t i = 2; i < request->argc; i++) {
-        const struct command *command = command_find_full(table, &request->argv[i]);
+    for (size_t i = 0; call->argc == 2 && i < command_count(table); i++)
+        count += reply_histogram(call, command_at(table, i));
+    for (size_t i = 2; i < call->argc; i++) {
+        const struct command *command = command_find_full(table, &call->argv[i]);
         if (command)
-            count += reply_histogram(request, command);
+            count += reply_histogram(call, command);
     }
-    resp_write_end(request->reply, mark, '%', count);
+    resp_write_end(call->reply, mark, '%', count);
 }
 
-static void run_latency_help(struct request *request)
+static void run_latency_help(struct call *call)
 {
     static const char *const lines[] = {
         "DOCTOR",
@@ -292,7 +290,7 @@ static void run_latency_help(struct request *request)
         "    Forget the samples of the <event> classes, or of all.",
         NULL,
     };
-    reply_help(request, lines);
+    reply_help(call, lines);
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */

@@ -19,27 +19,27 @@ static int64_t entry_bytes(size_t key_size, size_t value_size)
     return (int64_t)((size + unit - 1) / unit * unit + slot);
 }
 
-static void run_memory_usage(struct request *request)
+static void run_memory_usage(struct call *call)
 {
-    const struct resp_arg *argv = request->argv;
-    for (size_t i = 3; i < request->argc; i += 2) {
+    const struct resp_arg *argv = call->argv;
+    for (size_t i = 3; i < call->argc; i += 2) {
         int64_t samples = 0;
-        if (!arg_is(&argv[i], "samples") || i + 1 >= request->argc) {
-            reply_syntax_error(request);
+        if (!arg_is(&argv[i], "samples") || i + 1 >= call->argc) {
+            reply_syntax_error(call);
             return;
         }
-        if (!arg_integer_or_reply(request, i + 1, &samples))
+        if (!arg_integer_or_reply(call, i + 1, &samples))
             return;
         if (samples < 0) {
-            reply_syntax_error(request);
+            reply_syntax_error(call);
             return;
         }
     }
     struct anystore_value value;
-    if (anystore_get(request->txn, argv[2].data, argv[2].size, &value))
-        resp_write_integer(request->reply, entry_bytes(argv[2].size, value.size));
+    if (anystore_get(call->txn, argv[2].data, argv[2].size, &value))
+        resp_write_integer(call->reply, entry_bytes(argv[2].size, value.size));
     else
-        resp_write_null(request->reply);
+        resp_write_null(call->reply);
 }
 
 static double ratio(uint64_t part, uint64_t whole)
@@ -48,25 +48,24 @@ static double ratio(uint64_t part, uint64_t whole)
 }
 
 /* The databases that hold keys. */
-static database_bits filled_databases(const struct request *request)
+static database_bits filled_databases(const struct call *call)
 {
     database_bits filled = 0;
     struct anystore_stats stats;
-    for (database_bits bits = databases_opened(request->server->databases); bits;
-         bits &= bits - 1) {
-        anystore_stats(databases_store(request->server->databases, database_first(bits)), &stats);
+    for (database_bits bits = databases_opened(call->server->databases); bits; bits &= bits - 1) {
+        anystore_stats(databases_store(call->server->databases, database_first(bits)), &stats);
         if (stats.keys > 0)
             filled |= database_bit(database_first(bits));
     }
     return filled;
 }
 
-static void reply_database(struct request *request, unsigned number)
+static void reply_database(struct call *call, unsigned number)
 {
-    struct resp_writer *reply = request->reply;
+    struct resp_writer *reply = call->reply;
     struct anystore_stats stats;
     char name[16];
-    anystore_stats(databases_store(request->server->databases, number), &stats);
+    anystore_stats(databases_store(call->server->databases, number), &stats);
     snprintf(name, sizeof name, "db.%u", number);
     resp_write_bulk_text(reply, name);
     resp_write_map(reply, 3);
@@ -78,14 +77,14 @@ static void reply_database(struct request *request, unsigned number)
     resp_write_integer(reply, 0);
 }
 
-static void run_memory_stats(struct request *request)
+static void run_memory_stats(struct call *call)
 {
-    struct resp_writer *reply = request->reply;
-    struct memory_figures memory = memory_figures(request->server);
+    struct resp_writer *reply = call->reply;
+    struct memory_figures memory = memory_figures(call->server);
     struct anystore_stats store;
-    databases_stats(request->server->databases, &store);
+    databases_stats(call->server->databases, &store);
     uint64_t overhead = memory.startup + memory.clients;
-    database_bits filled = filled_databases(request);
+    database_bits filled = filled_databases(call);
     int64_t loose = (int64_t)memory.heap - (int64_t)memory.allocated;
     int64_t rss_more = (int64_t)memory.resident - (int64_t)memory.heap;
     const struct {
@@ -135,7 +134,7 @@ static void run_memory_stats(struct request *request)
         resp_write_integer(reply, before[i].value);
     }
     for (; filled != 0; filled &= filled - 1)
-        reply_database(request, database_first(filled));
+        reply_database(call, database_first(filled));
     for (size_t i = 0; i < after_count; i++) {
         resp_write_bulk_text(reply, after[i].name);
         if (after[i].is_ratio)
@@ -145,7 +144,7 @@ static void run_memory_stats(struct request *request)
     }
 }
 
-static void run_memory_doctor(struct request *request)
+static void run_memory_doctor(struct call *call)
 {
     static const char small[] = "There is so little data in memory that nothing can be said yet.\n";
     static const char loose[] =
@@ -153,17 +152,17 @@ static void run_memory_doctor(struct request *request)
         "uses that again; MEMORY PURGE gives back to the system what can be given back.\n";
     static const char fine[] = "No memory issue was found.\n";
     const uint64_t mib = 1 << 20;
-    struct memory_figures memory = memory_figures(request->server);
+    struct memory_figures memory = memory_figures(call->server);
     const char *text = fine;
     if (memory.used < 5 * mib)
         text = small;
     else if (memory.resident > memory.allocated + 10 * mib &&
              ratio(memory.resident, memory.allocated) > 1.4)
         text = loose;
-    resp_write_verbatim(request->reply, "txt", text, strlen(text));
+    resp_write_verbatim(call->reply, "txt", text, strlen(text));
 }
 
-static void run_memory_malloc_stats(struct request *request)
+static void run_memory_malloc_stats(struct call *call)
 {
     char *text = NULL;
     size_t size = 0;
@@ -172,19 +171,19 @@ static void run_memory_malloc_stats(struct request *request)
     if (out)
         written = fclose(out) == 0 && written;
     if (written)
-        resp_write_verbatim(request->reply, "txt", text, size);
+        resp_write_verbatim(call->reply, "txt", text, size);
     else
-        reply_out_of_memory(request);
+        reply_out_of_memory(call);
     free(text);
 }
 
-static void run_memory_purge(struct request *request)
+static void run_memory_purge(struct call *call)
 {
     malloc_trim(0);
-    reply_ok(request);
+    reply_ok(call);
 }
 
-static void run_memory_help(struct request *request)
+static void run_memory_help(struct call *call)
 {
     static const char *const lines[] = {
         "DOCTOR",
@@ -199,7 +198,7 @@ static void run_memory_help(struct request *request)
         "    Return memory in bytes used by <key> and its value.",
         NULL,
     };
-    reply_help(request, lines);
+    reply_help(call, lines);
 }
 
 #define MEMORY_ROW(word)                                                                           \

@@ -14,88 +14,86 @@ static const char *const subscribe_words[] = {"subscribe", "psubscribe"};
 static const char *const unsubscribe_words[] = {"unsubscribe", "punsubscribe"};
 
 /* One confirmation: a reply, though RESP3 sends it as a push. */
-static void reply_confirmation(struct request *request, const char *word,
-                               const struct resp_arg *name)
+static void reply_confirmation(struct call *call, const char *word, const struct resp_arg *name)
 {
-    resp_write_push(request->reply, 3);
-    resp_write_bulk_text(request->reply, word);
+    resp_write_push(call->reply, 3);
+    resp_write_bulk_text(call->reply, word);
     if (name)
-        resp_write_bulk(request->reply, name->data, name->size);
+        resp_write_bulk(call->reply, name->data, name->size);
     else
-        resp_write_null(request->reply);
-    resp_write_integer(request->reply, (int64_t)subscriber_total(request->connection->subscriber));
+        resp_write_null(call->reply);
+    resp_write_integer(call->reply, (int64_t)subscriber_total(call->connection->subscriber));
 }
 
-static void subscribe(struct request *request, enum pubsub_kind kind)
+static void subscribe(struct call *call, enum pubsub_kind kind)
 {
-    for (size_t i = 1; i < request->argc; i++) {
-        if (!pubsub_subscribe(request->server->pubsub, request->connection->subscriber, kind,
-                              &request->argv[i])) {
-            reply_out_of_memory(request);
+    for (size_t i = 1; i < call->argc; i++) {
+        if (!pubsub_subscribe(call->server->pubsub, call->connection->subscriber, kind,
+                              &call->argv[i])) {
+            reply_out_of_memory(call);
             return;
         }
-        reply_confirmation(request, subscribe_words[kind], &request->argv[i]);
+        reply_confirmation(call, subscribe_words[kind], &call->argv[i]);
     }
 }
 
-static void run_subscribe(struct request *request)
+static void run_subscribe(struct call *call)
 {
-    subscribe(request, PUBSUB_CHANNEL);
+    subscribe(call, PUBSUB_CHANNEL);
 }
 
-static void run_psubscribe(struct request *request)
+static void run_psubscribe(struct call *call)
 {
-    subscribe(request, PUBSUB_PATTERN);
+    subscribe(call, PUBSUB_PATTERN);
 }
 
-static void unsubscribe_one(struct request *request, enum pubsub_kind kind,
-                            const struct resp_arg *name)
+static void unsubscribe_one(struct call *call, enum pubsub_kind kind, const struct resp_arg *name)
 {
-    pubsub_unsubscribe(request->server->pubsub, request->connection->subscriber, kind, name);
-    reply_confirmation(request, unsubscribe_words[kind], name);
+    pubsub_unsubscribe(call->server->pubsub, call->connection->subscriber, kind, name);
+    reply_confirmation(call, unsubscribe_words[kind], name);
 }
 
-static void unsubscribe(struct request *request, enum pubsub_kind kind)
+static void unsubscribe(struct call *call, enum pubsub_kind kind)
 {
-    for (size_t i = 1; i < request->argc; i++)
-        unsubscribe_one(request, kind, &request->argv[i]);
-    if (request->argc > 1)
+    for (size_t i = 1; i < call->argc; i++)
+        unsubscribe_one(call, kind, &call->argv[i]);
+    if (call->argc > 1)
         return;
     struct resp_arg name;
     bool any = false;
-    while (pubsub_any(request->server->pubsub, request->connection->subscriber, kind, &name)) {
-        unsubscribe_one(request, kind, &name);
+    while (pubsub_any(call->server->pubsub, call->connection->subscriber, kind, &name)) {
+        unsubscribe_one(call, kind, &name);
         free((void *)(uintptr_t)name.data);
         any = true;
     }
     if (!any)
-        reply_confirmation(request, unsubscribe_words[kind], NULL);
+        reply_confirmation(call, unsubscribe_words[kind], NULL);
 }
 
-static void run_unsubscribe(struct request *request)
+static void run_unsubscribe(struct call *call)
 {
-    unsubscribe(request, PUBSUB_CHANNEL);
+    unsubscribe(call, PUBSUB_CHANNEL);
 }
 
-static void run_punsubscribe(struct request *request)
+static void run_punsubscribe(struct call *call)
 {
-    unsubscribe(request, PUBSUB_PATTERN);
+    unsubscribe(call, PUBSUB_PATTERN);
 }
 
-static void run_publish(struct request *request)
+static void run_publish(struct call *call)
 {
-    struct message *message = message_new(MESSAGE_CHANNEL, &request->argv[1], &request->argv[2]);
+    struct message *message = message_new(MESSAGE_CHANNEL, &call->argv[1], &call->argv[2]);
     if (!message)
-        reply_out_of_memory(request);
+        reply_out_of_memory(call);
     else
-        resp_write_integer(request->reply,
-                           outbox_add(&request->connection->outbox, request->server, message));
+        resp_write_integer(call->reply,
+                           outbox_add(&call->connection->outbox, call->server, message));
 }
 
 /* ---- PUBSUB ------------------------------------------------------------------------------- */
 
 struct listing {
-    struct request *request;
+    struct call *call;
     const struct resp_arg *pattern; /* NULL: all */
     size_t count;
 };
@@ -106,58 +104,56 @@ static void list_channel(const struct resp_arg *channel, void *arg)
     if (listing->pattern && !glob_match(arg_text(listing->pattern), listing->pattern->size,
                                         arg_text(channel), channel->size, false))
         return;
-    resp_write_bulk(listing->request->reply, channel->data, channel->size);
+    resp_write_bulk(listing->call->reply, channel->data, channel->size);
     listing->count++;
 }
 
-static void run_pubsub_channels(struct request *request)
+static void run_pubsub_channels(struct call *call)
 {
-    if (request->argc > 3) {
-        reply_subcommand_syntax_error(request);
+    if (call->argc > 3) {
+        reply_subcommand_syntax_error(call);
         return;
     }
-    struct listing listing = {.request = request,
-                              .pattern = request->argc == 3 ? &request->argv[2] : NULL};
-    size_t mark = resp_write_begin(request->reply);
-    pubsub_each_channel(request->server->pubsub, list_channel, &listing);
-    resp_write_end(request->reply, mark, '*', listing.count);
+    struct listing listing = {.call = call, .pattern = call->argc == 3 ? &call->argv[2] : NULL};
+    size_t mark = resp_write_begin(call->reply);
+    pubsub_each_channel(call->server->pubsub, list_channel, &listing);
+    resp_write_end(call->reply, mark, '*', listing.count);
 }
 
-static void run_pubsub_numpat(struct request *request)
+static void run_pubsub_numpat(struct call *call)
 {
-    resp_write_integer(request->reply,
-                       (int64_t)pubsub_names(request->server->pubsub, PUBSUB_PATTERN));
+    resp_write_integer(call->reply, (int64_t)pubsub_names(call->server->pubsub, PUBSUB_PATTERN));
 }
 
-static void run_pubsub_numsub(struct request *request)
+static void run_pubsub_numsub(struct call *call)
 {
-    resp_write_array(request->reply, (request->argc - 2) * 2);
-    for (size_t i = 2; i < request->argc; i++) {
-        resp_write_bulk(request->reply, request->argv[i].data, request->argv[i].size);
-        resp_write_integer(request->reply,
-                           (int64_t)pubsub_subscribers(request->server->pubsub, &request->argv[i]));
+    resp_write_array(call->reply, (call->argc - 2) * 2);
+    for (size_t i = 2; i < call->argc; i++) {
+        resp_write_bulk(call->reply, call->argv[i].data, call->argv[i].size);
+        resp_write_integer(call->reply,
+                           (int64_t)pubsub_subscribers(call->server->pubsub, &call->argv[i]));
     }
 }
 
 /* There are no shards: what listens to one listens nowhere. */
-static void run_pubsub_shardchannels(struct request *request)
+static void run_pubsub_shardchannels(struct call *call)
 {
-    if (request->argc > 3)
-        reply_subcommand_syntax_error(request);
+    if (call->argc > 3)
+        reply_subcommand_syntax_error(call);
     else
-        resp_write_array(request->reply, 0);
+        resp_write_array(call->reply, 0);
 }
 
-static void run_pubsub_shardnumsub(struct request *request)
+static void run_pubsub_shardnumsub(struct call *call)
 {
-    resp_write_array(request->reply, (request->argc - 2) * 2);
-    for (size_t i = 2; i < request->argc; i++) {
-        resp_write_bulk(request->reply, request->argv[i].data, request->argv[i].size);
-        resp_write_integer(request->reply, 0);
+    resp_write_array(call->reply, (call->argc - 2) * 2);
+    for (size_t i = 2; i < call->argc; i++) {
+        resp_write_bulk(call->reply, call->argv[i].data, call->argv[i].size);
+        resp_write_integer(call->reply, 0);
     }
 }
 
-static void run_pubsub_help(struct request *request)
+static void run_pubsub_help(struct call *call)
 {
     static const char *const lines[] = {
         "CHANNELS [<pattern>]",
@@ -172,7 +168,7 @@ static void run_pubsub_help(struct request *request)
         "    As NUMSUB, of the channels of shards: nobody is subscribed.",
         NULL,
     };
-    reply_help(request, lines);
+    reply_help(call, lines);
 }
 
 #define PUBSUB_FLAGS (COMMAND_PUBSUB | COMMAND_LOADING | COMMAND_STALE)

@@ -5,115 +5,114 @@
 #include "server/config/config.h"
 #include "server/server.h"
 
-static void run_role(struct request *request)
+static void run_role(struct call *call)
 {
-    resp_write_array(request->reply, 3);
-    resp_write_bulk_text(request->reply, "master");
-    resp_write_integer(request->reply, 0);
-    resp_write_array(request->reply, 0);
+    resp_write_array(call->reply, 3);
+    resp_write_bulk_text(call->reply, "master");
+    resp_write_integer(call->reply, 0);
+    resp_write_array(call->reply, 0);
 }
 
 /* There never is a replica to wait for: to wait would change nothing. */
-static void run_wait(struct request *request)
+static void run_wait(struct call *call)
 {
     int64_t replicas = 0, timeout_ms = 0;
-    if (arg_integer_or_reply(request, 1, &replicas) &&
-        arg_timeout_or_reply(request, 2, &timeout_ms))
-        resp_write_integer(request->reply, 0);
+    if (arg_integer_or_reply(call, 1, &replicas) && arg_timeout_or_reply(call, 2, &timeout_ms))
+        resp_write_integer(call->reply, 0);
 }
 
 /* What this client wrote was synced before it was answered, unless fsync or persistence is no. */
-static void run_waitaof(struct request *request)
+static void run_waitaof(struct call *call)
 {
-    const struct server *server = request->server;
+    const struct server *server = call->server;
     bool synced =
         server->data_path && config_number(server->config, CONFIG_FSYNC) == CONFIG_FSYNC_ALWAYS;
     int64_t local = 0, replicas = 0, timeout_ms = 0;
     const char *wrong = NULL;
     /* One after the other, as Redis looks at them: so two answers are the same. */
-    if (!arg_integer(&request->argv[1], &local))
+    if (!arg_integer(&call->argv[1], &local))
         wrong = "ERR value is not an integer or out of range"; /* NOLINT(bugprone-branch-clone) */
     else if (local < 0 || local > 1)
         wrong = "ERR value is out of range, must be between 0 and 1";
-    else if (!arg_integer(&request->argv[2], &replicas))
+    else if (!arg_integer(&call->argv[2], &replicas))
         wrong = "ERR value is not an integer or out of range";
     else if (replicas < 0)
         wrong = "ERR value is out of range, must be positive";
     if (wrong) {
-        resp_write_error(request->reply, wrong);
+        resp_write_error(call->reply, wrong);
         return;
     }
-    if (!arg_timeout_or_reply(request, 3, &timeout_ms))
+    if (!arg_timeout_or_reply(call, 3, &timeout_ms))
         return;
     if (local > 0 && !synced) {
-        resp_write_error(request->reply, "ERR WAITAOF cannot be used when numlocal is set but "
-                                         "writes are not synced (persistence no or fsync no).");
+        resp_write_error(call->reply, "ERR WAITAOF cannot be used when numlocal is set but "
+                                      "writes are not synced (persistence no or fsync no).");
         return;
     }
-    resp_write_array(request->reply, 2);
-    resp_write_integer(request->reply, synced);
-    resp_write_integer(request->reply, 0);
+    resp_write_array(call->reply, 2);
+    resp_write_integer(call->reply, synced);
+    resp_write_integer(call->reply, 0);
 }
 
-static void run_replicaof(struct request *request)
+static void run_replicaof(struct call *call)
 {
     int64_t port = 0;
-    if (arg_is(&request->argv[1], "no") && arg_is(&request->argv[2], "one"))
-        reply_ok(request);
-    else if (!arg_integer(&request->argv[2], &port) || port < 0 || port > 65535)
-        resp_write_error(request->reply, "ERR Invalid master port");
+    if (arg_is(&call->argv[1], "no") && arg_is(&call->argv[2], "one"))
+        reply_ok(call);
+    else if (!arg_integer(&call->argv[2], &port) || port < 0 || port > 65535)
+        resp_write_error(call->reply, "ERR Invalid master port");
     else
-        resp_write_error(request->reply,
+        resp_write_error(call->reply,
                          "ERR REPLICAOF is not supported: start another server on the same data "
                          "file instead, all servers of a file are equal");
 }
 
 /* What a replica sends first, and redis-cli for --rdb and --replica. */
-static void run_sync(struct request *request)
+static void run_sync(struct call *call)
 {
     resp_write_error(
-        request->reply,
+        call->reply,
         "ERR This server feeds no replicas: start another server on the same data file "
         "instead; for a backup make a hard link to it");
 }
 
 /* As there are no replicas nothing but the arguments can be wrong before that. */
-static void run_failover(struct request *request)
+static void run_failover(struct call *call)
 {
-    const struct resp_arg *argv = request->argv;
+    const struct resp_arg *argv = call->argv;
     int64_t timeout_ms = 0, port = 0;
     bool to = false, force = false;
-    if (request->argc == 2 && arg_is(&argv[1], "abort")) {
-        resp_write_error(request->reply, "ERR No failover in progress.");
+    if (call->argc == 2 && arg_is(&argv[1], "abort")) {
+        resp_write_error(call->reply, "ERR No failover in progress.");
         return;
     }
-    for (size_t i = 1; i < request->argc; i++) {
-        size_t more = request->argc - 1 - i;
+    for (size_t i = 1; i < call->argc; i++) {
+        size_t more = call->argc - 1 - i;
         if (arg_is(&argv[i], "timeout") && more >= 1 && timeout_ms == 0) {
-            if (!arg_integer_or_reply(request, ++i, &timeout_ms))
+            if (!arg_integer_or_reply(call, ++i, &timeout_ms))
                 return;
             if (timeout_ms <= 0) {
-                resp_write_error(request->reply, "ERR FAILOVER timeout must be greater than 0");
+                resp_write_error(call->reply, "ERR FAILOVER timeout must be greater than 0");
                 return;
             }
         } else if (arg_is(&argv[i], "to") && more >= 2 && !to) {
             to = true;
             i += 2;
-            if (!arg_integer_or_reply(request, i, &port))
+            if (!arg_integer_or_reply(call, i, &port))
                 return;
         } else if (arg_is(&argv[i], "force") && !force) {
             force = true;
         } else {
-            reply_syntax_error(request);
+            reply_syntax_error(call);
             return;
         }
     }
-    resp_write_error(request->reply, "ERR FAILOVER requires connected replicas.");
+    resp_write_error(call->reply, "ERR FAILOVER requires connected replicas.");
 }
 
-static void run_cluster_only(struct request *request)
+static void run_cluster_only(struct call *call)
 {
-    resp_write_error(request->reply, "ERR This instance has cluster support disabled");
+    resp_write_error(call->reply, "ERR This instance has cluster support disabled");
 }
 
 #define CLUSTER_ROW                                                                                \

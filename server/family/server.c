@@ -14,22 +14,21 @@
 #include "server/session/connection.h"
 #include "server/session/needs.h"
 
-static void run_info(struct request *request)
+static void run_info(struct call *call)
 {
     struct resp_buffer text = {0};
-    info_write(request->server, request->argv + 1, request->argc - 1, &text);
+    info_write(call->server, call->argv + 1, call->argc - 1, &text);
     if (text.failed)
-        resp_write_error(request->reply, "ERR out of memory");
+        resp_write_error(call->reply, "ERR out of memory");
     else
-        resp_write_verbatim(request->reply, "txt", resp_buffer_bytes(&text),
-                            resp_buffer_size(&text));
+        resp_write_verbatim(call->reply, "txt", resp_buffer_bytes(&text), resp_buffer_size(&text));
     resp_buffer_free(&text);
 }
 
 /* Every write is durable already; what is done, by the commit that this runs in, is a new base. */
-static void run_save(struct request *request)
+static void run_save(struct call *call)
 {
-    reply_ok(request);
+    reply_ok(call);
 }
 
 /* These two are the same here, and answer when Redis would only have begun. */
@@ -43,86 +42,85 @@ static unsigned bgsave_flags(size_t argc, const struct resp_arg *argv)
     return bgsave_fits(argc, argv) ? COMMAND_ALONE : 0;
 }
 
-static void run_bgsave(struct request *request)
+static void run_bgsave(struct call *call)
 {
-    if (!bgsave_fits(request->argc, request->argv))
-        reply_syntax_error(request);
+    if (!bgsave_fits(call->argc, call->argv))
+        reply_syntax_error(call);
     else
-        resp_write_simple(request->reply, request->in_exec ? "Background saving scheduled"
-                                                           : "Background saving started");
+        resp_write_simple(call->reply, call->in_exec ? "Background saving scheduled"
+                                                     : "Background saving started");
 }
 
 /* All that there are. */
-static void save_databases(const struct request *request, unsigned selected, struct needs *needs)
+static void save_databases(const struct call *call, unsigned selected, struct needs *needs)
 {
     (void)selected;
-    if (!request->in_exec && (needs->flags & COMMAND_ALONE))
-        needs->write = databases_present(request->server->databases);
+    if (!call->in_exec && (needs->flags & COMMAND_ALONE))
+        needs->write = databases_present(call->server->databases);
 }
 
 /* What it tells of, but no transaction on it. */
-static void info_databases(const struct request *request, unsigned selected, struct needs *needs)
+static void info_databases(const struct call *call, unsigned selected, struct needs *needs)
 {
     (void)selected;
-    needs->open = databases_present(request->server->databases);
-    needs->fresh = !request->in_exec;
+    needs->open = databases_present(call->server->databases);
+    needs->fresh = !call->in_exec;
 }
 
-static void run_bgrewriteaof(struct request *request)
+static void run_bgrewriteaof(struct call *call)
 {
-    resp_write_simple(request->reply, request->in_exec
-                                          ? "Background append only file rewriting scheduled"
-                                          : "Background append only file rewriting started");
+    resp_write_simple(call->reply, call->in_exec ? "Background append only file rewriting scheduled"
+                                                 : "Background append only file rewriting started");
 }
 
 /* Redis 7.0 draws nothing of its own either. */
-static void run_lolwut(struct request *request)
+static void run_lolwut(struct call *call)
 {
     static const char text[] = "Redis ver. " SERVER_REDIS_VERSION "\n";
     int64_t version = 0;
-    if (request->argc >= 3 && arg_is(&request->argv[1], "version") &&
-        !arg_integer_or_reply(request, 2, &version))
+    if (call->argc >= 3 && arg_is(&call->argv[1], "version") &&
+        !arg_integer_or_reply(call, 2, &version))
         return;
-    resp_write_verbatim(request->reply, "txt", text, sizeof text - 1);
+    resp_write_verbatim(call->reply, "txt", text, sizeof text - 1);
 }
 
-static void run_module_list(struct request *request)
+static void run_module_list(struct call *call)
 {
-    resp_write_array(request->reply, 0);
+    resp_write_array(call->reply, 0);
 }
 
-static void run_module_help(struct request *request)
+static void run_module_help(struct call *call)
 {
     static const char *const lines[] = {
         "LIST",
         "    Return a list of loaded modules: there are none.",
         NULL,
     };
-    reply_help(request, lines);
+    reply_help(call, lines);
 }
 
-static void run_lastsave(struct request *request)
+static void run_lastsave(struct call *call)
 {
     struct anystore_stats stats;
-    databases_stats(request->server->databases, &stats);
-    int64_t ms = stats.last_commit_ms ? stats.last_commit_ms : request->server->started_ms;
-    resp_write_integer(request->reply, ms / 1000);
+    databases_stats(call->server->databases, &stats);
+    int64_t ms = stats.last_commit_ms ? stats.last_commit_ms : call->server->started_ms;
+    resp_write_integer(call->reply, ms / 1000);
 }
 
-static void run_time(struct request *request)
+static void run_time(struct call *call)
 {
     struct timeval now;
     gettimeofday(&now, NULL);
-    resp_write_array(request->reply, 2);
-    resp_write_bulk_integer(request->reply, now.tv_sec);
-    resp_write_bulk_integer(request->reply, now.tv_usec);
+    resp_write_array(call->reply, 2);
+    resp_write_bulk_integer(call->reply, now.tv_sec);
+    resp_write_bulk_integer(call->reply, now.tv_usec);
 }
 
-static void run_shutdown(struct request *request)
+static void run_shutdown(struct call *call)
 {
     bool save = false, nosave = false, abort = false, other = false;
-    for (size_t i = 1; i < request->argc; i++) {
-        const struct resp_arg *arg = &request->argv[i];
+    for (size_t i = 1; i < call->argc; i++) {
+        const struct resp_arg *arg = &call->argv[i];
         if (arg_is(arg, "save") && !nosave) {
             save = true;
         } else if (arg_is(arg, "nosave") && !save) {
@@ -132,33 +130,33 @@ static void run_shutdown(struct request *request)
         } else if (arg_is(arg, "abort")) {
             abort = true;
         } else {
-            reply_syntax_error(request);
+            reply_syntax_error(call);
             return;
         }
     }
     if (abort && (save || nosave || other)) {
-        reply_syntax_error(request);
+        reply_syntax_error(call);
         return;
     }
     if (abort) {
-        resp_write_error(request->reply, "ERR No shutdown in progress.");
+        resp_write_error(call->reply, "ERR No shutdown in progress.");
         return;
     }
-    log_write(request->server->log, LOG_WARNING, "User requested shutdown...");
-    request->connection->session.close_after_reply = true;
-    request->connection->session.closing_now = true;
-    request->server->on_shutdown(request->server);
+    log_write(call->server->log, LOG_WARNING, "User requested shutdown...");
+    call->connection->session.close_after_reply = true;
+    call->connection->session.closing_now = true;
+    call->server->on_shutdown(call->server);
 }
 
 /* As in Redis only the first MONITOR has a reply. */
-static void run_monitor(struct request *request)
+static void run_monitor(struct call *call)
 {
-    struct subscriber *subscriber = request->connection->subscriber;
-    if (request->in_exec) {
-        resp_write_error(request->reply, "ERR MONITOR isn't allowed for DENY BLOCKING client");
+    struct subscriber *subscriber = call->connection->subscriber;
+    if (call->in_exec) {
+        resp_write_error(call->reply, "ERR MONITOR isn't allowed for DENY BLOCKING client");
     } else if (!subscriber_monitors(subscriber)) {
-        monitor_join(&request->server->monitors, subscriber);
-        reply_ok(request);
+        monitor_join(&call->server->monitors, subscriber);
+        reply_ok(call);
     }
 }
 

@@ -19,16 +19,16 @@ const struct command *command_find_full(const struct command_table *table,
 bool command_is_client_name(const struct resp_arg *arg);
 
 /* Keeps what a client says of itself, `what` for short in errors.  False if an error was replied. */
-bool command_set_text_or_reply(struct request *request, enum client_text which, const char *what,
+bool command_set_text_or_reply(struct call *call, enum client_text which, const char *what,
                                const struct resp_arg *value);
 
 /* OBJECT ENCODING's word for a value: what Redis would keep, had it been set as it is. */
 const char *command_encoding(const struct anystore_value *value);
 
 /* The subcommands of CLIENT about client side caching. */
-void command_client_caching(struct request *request);
-void command_client_getredir(struct request *request);
-void command_client_tracking(struct request *request);
-void command_client_trackinginfo(struct request *request);
+void command_client_caching(struct call *call);
+void command_client_getredir(struct call *call);
+void command_client_tracking(struct call *call);
+void command_client_trackinginfo(struct call *call);
 
 #endif

@@ -6,32 +6,32 @@
 
 enum { DEFAULT_COUNT = 10 };
 
-static void run_slowlog_get(struct request *request)
+static void run_slowlog_get(struct call *call)
 {
     int64_t count = DEFAULT_COUNT;
-    if (request->argc > 3) {
-        reply_subcommand_syntax_error(request);
+    if (call->argc > 3) {
+        reply_subcommand_syntax_error(call);
         return;
     }
-    if (request->argc == 3 && (!arg_integer(&request->argv[2], &count) || count < -1)) {
-        resp_write_error(request->reply, "ERR count should be greater than or equal to -1");
+    if (call->argc == 3 && (!arg_integer(&call->argv[2], &count) || count < -1)) {
+        resp_write_error(call->reply, "ERR count should be greater than or equal to -1");
         return;
     }
-    slowlog_reply(request->server->slowlog, count < 0 ? SIZE_MAX : (size_t)count, request->reply);
+    slowlog_reply(call->server->slowlog, count < 0 ? SIZE_MAX : (size_t)count, call->reply);
 }
 
-static void run_slowlog_len(struct request *request)
+static void run_slowlog_len(struct call *call)
 {
-    resp_write_integer(request->reply, (int64_t)slowlog_length(request->server->slowlog));
+    resp_write_integer(call->reply, (int64_t)slowlog_length(call->server->slowlog));
 }
 
-static void run_slowlog_reset(struct request *request)
+static void run_slowlog_reset(struct call *call)
 {
-    slowlog_clear(request->server->slowlog);
-    reply_ok(request);
+    slowlog_clear(call->server->slowlog);
+    reply_ok(call);
 }
 
-static void run_slowlog_help(struct request *request)
+static void run_slowlog_help(struct call *call)
 {
     static const char *const lines[] = {
         "GET [<count>]",
@@ -43,7 +43,7 @@ static void run_slowlog_help(struct request *request)
         "    Forget all entries.",
         NULL,
     };
-    reply_help(request, lines);
+    reply_help(call, lines);
 }
 
 #define SLOWLOG_FLAGS (COMMAND_ADMIN | COMMAND_LOADING | COMMAND_STALE)

@@ -8,95 +8,95 @@
 #include "server/session/connection.h"
 #include "server/session/needs.h"
 
-static struct transaction *transaction_of(const struct request *request)
+static struct transaction *transaction_of(const struct call *call)
 {
-    return &request->connection->session.transaction;
+    return &call->connection->session.transaction;
 }
 
-static void run_multi(struct request *request)
+static void run_multi(struct call *call)
 {
-    struct transaction *transaction = transaction_of(request);
+    struct transaction *transaction = transaction_of(call);
     if (transaction->open) {
-        resp_write_error(request->reply, "ERR MULTI calls can not be nested");
+        resp_write_error(call->reply, "ERR MULTI calls can not be nested");
         return;
     }
     transaction->open = true;
-    reply_ok(request);
+    reply_ok(call);
 }
 
-static void run_discard(struct request *request)
+static void run_discard(struct call *call)
 {
-    struct transaction *transaction = transaction_of(request);
+    struct transaction *transaction = transaction_of(call);
     if (!transaction->open) {
-        resp_write_error(request->reply, "ERR DISCARD without MULTI");
+        resp_write_error(call->reply, "ERR DISCARD without MULTI");
         return;
     }
     transaction_free(transaction);
-    reply_ok(request);
+    reply_ok(call);
 }
 
-static void run_watch(struct request *request)
+static void run_watch(struct call *call)
 {
-    struct transaction *transaction = transaction_of(request);
+    struct transaction *transaction = transaction_of(call);
     if (transaction->open) {
-        resp_write_error(request->reply, "ERR WATCH inside MULTI is not allowed");
+        resp_write_error(call->reply, "ERR WATCH inside MULTI is not allowed");
         return;
     }
-    unsigned database = request->connection->session.database;
-    struct anystore *store = databases_store(request->server->databases, database);
-    for (size_t i = 1; i < request->argc; i++) {
-        if (!transaction_watch(transaction, database, store, request->txn, &request->argv[i])) {
-            reply_out_of_memory(request);
+    unsigned database = call->connection->session.database;
+    struct anystore *store = databases_store(call->server->databases, database);
+    for (size_t i = 1; i < call->argc; i++) {
+        if (!transaction_watch(transaction, database, store, call->txn, &call->argv[i])) {
+            reply_out_of_memory(call);
             return;
         }
     }
-    reply_ok(request);
+    reply_ok(call);
 }
 
-static void run_unwatch(struct request *request)
+static void run_unwatch(struct call *call)
 {
-    transaction_unwatch(transaction_of(request));
-    reply_ok(request);
+    transaction_unwatch(transaction_of(call));
+    reply_ok(call);
 }
 
-static void run_exec(struct request *request)
+static void run_exec(struct call *call)
 {
-    struct transaction *transaction = transaction_of(request);
+    struct transaction *transaction = transaction_of(call);
     if (!transaction->open) {
-        resp_write_error(request->reply, "ERR EXEC without MULTI");
+        resp_write_error(call->reply, "ERR EXEC without MULTI");
         return;
     }
     if (transaction->failed) {
-        resp_write_error(request->reply,
+        resp_write_error(call->reply,
                          "EXECABORT Transaction discarded because of previous errors.");
         transaction_free(transaction);
         return;
     }
-    if (transaction_broken(transaction, request)) {
-        resp_write_null_array(request->reply);
+    if (transaction_broken(transaction, call)) {
+        resp_write_null_array(call->reply);
         transaction_free(transaction);
         return;
     }
     transaction_unwatch(transaction);
     /* Closed while it runs: what runs in it is not queued again. */
     transaction->open = false;
-    resp_write_array(request->reply, transaction->count);
+    resp_write_array(call->reply, transaction->count);
     for (size_t i = 0; i < transaction->count; i++) {
-        struct request queued = *request;
+        struct call queued = *call;
         queued.command = transaction->queue[i].command;
         queued.argc = transaction->queue[i].argc;
         queued.argv = transaction->queue[i].argv;
         queued.in_exec = true;
-        queued.txn = request_txn(request, request->connection->session.database);
+        queued.txn = call_txn(call, call->connection->session.database);
         connection_run_command(&queued);
     }
     transaction_end(transaction);
 }
 
 /* To be watched a database has to be there. */
-static void watch_databases(const struct request *request, unsigned selected, struct needs *needs)
+static void watch_databases(const struct call *call, unsigned selected, struct needs *needs)
 {
-    (void)request;
+    (void)call;
     needs->open |= database_bit(selected);
 }
 

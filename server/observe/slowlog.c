@@ -81,13 +81,13 @@ static bool add_argument(struct entry *entry, const void *bytes, size_t size, co
     return true;
 }
 
-static bool add_shortened(struct entry *entry, const struct request *request, size_t index)
+static bool add_shortened(struct entry *entry, const struct call *call, size_t index)
 {
-    const struct resp_arg *arg = &request->argv[index];
+    const struct resp_arg *arg = &call->argv[index];
     char more[64] = "";
     size_t size = arg->size;
-    if (request_is_secret(request, index))
-        return add_argument(entry, REQUEST_REDACTED, strlen(REQUEST_REDACTED), "");
+    if (call_is_secret(call, index))
+        return add_argument(entry, CALL_REDACTED, strlen(CALL_REDACTED), "");
     if (size > MOST_BYTES) {
         snprintf(more, sizeof more, "... (%zu more bytes)", size - MOST_BYTES);
         size = MOST_BYTES;
@@ -95,17 +95,17 @@ static bool add_shortened(struct entry *entry, const struct request *request, si
     return add_argument(entry, arg->data, size, more);
 }
 
-static bool add_arguments(struct entry *entry, const struct request *request)
+static bool add_arguments(struct entry *entry, const struct call *call)
 {
-    size_t shown = request->argc > MOST_ARGUMENTS ? MOST_ARGUMENTS - 1 : request->argc;
+    size_t shown = call->argc > MOST_ARGUMENTS ? MOST_ARGUMENTS - 1 : call->argc;
     for (size_t i = 0; i < shown; i++) {
-        if (!add_shortened(entry, request, i))
+        if (!add_shortened(entry, call, i))
             return false;
     }
-    if (shown == request->argc)
+    if (shown == call->argc)
         return true;
     char more[64];
-    snprintf(more, sizeof more, "... (%zu more arguments)", request->argc - shown);
+    snprintf(more, sizeof more, "... (%zu more arguments)", call->argc - shown);
     return add_argument(entry, "", 0, more);
 }
 
@@ -122,20 +122,19 @@ static void forget_oldest_locked(struct slowlog *slowlog)
     entry_free(oldest);
 }
 
-void slowlog_note(struct slowlog *slowlog, const struct request *request, int64_t duration_us,
+void slowlog_note(struct slowlog *slowlog, const struct call *call, int64_t duration_us,
                   size_t most)
 {
-    const struct client *client = request->connection->client;
+    const struct client *client = call->connection->client;
     struct entry *entry = calloc(1, sizeof *entry);
-    if (!entry || !add_arguments(entry, request)) {
+    if (!entry || !add_arguments(entry, call)) {
         entry_free(entry);
         return;
     }
     entry->time_s = now_ms() / 1000;
     entry->duration_us = duration_us;
     memcpy(entry->address, client->address, sizeof entry->address);
-    entry->client_name =
-        client_text(request->server->clients, request->connection->client, CLIENT_NAME);
+    entry->client_name = client_text(call->server->clients, call->connection->client, CLIENT_NAME);
     pthread_mutex_lock(&slowlog->mutex);
     entry->id = slowlog->next_id++;
     entry->next = slowlog->newest;

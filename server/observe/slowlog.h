@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct request;
+struct call;
 struct resp_writer;
 struct slowlog;
 
@@ -15,7 +15,7 @@ void slowlog_free(struct slowlog *slowlog);
 
 /* Notes a command that has just run, shortened, without passwords, and forgets the oldest beyond `most`
  * entries.  If memory is short the command is not noted. */
-void slowlog_note(struct slowlog *slowlog, const struct request *request, int64_t duration_us,
+void slowlog_note(struct slowlog *slowlog, const struct call *call, int64_t duration_us,
                   size_t most);
 
 size_t slowlog_length(struct slowlog *slowlog);

@@ -115,29 +115,29 @@ static void append_origin(struct resp_buffer *out, const struct connection *conn
     append_text(out, text);
 }
 
-static void append_line(struct resp_buffer *out, const struct request *request)
+static void append_line(struct resp_buffer *out, const struct call *call)
 {
-    append_origin(out, request->connection);
-    for (size_t i = 0; i < request->argc; i++) {
+    append_origin(out, call->connection);
+    for (size_t i = 0; i < call->argc; i++) {
         append_text(out, " ");
-        if (request_is_secret(request, i))
-            append_text(out, "\"" REQUEST_REDACTED "\"");
+        if (call_is_secret(call, i))
+            append_text(out, "\"" CALL_REDACTED "\"");
         else
-            append_quoted(out, request->argv[i].data, request->argv[i].size);
+            append_quoted(out, call->argv[i].data, call->argv[i].size);
     }
     append_text(out, "\r\n");
 }
 
-void monitor_show(struct request *request)
+void monitor_show(struct call *call)
 {
     static const struct resp_arg no_channel = {NULL, 0};
     /* What it said while it wanted no replies is not to come when it wants them again. */
-    const struct connection *connection = request->connection;
+    const struct connection *connection = call->connection;
     const struct silence *silence = &connection->session.silence;
     const struct subscriber *silent = silence->off || silence->skip ? connection->subscriber : NULL;
-    struct monitors *monitors = &request->server->monitors;
+    struct monitors *monitors = &call->server->monitors;
     struct resp_buffer text = {0};
-    append_line(&text, request);
+    append_line(&text, call);
     const struct resp_arg line = {resp_buffer_bytes(&text), resp_buffer_size(&text)};
     struct message *message = text.failed ? NULL : message_new(MESSAGE_LINE, &no_channel, &line);
     resp_buffer_free(&text);

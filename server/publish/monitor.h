@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct request;
+struct call;
 struct subscriber;
 
 struct monitors {
@@ -35,6 +35,6 @@ static inline bool monitor_wanted(struct monitors *monitors)
 }
 
 /* Shows a request to all who monitor.  Who cannot be told for want of memory misses a line. */
-void monitor_show(struct request *request);
+void monitor_show(struct call *call);
 
 #endif

@@ -141,11 +141,11 @@ static void deliver(struct server *server, unsigned class, unsigned database,
 }
 
 /* As Redis, a message that memory is short for is lost. */
-void notify_send(struct request *request, enum notify_class class, unsigned database,
-                 const char *event, const struct resp_arg *key)
+void notify_send(struct call *call, enum notify_class class, unsigned database, const char *event,
+                 const struct resp_arg *key)
 {
-    struct server *server = request->server;
-    struct outbox *outbox = &request->connection->outbox;
+    struct server *server = call->server;
+    struct outbox *outbox = &call->connection->outbox;
     const struct resp_arg name = {(const uint8_t *)event, strlen(event)};
     struct messages messages;
     make_messages(server, class, database, &name, key, &messages);

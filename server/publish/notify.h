@@ -51,24 +51,24 @@ static inline bool notify_wanted(const struct server *server, enum notify_class 
 }
 
 /* An event of a class that is wanted, in any database; the others of these call it. */
-void notify_send(struct request *request, enum notify_class class, unsigned database,
-                 const char *event, const struct resp_arg *key);
+void notify_send(struct call *call, enum notify_class class, unsigned database, const char *event,
+                 const struct resp_arg *key);
 
 /* Tells of what a command did to a key of the selected database.  It leaves with the reply: when the
  * change is durable, and not at all if the command or the commit fails. */
-static inline void notify_event(struct request *request, enum notify_class class, const char *event,
+static inline void notify_event(struct call *call, enum notify_class class, const char *event,
                                 const struct resp_arg *key)
 {
-    if (notify_wanted(request->server, class))
-        notify_send(request, class, request->connection->session.database, event, key);
+    if (notify_wanted(call->server, class))
+        notify_send(call, class, call->connection->session.database, event, key);
 }
 
 /* Before a key is put that may be there already: tells that it is new if it is not. */
-static inline void notify_if_new(struct request *request, const struct resp_arg *key)
+static inline void notify_if_new(struct call *call, const struct resp_arg *key)
 {
-    if (notify_wanted(request->server, NOTIFY_NEW) &&
-        !anystore_get(request->txn, key->data, key->size, NULL))
-        notify_event(request, NOTIFY_NEW, "new", key);
+    if (notify_wanted(call->server, NOTIFY_NEW) &&
+        !anystore_get(call->txn, key->data, key->size, NULL))
+        notify_event(call, NOTIFY_NEW, "new", key);
 }
 
 /* A peer's event: told to the subscribers here as far as the flags here say. */

@@ -10,65 +10,65 @@
 #include "server/session/connection.h"
 
 /* An EXEC that is refused, whatever the reason, ends the transaction and the watching. */
-void admit_abort_exec(struct request *request, const char *reason)
+void admit_abort_exec(struct call *call, const char *reason)
 {
-    resp_write_errorf(request->reply, CONNECTION_EXEC_ABORTED "%s", reason);
-    transaction_free(&request->connection->session.transaction);
+    resp_write_errorf(call->reply, CONNECTION_EXEC_ABORTED "%s", reason);
+    transaction_free(&call->connection->session.transaction);
     /* As in Redis those who monitor see the end of what they saw begin. */
-    if (monitor_wanted(&request->server->monitors))
-        monitor_show(request);
+    if (monitor_wanted(&call->server->monitors))
+        monitor_show(call);
 }
 
 /* A client of RESP2 that is subscribed cannot tell replies from messages: only few commands. */
-static bool fits_subscription_or_reply(struct request *request)
+static bool fits_subscription_or_reply(struct call *call)
 {
-    struct connection *connection = request->connection;
-    if ((request->command->flags & COMMAND_WHILE_SUBSCRIBED) ||
+    struct connection *connection = call->connection;
+    if ((call->command->flags & COMMAND_WHILE_SUBSCRIBED) ||
         connection->session.resp_version != 2 || subscriber_total(connection->subscriber) == 0)
         return true;
     resp_write_errorf(
-        request->reply,
+        call->reply,
         "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
         "/ RESET are allowed in this context",
-        command_full_name(request->command));
+        command_full_name(call->command));
     connection->session.transaction.failed |= connection->session.transaction.open;
     return false;
 }
 
 /* To Redis a client that monitors is a kind of replica. */
-static bool fits_monitor_or_reply(struct request *request, unsigned flags)
+static bool fits_monitor_or_reply(struct call *call, unsigned flags)
 {
-    struct connection *connection = request->connection;
+    struct connection *connection = call->connection;
     if (!subscriber_monitors(connection->subscriber) ||
         !(flags & (COMMAND_READONLY | COMMAND_WRITE | COMMAND_MAY_REPLICATE)))
         return true;
-    resp_write_error(request->reply, "ERR Replica can't interact with the keyspace");
+    resp_write_error(call->reply, "ERR Replica can't interact with the keyspace");
     connection->session.transaction.failed |= connection->session.transaction.open;
     return false;
 }
 
 /* Beyond maxmemory, as in Redis, nothing is done that takes more of it, and nothing queued, as there may
  * be no end to that; what ends a transaction is. */
-static bool fits_memory_or_reply(struct request *request, unsigned flags)
+static bool fits_memory_or_reply(struct call *call, unsigned flags)
 {
     static const char refusal[] = "OOM command not allowed when used memory > 'maxmemory'.";
-    struct transaction *transaction = &request->connection->session.transaction;
+    struct transaction *transaction = &call->connection->session.transaction;
     bool queued = transaction->open && !(flags & COMMAND_AT_ONCE);
     if (!(flags & COMMAND_DENYOOM) && !queued)
         return true;
-    if (!memory_is_short(request))
+    if (!memory_is_short(call))
         return true;
     if (flags & COMMAND_RUNS_QUEUE) {
-        admit_abort_exec(request, refusal);
+        admit_abort_exec(call, refusal);
         return false;
     }
-    resp_write_error(request->reply, refusal);
+    resp_write_error(call->reply, refusal);
     transaction->failed |= transaction->open;
     return false;
 }
 
-bool admit_or_reply(struct request *request, unsigned flags)
+bool admit_or_reply(struct call *call, unsigned flags)
 {
-    return fits_memory_or_reply(request, flags) && fits_subscription_or_reply(request) &&
-           fits_monitor_or_reply(request, flags);
+    return fits_memory_or_reply(call, flags) && fits_subscription_or_reply(call) &&
+           fits_monitor_or_reply(call, flags);
 }

@@ -6,13 +6,13 @@
 
 #include <stdbool.h>
 
-struct request;
+struct call;
 
 /* Of a request that command_check has let through; `flags` as needs_of tells them.  False: the error has
  * been replied, and a transaction that is being queued is to fail. */
-bool admit_or_reply(struct request *request, unsigned flags);
+bool admit_or_reply(struct call *call, unsigned flags);
 
 /* Replies that an EXEC was refused, which ends the transaction and the watching. */
-void admit_abort_exec(struct request *request, const char *reason);
+void admit_abort_exec(struct call *call, const char *reason);
 
 #endif

@@ -151,8 +151,7 @@ static bool next_request(struct connection *connection, struct resp_writer *writ
 }
 
 /* Notes where the reply of an update ends, so that it can be replaced if the commit fails. */
-static bool note_reply(struct connection *connection, const struct request *request,
-                       bool touched_store)
+static bool note_reply(struct connection *connection, const struct call *call, bool touched_store)
 {
     if (connection->reply_end_count == connection->reply_end_capacity) {
         size_t capacity = connection->reply_end_capacity ? 2 * connection->reply_end_capacity : 16;
@@ -162,18 +161,18 @@ static bool note_reply(struct connection *connection, const struct request *requ
         connection->reply_ends = ends;
         connection->reply_end_capacity = capacity;
     }
-    connection->reply_ends[connection->reply_end_count++] = (struct reply_end){
-        .end = resp_buffer_size(&connection->update_replies),
-        .touched_store = touched_store,
-        .of_exec = request->command && (request->command->flags & COMMAND_RUNS_QUEUE)};
+    connection->reply_ends[connection->reply_end_count++] =
+        (struct reply_end){.end = resp_buffer_size(&connection->update_replies),
+                           .touched_store = touched_store,
+                           .of_exec = call->command && (call->command->flags & COMMAND_RUNS_QUEUE)};
     return true;
 }
 
 /* A browser that was tricked into sending a form to this port says POST, or Host: in its header:
  * as Redis does, such a connection is closed without a reply. */
-static bool is_cross_protocol(const struct request *request)
+static bool is_cross_protocol(const struct call *call)
 {
-    return arg_is(&request->argv[0], "post") || arg_is(&request->argv[0], "host:");
+    return arg_is(&call->argv[0], "post") || arg_is(&call->argv[0], "host:");
 }
 
 void connection_select(struct connection *connection, unsigned database)
@@ -183,27 +182,27 @@ void connection_select(struct connection *connection, unsigned database)
 }
 
 /* A command that the store refuses a change (memory is short) changes nothing at all. */
-static void run_write(struct request *request)
+static void run_write(struct call *call)
 {
-    const struct scope *scope = request->scope;
+    const struct scope *scope = call->scope;
     database_bits all = scope->databases ? scope->databases : database_bit(scope->database);
     size_t savepoints[DATABASES_MOST];
     for (database_bits bits = all; bits != 0; bits &= bits - 1) {
-        const struct anystore_txn *txn = request_txn(request, database_first(bits));
+        const struct anystore_txn *txn = call_txn(call, database_first(bits));
         savepoints[database_first(bits)] = txn ? anystore_savepoint(txn) : 0;
     }
-    struct outbox *outbox = &request->connection->outbox;
+    struct outbox *outbox = &call->connection->outbox;
     struct message *published = outbox->last;
-    request->command->run(request);
-    if (request->store_failed)
+    call->command->run(call);
+    if (call->store_failed)
         outbox_rollback(outbox, published);
-    for (database_bits bits = all; bits != 0 && request->store_failed; bits &= bits - 1) {
-        struct anystore_txn *txn = request_txn(request, database_first(bits));
+    for (database_bits bits = all; bits != 0 && call->store_failed; bits &= bits - 1) {
+        struct anystore_txn *txn = call_txn(call, database_first(bits));
         if (txn)
             anystore_rollback(txn, savepoints[database_first(bits)]);
     }
     for (database_bits bits = all; bits != 0; bits &= bits - 1) {
-        struct anystore_txn *txn = request_txn(request, database_first(bits));
+        struct anystore_txn *txn = call_txn(call, database_first(bits));
         if (txn)
             anystore_settle(txn);
     }
@@ -214,24 +213,24 @@ static bool is_silent(const struct session *session)
     return session->silence.off || session->silence.skip;
 }
 
-void connection_run_command(struct request *request)
+void connection_run_command(struct call *call)
 {
-    struct session *session = &request->connection->session;
-    size_t start = resp_buffer_size(request->reply->out);
+    struct session *session = &call->connection->session;
+    size_t start = resp_buffer_size(call->reply->out);
     bool silent = is_silent(session);
-    int64_t began = measure_begin(request->connection);
-    if (command_call_flags(request->command, request->argc, request->argv) & COMMAND_WRITE)
-        run_write(request);
+    int64_t began = measure_begin(call->connection);
+    if (command_call_flags(call->command, call->argc, call->argv) & COMMAND_WRITE)
+        run_write(call);
     else
-        request->command->run(request);
-    measure_end(request, start, began);
-    if (!request->connection->busy)
-        outbox_send(&request->connection->outbox, request->server, true);
-    if (monitor_wanted(&request->server->monitors) &&
-        !(request->command->flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN)))
-        monitor_show(request);
-    if (silent && is_silent(session) && !request->in_exec)
-        resp_buffer_truncate(request->reply->out, start);
+        call->command->run(call);
+    measure_end(call, start, began);
+    if (!call->connection->busy)
+        outbox_send(&call->connection->outbox, call->server, true);
+    if (monitor_wanted(&call->server->monitors) &&
+        !(call->command->flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN)))
+        monitor_show(call);
+    if (silent && is_silent(session) && !call->in_exec)
+        resp_buffer_truncate(call->reply->out, start);
 }
 
 /* ---- One request -------------------------------------------------------------------------- */
@@ -245,9 +244,9 @@ struct run {
 };
 
 /* Whether all databases that a request uses can be used in this run. */
-static bool is_covered(const struct request *request, const struct needs *needs)
+static bool is_covered(const struct call *call, const struct needs *needs)
 {
-    const struct scope *scope = request->scope;
+    const struct scope *scope = call->scope;
     database_bits usable = scope->databases ? scope->databases : database_bit(scope->database);
     if (needs_databases(needs) & ~usable)
         return false;
@@ -255,46 +254,46 @@ static bool is_covered(const struct request *request, const struct needs *needs)
         return false;
     /* After a refusal they could not be opened. */
     return needs->open == 0 || scope->refusal ||
-           (needs->open & ~databases_opened(request->server->databases)) == 0;
+           (needs->open & ~databases_opened(call->server->databases)) == 0;
 }
 
-static void refuse(struct request *request, const char *refusal)
+static void refuse(struct call *call, const char *refusal)
 {
-    if (!(request->command->flags & COMMAND_RUNS_QUEUE)) {
-        resp_write_errorf(request->reply, "MISCONF %s", refusal);
+    if (!(call->command->flags & COMMAND_RUNS_QUEUE)) {
+        resp_write_errorf(call->reply, "MISCONF %s", refusal);
         return;
     }
     char reason[sizeof "MISCONF " + 1000];
     snprintf(reason, sizeof reason, "MISCONF %s", refusal);
-    admit_abort_exec(request, reason);
+    admit_abort_exec(call, reason);
 }
 
 /* After MULTI: everything but what ends the transaction waits for EXEC. */
-static void queue_command(struct request *request)
+static void queue_command(struct call *call)
 {
-    struct transaction *transaction = &request->connection->session.transaction;
-    if (request->command->flags & COMMAND_NO_MULTI) {
-        resp_write_error(request->reply, "ERR Command not allowed inside a transaction");
+    struct transaction *transaction = &call->connection->session.transaction;
+    if (call->command->flags & COMMAND_NO_MULTI) {
+        resp_write_error(call->reply, "ERR Command not allowed inside a transaction");
         transaction->failed = true;
-    } else if (!transaction_queue(transaction, request->command, request->argv, request->argc)) {
-        reply_out_of_memory(request);
+    } else if (!transaction_queue(transaction, call->command, call->argv, call->argc)) {
+        reply_out_of_memory(call);
         transaction->failed = true;
     } else {
-        resp_write_simple(request->reply, "QUEUED");
+        resp_write_simple(call->reply, "QUEUED");
     }
 }
 
 /* Also what is only to be queued waits, as in Redis; never a client that monitors. */
-static bool is_paused(const struct request *request, unsigned flags)
+static bool is_paused(const struct call *call, unsigned flags)
 {
-    enum pause_kind kind = pause_now(&request->server->pause, NULL);
+    enum pause_kind kind = pause_now(&call->server->pause, NULL);
     bool writes = flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE);
     return (kind == PAUSE_ALL || (kind == PAUSE_WRITES && writes)) &&
-           !subscriber_monitors(request->connection->subscriber);
+           !subscriber_monitors(call->connection->subscriber);
 }
 
 /* Whether this run can do what a request needs; otherwise *result tells which can. */
-static bool fits_run(const struct request *request, const struct needs *needs, struct run *run,
+static bool fits_run(const struct call *call, const struct needs *needs, struct run *run,
                      enum run_result *result)
 {
     const struct scope *scope = run->scope;
@@ -303,15 +302,15 @@ static bool fits_run(const struct request *request, const struct needs *needs, s
         *result = RUN_NEEDS_NO_MAP;
         return false;
     }
-    if (!is_covered(request, needs)) {
-        request->connection->needs = *needs;
+    if (!is_covered(call, needs)) {
+        call->connection->needs = *needs;
         *result = RUN_NEEDS_DATABASES;
         return false;
     }
     if (scope->databases)
         run->alone = true;
-    if ((needs->flags & COMMAND_ALONE) && request->server->data_path && !scope->refusal) {
-        if (!scope->updating || !request->connection->update.rewrite) {
+    if ((needs->flags & COMMAND_ALONE) && call->server->data_path && !scope->refusal) {
+        if (!scope->updating || !call->connection->update.rewrite) {
             *result = RUN_NEEDS_ALONE;
             return false;
         }
@@ -326,42 +325,42 @@ static bool fits_run(const struct request *request, const struct needs *needs, s
 
 /* Runs a request whose checks have been made.  False if it must wait for another kind of run, which
  * *result tells; nothing has been done then. */
-static bool run_checked(struct request *request, struct run *run, enum run_result *result)
+static bool run_checked(struct call *call, struct run *run, enum run_result *result)
 {
-    struct session *session = &request->connection->session;
+    struct session *session = &call->connection->session;
     const struct scope *scope = run->scope;
-    struct needs needs = needs_of(request);
-    if (!admit_or_reply(request, needs.flags))
+    struct needs needs = needs_of(call);
+    if (!admit_or_reply(call, needs.flags))
         return true;
-    if (is_paused(request, needs.flags)) {
+    if (is_paused(call, needs.flags)) {
         *result = RUN_PAUSED;
         return false;
     }
     if (session->transaction.open && !(needs.flags & COMMAND_AT_ONCE)) {
-        queue_command(request);
+        queue_command(call);
         return true;
     }
-    if (needs_too_many(request, &needs)) {
-        admit_abort_exec(request, "it writes in several databases, each of which has a commit of "
-                                  "its own");
+    if (needs_too_many(call, &needs)) {
+        admit_abort_exec(call, "it writes in several databases, each of which has a commit of "
+                               "its own");
         return true;
     }
-    if (!fits_run(request, &needs, run, result))
+    if (!fits_run(call, &needs, run, result))
         return false;
-    request->txn = request_txn(request, session->database);
+    call->txn = call_txn(call, session->database);
     if (scope->refusal && (needs.flags & NEEDS_MAP) &&
-        (!request->txn || (needs.flags & (COMMAND_WRITE | COMMAND_ALONE)))) {
-        refuse(request, scope->refusal);
+        (!call->txn || (needs.flags & (COMMAND_WRITE | COMMAND_ALONE)))) {
+        refuse(call, scope->refusal);
         return true;
     }
     run->touched_store = needs.flags & NEEDS_MAP;
     run->ran = true;
-    connection_run_command(request);
+    connection_run_command(call);
     return true;
 }
 
 /* An EXEC whose checks said no: its error becomes the reason of another. */
-static void rejected_exec(struct request *request, size_t start, struct resp_buffer *replies)
+static void rejected_exec(struct call *call, size_t start, struct resp_buffer *replies)
 {
     if (replies->failed)
         return;
@@ -371,24 +370,24 @@ static void rejected_exec(struct request *request, size_t start, struct resp_buf
     char reason[200];
     snprintf(reason, sizeof reason, "%.*s", (int)(size - skip), error + skip);
     resp_buffer_truncate(replies, start);
-    admit_abort_exec(request, reason);
+    admit_abort_exec(call, reason);
 }
 
 /* The checks said no: the error is replied already. */
-static void rejected(struct request *request, size_t start, struct resp_buffer *replies)
+static void rejected(struct call *call, size_t start, struct resp_buffer *replies)
 {
-    struct session *session = &request->connection->session;
-    if (request->command && (request->command->flags & COMMAND_RUNS_QUEUE)) {
-        rejected_exec(request, start, replies);
+    struct session *session = &call->connection->session;
+    if (call->command && (call->command->flags & COMMAND_RUNS_QUEUE)) {
+        rejected_exec(call, start, replies);
         return;
     }
     session->transaction.failed |= session->transaction.open;
-    if (!is_cross_protocol(request))
+    if (!is_cross_protocol(call))
         return;
-    log_write(request->server->log, LOG_WARNING,
+    log_write(call->server->log, LOG_WARNING,
               "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: "
               "commands to AnyStore. Connection from %s aborted.",
-              request->connection->client->address);
+              call->connection->client->address);
     resp_buffer_truncate(replies, start);
     session->close_after_reply = true;
 }
@@ -445,23 +444,23 @@ enum run_result connection_run(struct connection *connection, const struct scope
                 resp_buffer_truncate(replies, start);
             break;
         }
-        struct request request = {.server = server,
-                                  .connection = connection,
-                                  .scope = scope,
-                                  .argc = resp_parser_argc(connection->parser),
-                                  .argv = resp_parser_argv(connection->parser),
-                                  .reply = &writer};
+        struct call call = {.server = server,
+                            .connection = connection,
+                            .scope = scope,
+                            .argc = resp_parser_argc(connection->parser),
+                            .argv = resp_parser_argv(connection->parser),
+                            .reply = &writer};
         run.touched_store = run.ran = false;
-        enum command_verdict verdict = command_check(&request);
+        enum command_verdict verdict = command_check(&call);
         /* As Redis does: also what is refused or queued, not what EXEC runs. */
-        atomic_store_explicit(&connection->client->last_command, request.command,
+        atomic_store_explicit(&connection->client->last_command, call.command,
                               memory_order_relaxed);
         if (verdict != COMMAND_RUN)
-            rejected(&request, start, replies);
-        else if (!run_checked(&request, &run, &result))
+            rejected(&call, start, replies);
+        else if (!run_checked(&call, &run, &result))
             break;
         if (!run.ran)
-            measure_rejected(&request, start);
+            measure_rejected(&call, start);
         outbox_settle(&connection->outbox, run.touched_store);
         if (silent && is_silent(session)) {
             resp_buffer_truncate(replies, start);
@@ -474,7 +473,7 @@ enum run_result connection_run(struct connection *connection, const struct scope
         const size_t request_size = connection->parsed_size;
         resp_buffer_consume(&connection->input, request_size);
         connection->parsed = false;
-        if (connection->busy && !note_reply(connection, &request, run.touched_store)) {
+        if (connection->busy && !note_reply(connection, &call, run.touched_store)) {
             result = RUN_CLOSE;
             break;
         }

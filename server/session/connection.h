@@ -136,7 +136,7 @@ struct connection *connection_new(struct server *server, struct worker *worker, 
                                   bool is_unix);
 void connection_free(struct connection *connection);
 
-struct request;
+struct call;
 
 /* What an error of EXEC begins with if nothing of it was done; the reason follows. */
 #define CONNECTION_EXEC_ABORTED "EXECABORT Transaction discarded because of: "
@@ -148,7 +148,7 @@ size_t connection_output_pause(const struct connection *connection);
 void connection_select(struct connection *connection, unsigned database);
 
 /* Runs one command whose checks have been made, for EXEC too. */
-void connection_run_command(struct request *request);
+void connection_run_command(struct call *call);
 
 /* Runs the complete requests in the input, as far as the scope allows.  Replies go to `replies`. */
 enum run_result connection_run(struct connection *connection, const struct scope *scope,

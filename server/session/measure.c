@@ -52,54 +52,54 @@ static struct tally_block *block_of(const struct connection *connection)
 }
 
 /* Whether the reply is an error; then it is counted. */
-static bool count_error(struct request *request, size_t reply_start)
+static bool count_error(struct call *call, size_t reply_start)
 {
-    const struct resp_buffer *out = request->reply->out;
+    const struct resp_buffer *out = call->reply->out;
     size_t size = resp_buffer_size(out);
     if (size <= reply_start || resp_buffer_bytes(out)[reply_start] != '-')
         return false;
-    tally_error(request->server->tally, resp_buffer_bytes(out) + reply_start + 1,
+    tally_error(call->server->tally, resp_buffer_bytes(out) + reply_start + 1,
                 size - reply_start - 1);
-    atomic_fetch_add_explicit(&request->server->stats.error_replies, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&call->server->stats.error_replies, 1, memory_order_relaxed);
     return true;
 }
 
-static void note_slow(struct request *request, int64_t ns)
+static void note_slow(struct call *call, int64_t ns)
 {
-    struct server *server = request->server;
-    const struct measure *measure = &request->connection->measure;
-    unsigned flags = request->command->flags;
+    struct server *server = call->server;
+    const struct measure *measure = &call->connection->measure;
+    unsigned flags = call->command->flags;
     if (measure->spike_ms > 0 && ns / 1000000 >= measure->spike_ms)
         latency_note(server->latency, flags & COMMAND_FAST ? LATENCY_FAST_COMMAND : LATENCY_COMMAND,
                      ns / 1000000);
     if (measure->slow_us >= 0 && ns / 1000 >= measure->slow_us && !(flags & COMMAND_SKIP_SLOWLOG))
-        slowlog_note(server->slowlog, request, ns / 1000,
+        slowlog_note(server->slowlog, call, ns / 1000,
                      (size_t)config_number(server->config, CONFIG_SLOWLOG_MAX_LEN));
 }
 
-void measure_end(struct request *request, size_t reply_start, int64_t began)
+void measure_end(struct call *call, size_t reply_start, int64_t began)
 {
-    struct connection *connection = request->connection;
+    struct connection *connection = call->connection;
     struct measure *measure = &connection->measure;
-    size_t number = command_number(request->server->commands, request->command);
-    bool failed = count_error(request, reply_start);
+    size_t number = command_number(call->server->commands, call->command);
+    bool failed = count_error(call, reply_start);
     int64_t ns = -1;
     /* It may have been CONFIG SET, which as in Redis holds for itself already. */
-    if (request->command->flags & COMMAND_ADMIN)
+    if (call->command->flags & COMMAND_ADMIN)
         read_options(connection);
     if (began != 0) {
         measure->last_ns = measure_clock();
         ns = measure->last_ns - began;
-        note_slow(request, ns);
+        note_slow(call, ns);
     }
     tally_call(block_of(connection), number, ns, failed, measure->histograms);
     if (!measure->timed)
         measure->last_ns = 0;
 }
 
-void measure_rejected(struct request *request, size_t reply_start)
+void measure_rejected(struct call *call, size_t reply_start)
 {
-    if (count_error(request, reply_start) && request->command)
-        tally_reject(block_of(request->connection),
-                     command_number(request->server->commands, request->command));
+    if (count_error(call, reply_start) && call->command)
+        tally_reject(block_of(call->connection),
+                     command_number(call->server->commands, call->command));
 }

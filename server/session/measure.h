@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 struct connection;
-struct request;
+struct call;
 
 /* What a connection keeps for that; all bytes zero: nothing is timed. */
 struct measure {
@@ -34,9 +34,9 @@ void measure_prepare(struct connection *connection);
 int64_t measure_begin(struct connection *connection);
 
 /* After it: its reply begins at reply_start in request->reply->out. */
-void measure_end(struct request *request, size_t reply_start, int64_t began);
+void measure_end(struct call *call, size_t reply_start, int64_t began);
 
 /* A request that was refused before it ran; request->command may be NULL. */
-void measure_rejected(struct request *request, size_t reply_start);
+void measure_rejected(struct call *call, size_t reply_start);
 
 #endif

@@ -9,21 +9,21 @@
 #include "server/session/connection.h"
 
 /* What one command needs while `selected` is the selected database. */
-static struct needs needs_of_command(const struct request *request, unsigned selected)
+static struct needs needs_of_command(const struct call *call, unsigned selected)
 {
-    const struct command *command = request->command;
-    struct needs needs = {.flags = command_call_flags(command, request->argc, request->argv)};
+    const struct command *command = call->command;
+    struct needs needs = {.flags = command_call_flags(command, call->argc, call->argv)};
     if (needs.flags & (COMMAND_WRITE | COMMAND_ALONE))
         needs.write = database_bit(selected);
     else if (needs.flags & NEEDS_MAP)
         needs.read = database_bit(selected);
     if (command->call_databases)
-        command->call_databases(request, selected, &needs);
+        command->call_databases(call, selected, &needs);
     return needs;
 }
 
 /* SELECT among queued commands: the database of those behind it. */
-static void follow_select(const struct request *queued, unsigned *selected)
+static void follow_select(const struct call *queued, unsigned *selected)
 {
     int64_t number;
     if ((queued->command->flags & COMMAND_SELECTS) &&
@@ -32,12 +32,12 @@ static void follow_select(const struct request *queued, unsigned *selected)
 }
 
 /* What EXEC needs beside itself: what is queued, and the watched keys. */
-static void add_queue(const struct request *request, struct needs *needs)
+static void add_queue(const struct call *call, struct needs *needs)
 {
-    const struct transaction *transaction = &request->connection->session.transaction;
-    unsigned selected = request->connection->session.database;
+    const struct transaction *transaction = &call->connection->session.transaction;
+    unsigned selected = call->connection->session.database;
     for (size_t i = 0; i < transaction->count; i++) {
-        struct request queued = *request;
+        struct call queued = *call;
         queued.command = transaction->queue[i].command;
         queued.argc = transaction->queue[i].argc;
         queued.argv = transaction->queue[i].argv;
@@ -55,18 +55,18 @@ static void add_queue(const struct request *request, struct needs *needs)
         needs->flags |= COMMAND_VIEW;
 }
 
-struct needs needs_of(const struct request *request)
+struct needs needs_of(const struct call *call)
 {
-    const struct session *session = &request->connection->session;
-    struct needs needs = needs_of_command(request, session->database);
+    const struct session *session = &call->connection->session;
+    struct needs needs = needs_of_command(call, session->database);
     if ((needs.flags & COMMAND_RUNS_QUEUE) && session->transaction.open &&
         !session->transaction.failed)
-        add_queue(request, &needs);
+        add_queue(call, &needs);
     return needs;
 }
 
-bool needs_too_many(const struct request *request, const struct needs *needs)
+bool needs_too_many(const struct call *call, const struct needs *needs)
 {
-    return (request->command->flags & COMMAND_RUNS_QUEUE) && needs->write != 0 &&
+    return (call->command->flags & COMMAND_RUNS_QUEUE) && needs->write != 0 &&
            !database_is_single(needs->write);
 }

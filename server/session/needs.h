@@ -7,7 +7,7 @@
 
 #include "server/data/databases.h"
 
-struct request;
+struct call;
 
 struct needs {
     unsigned flags; /* enum command_flags; for EXEC also of what is queued */
@@ -20,7 +20,7 @@ struct needs {
 };
 
 /* Of a request whose checks have been made. */
-struct needs needs_of(const struct request *request);
+struct needs needs_of(const struct call *call);
 
 static inline database_bits needs_databases(const struct needs *needs)
 {
@@ -29,6 +29,6 @@ static inline database_bits needs_databases(const struct needs *needs)
 
 /* Whether EXEC is to be refused: what is queued writes in more than one database, and each has a commit
  * of its own. */
-bool needs_too_many(const struct request *request, const struct needs *needs);
+bool needs_too_many(const struct call *call, const struct needs *needs);
 
 #endif

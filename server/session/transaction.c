@@ -138,10 +138,10 @@ database_bits transaction_watched(const struct transaction *transaction)
     return transaction->watched.databases;
 }
 
-bool transaction_broken(const struct transaction *transaction, const struct request *request)
+bool transaction_broken(const struct transaction *transaction, const struct call *call)
 {
     for (const struct watched_key *w = transaction->watched.list; w; w = w->next)
-        if (anystore_watch_changed(request_txn(request, w->database), &w->watch))
+        if (anystore_watch_changed(call_txn(call, w->database), &w->watch))
             return true;
     return false;
 }

@@ -13,7 +13,7 @@
 #include "server/data/databases.h"
 
 struct command;
-struct request;
+struct call;
 
 /* A command and its arguments, in one piece of memory. */
 struct queued_command {
@@ -63,7 +63,7 @@ bool transaction_watch(struct transaction *transaction, unsigned database, struc
 database_bits transaction_watched(const struct transaction *transaction);
 
 /* Whether a watched key was changed; the request is the EXEC. */
-bool transaction_broken(const struct transaction *transaction, const struct request *request);
+bool transaction_broken(const struct transaction *transaction, const struct call *call);
 
 void transaction_unwatch(struct transaction *transaction);
 

@@ -202,10 +202,9 @@ static void check_description(const struct command_table *table, const char *sub
     const struct resp_arg argv[] = {{(const uint8_t *)"command", 7},
                                     {(const uint8_t *)subcommand, strlen(subcommand)},
                                     {(const uint8_t *)argument, argument ? strlen(argument) : 0}};
-    struct request request = {
-        .server = &server, .argc = argument ? 3 : 2, .argv = argv, .reply = &reply};
+    struct call call = {.server = &server, .argc = argument ? 3 : 2, .argv = argv, .reply = &reply};
     const struct command *container = command_find(table, "command", 7);
-    command_find_sub(container, subcommand, strlen(subcommand))->run(&request);
+    command_find_sub(container, subcommand, strlen(subcommand))->run(&call);
     assert_false(out.failed);
     const uint8_t *bytes = resp_buffer_bytes(&out);
     size_t size = resp_buffer_size(&out);
