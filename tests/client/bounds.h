@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of test_bounds share: what a server takes, and whether others are served. */
-#ifndef CLIENT_BOUNDS_H
-#define CLIENT_BOUNDS_H
+/* What the parts of client_bounds_test share: what a server takes, and whether others are served. */
+#ifndef TESTS_CLIENT_BOUNDS_H
+#define TESTS_CLIENT_BOUNDS_H
 
 #include <stddef.h>
 
-#include "harness.h"
-#include "raw.h"
-#include "server.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/raw.h"
+#include "tests/client/harness/server.h"
 
 #define MIB ((size_t)1 << 20)
 

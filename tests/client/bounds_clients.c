@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Clients that are slow, or ask for very much: their buffers stay within bounds. */
-#include "bounds.h"
+#include "tests/client/bounds.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
-#include "workers.h"
+#include "tests/client/harness/client.h"
+#include "tests/client/harness/workers.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

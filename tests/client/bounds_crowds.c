@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Clients that come in thousands and go, politely or with a reset, before their commands are whole or
  * answered. */
-#include "bounds.h"
+#include "tests/client/bounds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +9,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "client.h"
-#include "random.h"
+#include "tests/client/harness/client.h"
+#include "tests/client/harness/random.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The largest values, and maxmemory. */
-#include "bounds.h"
+#include "tests/client/bounds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "client.h"
-#include "random.h"
+#include "tests/client/harness/client.h"
+#include "tests/client/harness/random.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define OOM_TEXT     "OOM command not allowed when used memory > 'maxmemory'."

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The cases of test_commands: each runs against redis-server first, which proves what it expects
+/* The cases of client_commands_test: each runs against redis-server first, which proves what it expects
  * of Redis, and then against ours. */
-#ifndef CLIENT_COMMANDS_H
-#define CLIENT_COMMANDS_H
+#ifndef TESTS_CLIENT_COMMANDS_H
+#define TESTS_CLIENT_COMMANDS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "client.h"
-#include "harness.h"
-#include "raw.h"
-#include "server.h"
+#include "tests/client/harness/client.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/raw.h"
+#include "tests/client/harness/server.h"
 
 struct commands {
     bool ours; /* not redis-server */

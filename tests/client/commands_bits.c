@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Cases of the commands on the bits of strings. */
-#include "commands.h"
+#include "tests/client/commands.h"
 
 #define NOT_INTEGER "-ERR value is not an integer or out of range"
 #define BAD_OFFSET  "-ERR bit offset is not an integer or out of range"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Cases of the commands that scan, rename, copy, describe, dump and sort keys, and of absolute expiry
  * times. */
-#include "commands.h"
+#include "tests/client/commands.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Cases of the commands on keys of any type, expiry, and the key space. */
-#include "commands.h"
+#include "tests/client/commands.h"
 
 #include <stdio.h>
 #include <stdlib.h>

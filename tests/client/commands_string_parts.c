@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Cases of the commands that read and change a string at once, on parts of strings, on decimal
  * numbers, and of LCS. */
-#include "commands.h"
+#include "tests/client/commands.h"
 
 #include <stdlib.h>
 

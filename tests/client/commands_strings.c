@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Cases of the commands on strings. */
-#include "commands.h"
+#include "tests/client/commands.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Prepares commits and looks what became of them. */
-#include "commits.h"
+#include "tests/client/commits.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "bytes.h"
+#include "tests/client/harness/bytes.h"
 
 void commits_begin(struct harness *harness, struct commits *commits)
 {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Commits of several kinds, by one server among others on the same file, that are disturbed at each of
  * their system calls: what the servers are to have done before, and what may be seen of it after. */
-#ifndef CLIENT_COMMITS_H
-#define CLIENT_COMMITS_H
+#ifndef TESTS_CLIENT_COMMITS_H
+#define TESTS_CLIENT_COMMITS_H
 
 #include <stdbool.h>
 
-#include "client.h"
-#include "harness.h"
-#include "server.h"
-#include "tracer.h"
+#include "tests/client/harness/client.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/server.h"
+#include "tests/client/harness/tracer.h"
 
 #define COMMIT_STEPS_MAX  256
 #define COMMITS_DATABASES 3 /* that they are about */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Random commands for test_differential, and how their replies are compared. */
-#ifndef CLIENT_DIFFERENTIAL_H
-#define CLIENT_DIFFERENTIAL_H
+/* Random commands for client_differential_test, and how their replies are compared. */
+#ifndef TESTS_CLIENT_DIFFERENTIAL_H
+#define TESTS_CLIENT_DIFFERENTIAL_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bytes.h"
-#include "random.h"
-#include "raw.h"
+#include "tests/client/harness/bytes.h"
+#include "tests/client/harness/random.h"
+#include "tests/client/harness/raw.h"
 
 enum compare {
     COMPARE_BYTES,  /* the same bytes */

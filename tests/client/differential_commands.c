@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Makes random commands from templates, valid and spoilt ones, such that replies do not depend on
  * when exactly a command runs. */
-#include "differential.h"
+#include "tests/client/differential.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "harness.h"
+#include "tests/client/harness/harness.h"
 
 /* The exceptions from "the same bytes", each with its reason. */
 static const struct {
@@ -41,7 +41,7 @@ static const struct {
     {"OBJECT", "REFCOUNT", COMPARE_KIND},
     /* Ours keeps no time of access. */
     {"OBJECT", "IDLETIME", COMPARE_KIND},
-    /* Ours does not compress; test_dump shows that each takes what the other has written. */
+    /* Ours does not compress; client_dump_test shows that each takes what the other has written. */
     {"DUMP", NULL, COMPARE_DUMP},
     /* Says who it is. */
     {"HELLO", NULL, COMPARE_HELLO},

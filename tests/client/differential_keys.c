@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Templates of the commands on keys, their expiry and the key space, and the words that only they
  * have. */
-#include "differential.h"
+#include "tests/client/differential.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of test_faults share. */
-#ifndef CLIENT_FAULTS_H
-#define CLIENT_FAULTS_H
+/* What the parts of client_faults_test share. */
+#ifndef TESTS_CLIENT_FAULTS_H
+#define TESTS_CLIENT_FAULTS_H
 
-#include "commits.h"
+#include "tests/client/commits.h"
 
 /* A write is refused: the reply says that nothing was changed, or could not even begin, and names a file
  * of the data and the cause. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls of a server that fail for a while, as with a disk that is full or went away. */
-#include "faults.h"
+#include "tests/client/faults.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "raw.h"
-#include "workers.h"
+#include "tests/client/harness/raw.h"
+#include "tests/client/harness/workers.h"
 
 #define CATCH_UP "MISCONF Cannot catch up with the data file: "
 

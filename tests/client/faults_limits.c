@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Limits that the system sets, met by a running server: file size, open files, a full disk. */
-#include "faults.h"
+#include "tests/client/faults.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,8 +9,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "bytes.h"
-#include "raw.h"
+#include "tests/client/harness/bytes.h"
+#include "tests/client/harness/raw.h"
 
 #define READS 5000 /* without descriptors */
 

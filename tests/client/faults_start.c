@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls that fail while a server starts: it says in one line what happened and ends, or starts all
  * the same; nothing that was there is lost, and the next start works. */
-#include "faults.h"
+#include "tests/client/faults.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "random.h"
+#include "tests/client/harness/random.h"
 
 #define CALLS TRACER_DISK_CALLS ",mmap"
 #define TRIES 2 /* errors at each call; others in the next run */

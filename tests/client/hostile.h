@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of test_hostile share: the same bytes to redis-server and to ours, compared. */
-#ifndef CLIENT_HOSTILE_H
-#define CLIENT_HOSTILE_H
+/* What the parts of client_hostile_test share: the same bytes to redis-server and to ours, compared. */
+#ifndef TESTS_CLIENT_HOSTILE_H
+#define TESTS_CLIENT_HOSTILE_H
 
 #include <stddef.h>
 
-#include "bytes.h"
-#include "harness.h"
-#include "raw.h"
-#include "server.h"
+#include "tests/client/harness/bytes.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/raw.h"
+#include "tests/client/harness/server.h"
 
 struct hostile {
     struct server *redis, *ours;

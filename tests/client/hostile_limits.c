@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Clients that do not read, do not speak, are too many, go away or come from elsewhere. */
-#include "hostile.h"
+#include "tests/client/hostile.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "client.h"
+#include "tests/client/harness/client.h"
 
 /* Whether the server has closed; does not read. */
 static bool hung_up(const struct raw *raw)

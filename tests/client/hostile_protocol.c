@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Bytes that are not the protocol, or hardly. */
-#include "hostile.h"
+#include "tests/client/hostile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "random.h"
+#include "tests/client/harness/random.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of the soak test share. */
-#ifndef TEST_SOAK_H
-#define TEST_SOAK_H
+#ifndef TESTS_CLIENT_SOAK_H
+#define TESTS_CLIENT_SOAK_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "random.h"
+#include "tests/client/harness/random.h"
 
 #define SOAK_SERVERS   4
 #define SOAK_CLIENTS   8

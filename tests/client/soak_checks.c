@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bytes.h"
-#include "client.h"
-#include "harness.h"
-#include "server.h"
-#include "soak.h"
+#include "tests/client/harness/bytes.h"
+#include "tests/client/harness/client.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/server.h"
+#include "tests/client/soak.h"
 
 #define STEP 1.05 /* from one bucket to the next */
 

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "harness.h"
-#include "raw.h"
-#include "server.h"
-#include "soak.h"
-#include "workers.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/raw.h"
+#include "tests/client/harness/server.h"
+#include "tests/client/harness/workers.h"
+#include "tests/client/soak.h"
 
 #define KEYS        300 /* of each database */
 #define WORDS       24

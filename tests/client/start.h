@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of test_start share. */
-#ifndef CLIENT_START_H
-#define CLIENT_START_H
+/* What the parts of client_start_test share. */
+#ifndef TESTS_CLIENT_START_H
+#define TESTS_CLIENT_START_H
 
-#include "bytes.h"
-#include "client.h"
-#include "harness.h"
-#include "server.h"
+#include "tests/client/harness/bytes.h"
+#include "tests/client/harness/client.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/server.h"
 
 #define NOBODY 65534
 

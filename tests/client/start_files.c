@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Starts that must fail because of the key, the data file, its directory or the disk: one line that
  * names the file and the cause, and nothing lost or overwritten. */
-#include "start.h"
+#include "tests/client/start.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "random.h"
+#include "tests/client/harness/random.h"
 
 /* A start with the data file as it is must fail and leave it so. */
 static void data_fails(struct harness *harness, const char *what)

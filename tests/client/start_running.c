@@ -2,7 +2,7 @@
 /* Trouble while the server runs: writes are refused with an error that names the file and the
  * cause, reads go on, nothing is lost or overwritten, and all is well again when the trouble is
  * over.  And what a running server leaves on disk, and how it stops. */
-#include "start.h"
+#include "tests/client/start.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "raw.h"
-#include "workers.h"
+#include "tests/client/harness/raw.h"
+#include "tests/client/harness/workers.h"
 
 /* A write is refused with a reply that names the data file and has the cause in it (any of the
  * texts, NULL ends; no texts: any), several kinds of writes alike; reads go on. */

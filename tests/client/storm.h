@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* What the clients of test_linearizable and what happens to their servers share. */
-#ifndef TEST_STORM_H
-#define TEST_STORM_H
+/* What the clients of client_linearizable_test and what happens to their servers share. */
+#ifndef TESTS_CLIENT_STORM_H
+#define TESTS_CLIENT_STORM_H
 
 #include <stdatomic.h>
 
-#include "harness.h"
-#include "history.h"
-#include "random.h"
-#include "raw.h"
-#include "server.h"
-#include "workers.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/random.h"
+#include "tests/client/harness/raw.h"
+#include "tests/client/harness/server.h"
+#include "tests/client/harness/workers.h"
+#include "tests/client/history/history.h"
 
 #define SERVERS   3
 #define CLIENTS   8

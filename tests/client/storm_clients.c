@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The clients of test_linearizable: each asks any server, and records what it asked and was told. */
+/* The clients of client_linearizable_test: each asks any server, and records what it asked and was told. */
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "storm.h"
+#include "tests/client/storm.h"
 
 #define PIPELINE 5
 #define TTL_MS   40 /* some commits long */

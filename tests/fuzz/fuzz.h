@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a fuzz target defines, for libFuzzer and for replay.c. */
-#ifndef FUZZ_H
-#define FUZZ_H
+#ifndef TESTS_FUZZ_FUZZ_H
+#define TESTS_FUZZ_FUZZ_H
 
 #include <stddef.h>
 #include <stdint.h>

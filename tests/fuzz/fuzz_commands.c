@@ -10,7 +10,7 @@
  *   bit 3: a password is set, and the clients have not given it
  *
  * and the rest is what they send. */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,7 +22,6 @@
 
 #include "command/reply.h"
 #include "command/table.h"
-#include "reply_reader.h"
 #include "server/client/client.h"
 #include "server/config/config.h"
 #include "server/data/databases.h"
@@ -35,6 +34,7 @@
 #include "server/publish/pubsub.h"
 #include "server/server.h"
 #include "server/session/connection.h"
+#include "tests/resp/reply_reader.h"
 
 #define DATABASES 4
 #define MOST_KEYS 2000 /* that DEBUG POPULATE may make, and bytes of each */

@@ -4,7 +4,7 @@
  *
  * The first byte of an input is the number of an option, and the rest its value; 255: the rest is a
  * file.  Files that include others are left out, as the fuzzer would find those of this machine. */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -30,17 +30,17 @@
  *   15 o (1)           a new file of the same store begins, with a base as its next commit; o: the
  *                      last segment so far is its origin.  Who knows a part of the file before can
  *                      still read the rest of that */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory_disk.h"
-#include "seal.h"
 #include "store/commit/state.h"
 #include "store/map/txn.h"
+#include "tests/store/disks/memory_disk.h"
+#include "tests/store/disks/seal.h"
 
 /* A name in the root directory, as that is there on every machine; the file is in memory. */
 #define PATH "/anystore-fuzz"

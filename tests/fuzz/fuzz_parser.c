@@ -8,11 +8,11 @@
  *   1 byte    the low 4 bits: n
  *   n bytes   the sizes of the pieces, less one, used in turn; n = 0: byte by byte
  *   the rest  what the client sends */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include "resp/parser.h"
 
-#include "transcript.h"
+#include "tests/resp/transcript.h"
 
 #include <stdio.h>
 #include <stdlib.h>

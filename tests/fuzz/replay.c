@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs a fuzz target over every file of the folders given, without a fuzzer: "replay_NAME
  * FOLDER..." ends with the number of inputs, and fails if there were none. */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Feeds streams to the parser and writes down what it says. */
-#include "transcript.h"
+#include "tests/resp/transcript.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,8 +7,8 @@
  *   +12               at the end: so many bytes were left of a request that is not whole
  *
  * Bytes that are not printable, and those that the text itself uses, show as \xHH. */
-#ifndef RESP_TRANSCRIPT_H
-#define RESP_TRANSCRIPT_H
+#ifndef TESTS_RESP_TRANSCRIPT_H
+#define TESTS_RESP_TRANSCRIPT_H
 
 #include "resp/parser.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the tests of store share. */
-#include "support.h"
+#include "tests/store/support.h"
 
 #include <dirent.h>
 #include <fcntl.h>

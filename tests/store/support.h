@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the tests of store share: a scratch directory, fixed keys, random numbers with a printed
  * seed, and short ways to run one-operation transactions.  Whatever fails here fails the test. */
-#ifndef SUPPORT_H
-#define SUPPORT_H
+#ifndef TESTS_STORE_SUPPORT_H
+#define TESTS_STORE_SUPPORT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Growing byte memory, and whole files in it. */
-#include "bytes.h"
+#include "tests/client/harness/bytes.h"
 
 #include <errno.h>
 #include <fcntl.h>

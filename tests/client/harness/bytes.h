@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A growing piece of memory for bytes.  Tests do not go on without memory: failing to grow ends
  * the process.  All bytes zero is an empty one; one owner at a time. */
-#ifndef HARNESS_BYTES_H
-#define HARNESS_BYTES_H
+#ifndef TESTS_CLIENT_HARNESS_BYTES_H
+#define TESTS_CLIENT_HARNESS_BYTES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* hiredis with expectations. */
-#include "client.h"
+#include "tests/client/harness/client.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 
-#include "bytes.h"
-#include "harness.h"
-#include "reply.h"
-#include "server.h"
+#include "tests/client/harness/bytes.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/reply.h"
+#include "tests/client/harness/server.h"
 
 redisContext *client_connect(const struct server *server)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* hiredis, the C client library people use, with expectations.  All of this fails the test where
  * something is not as expected: main thread only. */
-#ifndef HARNESS_CLIENT_H
-#define HARNESS_CLIENT_H
+#ifndef TESTS_CLIENT_HARNESS_CLIENT_H
+#define TESTS_CLIENT_HARNESS_CLIENT_H
 
 #include <hiredis/hiredis.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sets up and clears away what surrounds each test. */
-#include "harness.h"
+#include "tests/client/harness/harness.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,9 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bytes.h"
-#include "server.h"
-#include "workers.h"
+#include "tests/client/harness/bytes.h"
+#include "tests/client/harness/server.h"
+#include "tests/client/harness/workers.h"
 
 #define PATIENCE_MS 100000
 

@@ -5,8 +5,8 @@
  *
  * A test is a function that takes the harness; cmocka's assertions and everything here that may
  * fail a test belong on the main thread.  Other threads record what they see and are joined. */
-#ifndef HARNESS_HARNESS_H
-#define HARNESS_HARNESS_H
+#ifndef TESTS_CLIENT_HARNESS_HARNESS_H
+#define TESTS_CLIENT_HARNESS_HARNESS_H
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Starts child processes and waits for them. */
-#include "process.h"
+#include "tests/client/harness/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness.h"
+#include "tests/client/harness/harness.h"
 
 /* All that the child needs is made before fork: the test has threads, and after fork only simple
  * system calls are safe. */

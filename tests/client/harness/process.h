@@ -3,13 +3,13 @@
  *
  * A child is ended by the kernel when the thread that started it ends (PR_SET_PDEATHSIG), so that
  * none outlives its test: start them on the main thread only. */
-#ifndef HARNESS_PROCESS_H
-#define HARNESS_PROCESS_H
+#ifndef TESTS_CLIENT_HARNESS_PROCESS_H
+#define TESTS_CLIENT_HARNESS_PROCESS_H
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "bytes.h"
+#include "tests/client/harness/bytes.h"
 
 struct process {
     pid_t pid;  /* 0: none, or it has ended and was waited for */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Repeatable random numbers (splitmix64, Steele et al. 2014: a counter through a mixer). */
-#include "random.h"
+#include "tests/client/harness/random.h"
 
 #include <inttypes.h>
 #include <stdio.h>

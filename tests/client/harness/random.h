@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers that look random and can be had again: all of a run follow from one printed seed. */
-#ifndef HARNESS_RANDOM_H
-#define HARNESS_RANDOM_H
+#ifndef TESTS_CLIENT_HARNESS_RANDOM_H
+#define TESTS_CLIENT_HARNESS_RANDOM_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The raw client: bytes out, whole replies in. */
-#include "raw.h"
+#include "tests/client/harness/raw.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,8 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "harness.h"
-#include "server.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/server.h"
 
 #define WAIT_MS   100000 /* a safety net, as struct patience */
 #define READ_SIZE 65536

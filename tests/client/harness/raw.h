@@ -3,15 +3,15 @@
  *
  * Nothing here fails a test, so that threads may use it (one thread per connection); a lost
  * connection shows in the results. */
-#ifndef HARNESS_RAW_H
-#define HARNESS_RAW_H
+#ifndef TESTS_CLIENT_HARNESS_RAW_H
+#define TESTS_CLIENT_HARNESS_RAW_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bytes.h"
-#include "reply.h"
+#include "tests/client/harness/bytes.h"
+#include "tests/client/harness/reply.h"
 
 struct server;
 

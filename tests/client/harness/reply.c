@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Measures and reads replies in RESP2 and RESP3 and writes them as text. */
-#include "reply.h"
+#include "tests/client/harness/reply.h"
 
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bytes.h"
+#include "tests/client/harness/bytes.h"
 
 #define DEPTH_MAX 32
 

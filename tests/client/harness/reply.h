@@ -5,8 +5,8 @@
  *   +OK  -ERR what  :12  $text  _ (no value)  ,1.5  #t  (12345  =txt:text
  *   [$a :1 _]  an array     {$a :1 $b :2}  a map     ~[$a $b]  a set     >[$a]  a push
  * Bytes that are not printable show as \n, \xff and so on; "$" alone is an empty string. */
-#ifndef HARNESS_REPLY_H
-#define HARNESS_REPLY_H
+#ifndef TESTS_CLIENT_HARNESS_REPLY_H
+#define TESTS_CLIENT_HARNESS_REPLY_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Starts, watches and ends server processes. */
-#include "server.h"
+#include "tests/client/harness/server.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness.h"
-#include "raw.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/raw.h"
 
 #define ARGS_MAX   64
 #define LOG_TAIL   6000

@@ -2,13 +2,13 @@
 /* Server processes, ours and redis-server, each with a home of its own in the test's temporary
  * directory (socket, output) and, for ours, one data directory and key common to the test's
  * servers unless told otherwise.  All of this belongs on the main thread. */
-#ifndef HARNESS_SERVER_H
-#define HARNESS_SERVER_H
+#ifndef TESTS_CLIENT_HARNESS_SERVER_H
+#define TESTS_CLIENT_HARNESS_SERVER_H
 
 #include <stdbool.h>
 
-#include "bytes.h"
-#include "process.h"
+#include "tests/client/harness/bytes.h"
+#include "tests/client/harness/process.h"
 
 struct harness;
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Attaches strace to servers and reads its log. */
-#include "tracer.h"
+#include "tests/client/harness/tracer.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bytes.h"
-#include "harness.h"
-#include "server.h"
+#include "tests/client/harness/bytes.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/server.h"
 
 #define ARGS_MAX     32
 #define THREADS_MAX  64

@@ -3,13 +3,13 @@
  * stops the server at one of them.  Main thread only.
  *
  * strace counts calls for each thread of the server on its own, from the moment it is attached. */
-#ifndef HARNESS_TRACER_H
-#define HARNESS_TRACER_H
+#ifndef TESTS_CLIENT_HARNESS_TRACER_H
+#define TESTS_CLIENT_HARNESS_TRACER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "process.h"
+#include "tests/client/harness/process.h"
 
 struct harness;
 struct server;

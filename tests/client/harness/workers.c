@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Starts and joins load threads. */
-#include "workers.h"
+#include "tests/client/harness/workers.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "harness.h"
+#include "tests/client/harness/harness.h"
 
 static struct worker workers[WORKERS_MAX];
 static unsigned worker_count;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads that put load on servers.  They do not use cmocka: each records its first error, and
  * joining them on the main thread fails the test with it. */
-#ifndef HARNESS_WORKERS_H
-#define HARNESS_WORKERS_H
+#ifndef TESTS_CLIENT_HARNESS_WORKERS_H
+#define TESTS_CLIENT_HARNESS_WORKERS_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "bytes.h"
-#include "harness.h"
-#include "process.h"
-#include "server.h"
+#include "tests/client/harness/bytes.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/process.h"
+#include "tests/client/harness/server.h"
 
 /* All steps of DESIGN.md: a session that says nothing of one of them has failed. */
 static const char *const steps[] = {

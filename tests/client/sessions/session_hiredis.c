@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The session of DESIGN.md through hiredis: connections, transactions, messages; runs all steps. */
-#include "session_hiredis.h"
+#include "tests/client/sessions/session_hiredis.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -11,9 +11,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "bytes.h"
-#include "harness.h"
-#include "reply.h"
+#include "tests/client/harness/bytes.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/reply.h"
 
 static jmp_buf step_end; /* where a step goes that does not get to its end */
 static char *step_message;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of hiredis's session share: connections, expectations, the steps. */
-#ifndef SESSION_HIREDIS_H
-#define SESSION_HIREDIS_H
+#ifndef TESTS_CLIENT_SESSIONS_SESSION_HIREDIS_H
+#define TESTS_CLIENT_SESSIONS_SESSION_HIREDIS_H
 
 #include <hiredis/hiredis.h>
 #include <stdbool.h>

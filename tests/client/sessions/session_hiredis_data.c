@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "session_hiredis.h"
+#include "tests/client/sessions/session_hiredis.h"
 
 #define ROW(high)                                                                                  \
     (high) + 0, (high) + 1, (high) + 2, (high) + 3, (high) + 4, (high) + 5, (high) + 6,            \

@@ -1,0 +1,663 @@
+/* SPDX-License-Identifier: MIT */
+/* What is published at one server reaches the subscribers of all servers on the same file: in order,
+ * not before what was written before it, whichever servers start, die, stop or lie meanwhile. */
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/client/harness/client.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/random.h"
+#include "tests/client/harness/raw.h"
+#include "tests/client/harness/server.h"
+
+#define SERVERS 3
+
+static struct raw *connect_to(const struct server *server)
+{
+    struct raw *raw = raw_connect(server);
+    check(raw, "cannot connect");
+    return raw;
+}
+
+static struct raw *subscribe_to(const struct server *server, const char *channel)
+{
+    struct raw *raw = connect_to(server);
+    char *words = text_format("SUBSCRIBE %s", channel);
+    char *expected = text_format("[$subscribe $%s :1]", channel);
+    raw_expect(raw, expected, words);
+    free(words);
+    free(expected);
+    return raw;
+}
+
+static void expect_message(struct raw *raw, const char *channel, const char *payload)
+{
+    char *expected = text_format("[$message $%s $%s]", channel, payload);
+    raw_expect_reply(raw, expected);
+    free(expected);
+}
+
+static long long figure(const struct server *server, const char *name)
+{
+    redisContext *client = client_connect(server);
+    long long value = client_info(client, "anystore", name);
+    redisFree(client);
+    return value;
+}
+
+static void wait_for_figure(const struct server *server, const char *name, long long value)
+{
+    struct patience patience = {0};
+    while (figure(server, name) != value && patience_left(&patience))
+        ;
+    check(figure(server, name) == value, "%s is %lld, not %lld", name, figure(server, name), value);
+}
+
+static char *place_of(const struct harness *harness)
+{
+    return text_format("%s.peers", harness->db);
+}
+
+/* The path of the only socket there that belongs to a server with this run id. */
+static char *socket_of(const struct harness *harness, const struct server *server)
+{
+    redisContext *client = client_connect(server);
+    char *info = client_text(client, "INFO server"), *path = NULL;
+    const char *id = strstr(info, "run_id:");
+    check(id, "no run id in INFO");
+    path = text_format("%s.peers/%.40s.sock", harness->db, id + strlen("run_id:"));
+    free(info);
+    redisFree(client);
+    return path;
+}
+
+static void wait_for_sockets(const struct harness *harness, unsigned count)
+{
+    struct patience patience = {0};
+    unsigned found;
+    do {
+        char *place = place_of(harness), *names = directory_names(place);
+        found = 0;
+        for (const char *at = names; (at = strstr(at, ".sock")) != NULL; at++)
+            found++;
+        free(names);
+        free(place);
+    } while (found != count && patience_left(&patience));
+    check(found == count, "%u sockets, not %u", found, count);
+}
+
+/* ---- Messages ----------------------------------------------------------------------------- */
+
+static void all_servers_hear(struct harness *harness)
+{
+    struct server *servers[SERVERS];
+    struct raw *listeners[SERVERS], *speakers[SERVERS];
+    for (unsigned i = 0; i < SERVERS; i++) {
+        servers[i] = server_start(harness, NULL);
+        listeners[i] = connect_to(servers[i]);
+        speakers[i] = connect_to(servers[i]);
+        if (i == 1)
+            reply_free(raw_command(listeners[i], "HELLO", "3", NULL));
+        raw_expect(listeners[i], i == 1 ? ">[$subscribe $news :1]" : "[$subscribe $news :1]",
+                   "SUBSCRIBE news");
+        raw_expect(listeners[i], i == 1 ? ">[$psubscribe $n?ws :2]" : "[$psubscribe $n?ws :2]",
+                   "PSUBSCRIBE n?ws");
+    }
+    for (unsigned from = 0; from < SERVERS; from++) {
+        /* The number is of the receivers at the same server. */
+        raw_expect(speakers[from], ":2", "PUBLISH news hello");
+        raw_expect(speakers[from], ":1", "PUBLISH nows x");
+        raw_expect(speakers[from], ":0", "PUBLISH weather rain");
+        for (unsigned i = 0; i < SERVERS; i++) {
+            bool three = i == 1;
+            raw_expect_reply(listeners[i],
+                             three ? ">[$message $news $hello]" : "[$message $news $hello]");
+            raw_expect_reply(listeners[i], three ? ">[$pmessage $n?ws $news $hello]"
+                                                 : "[$pmessage $n?ws $news $hello]");
+            raw_expect_reply(listeners[i],
+                             three ? ">[$pmessage $n?ws $nows $x]" : "[$pmessage $n?ws $nows $x]");
+        }
+    }
+    /* Any bytes, none, and many. */
+    struct bytes large = {0};
+    for (int i = 0; i < 300000; i++)
+        bytes_append_text(&large, "0123456789");
+    const struct raw_arg publish[] = {{"PUBLISH", 7}, {"news", 4}, {large.data, large.size}};
+    struct bytes out = {0};
+    raw_encode_texts(&out, "PUBLISH", "news", "", NULL);
+    raw_encode(&out, publish, 3);
+    check(raw_send(speakers[0], out.data, out.size), "lost");
+    raw_expect_reply(speakers[0], ":2");
+    raw_expect_reply(speakers[0], ":2");
+    expect_message(listeners[2], "news", "");
+    raw_expect_reply(listeners[2], "[$pmessage $n?ws $news $]");
+    expect_message(listeners[2], "news", (const char *)large.data);
+    /* What is asked about is one server. */
+    raw_expect(speakers[0], "[$news :1]", "PUBSUB NUMSUB news");
+    raw_expect(speakers[0], ":1", "PUBSUB NUMPAT");
+    for (unsigned i = 0; i < SERVERS; i++) {
+        check(figure(servers[i], "peers") == SERVERS - 1, "not all are linked");
+        raw_close(listeners[i]);
+        raw_close(speakers[i]);
+    }
+    bytes_free(&out);
+    bytes_free(&large);
+}
+
+/* Who gets the message and reads, sees what was written before it: also if both were sent in one piece,
+ * or are one transaction. */
+static void what_was_written_is_seen(struct harness *harness)
+{
+    struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
+    struct raw *speaker = connect_to(one);
+    struct raw *near = subscribe_to(one, "c"), *far = subscribe_to(other, "c");
+    struct raw *readers[] = {connect_to(one), connect_to(other)};
+    unsigned rounds = harness_scaled(200);
+    for (unsigned round = 0; round < rounds; round++) {
+        char payload[16], expected[20], text[160];
+        snprintf(payload, sizeof payload, "%u", round);
+        snprintf(expected, sizeof expected, "$%u", round);
+        switch (round % 3) {
+        case 0:
+            snprintf(text, sizeof text, "SET key %u\r\nPUBLISH c %u\r\n", round, round);
+            break;
+        case 1:
+            snprintf(text, sizeof text, "MULTI\r\nSET key %u\r\nPUBLISH c %u\r\nEXEC\r\n", round,
+                     round);
+            break;
+        default:
+            snprintf(text, sizeof text, "MULTI\r\nPUBLISH c %u\r\nSET key %u\r\nEXEC\r\n", round,
+                     round);
+        }
+        check(raw_send_text(speaker, text), "lost");
+        expect_message(far, "c", payload);
+        raw_expect(readers[1], expected, "GET key");
+        expect_message(near, "c", payload);
+        raw_expect(readers[0], expected, "GET key");
+    }
+    raw_close(speaker);
+    raw_close(near);
+    raw_close(far);
+    raw_close(readers[0]);
+    raw_close(readers[1]);
+}
+
+/* A transaction that could not be kept publishes nothing; what does not depend on it is published. */
+static void failed_commits_say_nothing(struct harness *harness)
+{
+    const char *mounted = harness_mount(harness, "1m");
+    if (!mounted)
+        harness_skip(harness, "cannot mount a small file system here");
+    struct server_options options = {.data = mounted};
+    struct server *one = server_start(harness, &options), *other = server_start(harness, &options);
+    struct raw *speaker = connect_to(one);
+    struct raw *near = subscribe_to(one, "c"), *far = subscribe_to(other, "c");
+    struct bytes out = {0}, value = {0};
+    for (int i = 0; i < 200000; i++)
+        bytes_append_text(&value, "0123456789");
+    raw_encode_texts(&out, "MULTI", NULL);
+    raw_encode_texts(&out, "PUBLISH", "c", "lost", NULL);
+    raw_encode_texts(&out, "SET", "key", bytes_text(&value), NULL);
+    raw_encode_texts(&out, "EXEC", NULL);
+    raw_encode_texts(&out, "PUBLISH", "c", "kept", NULL);
+    check(raw_send(speaker, out.data, out.size), "lost");
+    raw_expect_reply(speaker, "+OK");
+    raw_expect_reply(speaker, "+QUEUED");
+    raw_expect_reply(speaker, "+QUEUED");
+    struct reply *reply = raw_reply(speaker);
+    check(reply && reply->type == '-' && strstr(reply_string(reply), "Not persisted"),
+          "the transaction did not fail");
+    reply_free(reply);
+    raw_expect_reply(speaker, ":1");
+    expect_message(near, "c", "kept");
+    expect_message(far, "c", "kept");
+    raw_expect(speaker, "_", "GET key");
+    raw_close(speaker);
+    raw_close(near);
+    raw_close(far);
+    bytes_free(&out);
+    bytes_free(&value);
+}
+
+/* What one connection publishes, some of it behind a write on its way to the disk. */
+static void order_is_kept(struct harness *harness)
+{
+    struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
+    struct raw *speaker = connect_to(one), *listener = subscribe_to(other, "c");
+    const unsigned total = harness_scaled(100000), piece = 1000;
+    for (unsigned begin = 0; begin < total; begin += piece) {
+        struct bytes out = {0};
+        unsigned end = begin + piece < total ? begin + piece : total;
+        for (unsigned n = begin; n < end; n++) {
+            if (n % 700 == 0)
+                bytes_append_text(&out, "INCR writes\r\n");
+            bytes_appendf(&out, "PUBLISH c %u\r\n", n);
+        }
+        check(raw_send(speaker, out.data, out.size), "lost");
+        bytes_free(&out);
+        for (unsigned n = begin; n < end; n++) {
+            if (n % 700 == 0)
+                reply_free(raw_reply(speaker));
+            raw_expect_reply(speaker, ":0");
+        }
+    }
+    for (unsigned n = 0; n < total; n++) {
+        char payload[16];
+        snprintf(payload, sizeof payload, "%u", n);
+        expect_message(listener, "c", payload);
+    }
+    check(figure(one, "peer_messages_sent") == total, "not all were sent");
+    check(figure(other, "peer_messages_received") == total, "not all were received");
+    check(figure(one, "peer_messages_dropped") == 0, "some were dropped");
+    raw_close(speaker);
+    raw_close(listener);
+}
+
+/* Messages that nobody waits for are not sent. */
+static void nobody_listens(struct harness *harness)
+{
+    struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
+    wait_for_figure(one, "peers", 1);
+    struct raw *speaker = connect_to(one), *listener = subscribe_to(other, "a");
+    raw_expect(speaker, ":0", "PUBLISH a 1");
+    expect_message(listener, "a", "1");
+    long long sent = figure(one, "peer_messages_sent");
+    raw_expect(listener, "[$unsubscribe $a :0]", "UNSUBSCRIBE a");
+    for (int i = 0; i < 100; i++)
+        raw_expect(speaker, ":0", "PUBLISH a 2");
+    check(figure(one, "peer_messages_sent") == sent, "messages were sent that nobody waits for");
+    raw_expect(listener, "[$psubscribe $* :1]", "PSUBSCRIBE *");
+    raw_expect(speaker, ":0", "PUBLISH a 3");
+    raw_expect_reply(listener, "[$pmessage $* $a $3]");
+    raw_close(speaker);
+    raw_close(listener);
+}
+
+/* ---- Servers that come and go ------------------------------------------------------------- */
+
+/* From its first answer on a server hears what others publish, however new it is. */
+static void a_new_server_hears(struct harness *harness)
+{
+    struct server *one = server_start(harness, NULL);
+    struct raw *speaker = connect_to(one);
+    unsigned rounds = harness_scaled(20);
+    for (unsigned round = 0; round < rounds; round++) {
+        struct server *other = server_start(harness, NULL);
+        struct raw *listener = subscribe_to(other, "c");
+        raw_expect(speaker, ":0", "PUBLISH c 1");
+        expect_message(listener, "c", "1");
+        raw_close(listener);
+        check(round % 2 == 0 || server_stop(other) == 0, "it did not stop well");
+        if (round % 2 == 0)
+            server_kill(other);
+    }
+    raw_close(speaker);
+    wait_for_sockets(harness, 1);
+}
+
+static void killed_servers_leave_nothing(struct harness *harness)
+{
+    struct server *servers[SERVERS];
+    for (unsigned i = 0; i < SERVERS; i++)
+        servers[i] = server_start(harness, NULL);
+    struct raw *speaker = connect_to(servers[0]), *listener = subscribe_to(servers[1], "c");
+    wait_for_sockets(harness, SERVERS);
+    server_kill(servers[2]);
+    wait_for_sockets(harness, SERVERS - 1);
+    raw_expect(speaker, ":0", "PUBLISH c 1");
+    expect_message(listener, "c", "1");
+    raw_close(listener);
+    server_kill(servers[1]);
+    for (int i = 0; i < 10; i++)
+        raw_expect(speaker, ":0", "PUBLISH c 2");
+    server_restart(servers[1]);
+    listener = subscribe_to(servers[1], "c");
+    raw_expect(speaker, ":0", "PUBLISH c 3");
+    expect_message(listener, "c", "3");
+    raw_close(listener);
+    raw_close(speaker);
+    /* All at once: the next one finds only dead ones. */
+    server_kill(servers[0]);
+    server_kill(servers[1]);
+    server_restart(servers[0]);
+    wait_for_sockets(harness, 1);
+    check(server_stop(servers[0]) == 0, "it did not stop well");
+    char *place = place_of(harness);
+    check(access(place, F_OK) && errno == ENOENT, "the last one left the directory");
+    free(place);
+}
+
+/* What a server published just before it was told to end arrives. */
+static void last_words(struct harness *harness)
+{
+    struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
+    struct raw *listener = subscribe_to(other, "c");
+    unsigned rounds = harness_scaled(10);
+    for (unsigned round = 0; round < rounds; round++) {
+        struct raw *speaker = connect_to(one);
+        for (int i = 0; i < 100; i++)
+            check(raw_send_text(speaker, "PUBLISH c word\r\n"), "lost");
+        for (int i = 0; i < 100; i++)
+            raw_expect_reply(speaker, ":0");
+        check(server_stop(one) == 0, "it did not stop well");
+        for (int i = 0; i < 100; i++)
+            expect_message(listener, "c", "word");
+        raw_close(speaker);
+        server_restart(one);
+    }
+    raw_close(listener);
+}
+
+/* A server that does not run for a while delays nobody, and costs bounded memory; it hears again when it
+ * goes on. */
+static void a_stopped_server_delays_nobody(struct harness *harness)
+{
+    const char *const args[] = {"--client-output-buffer-limit", "pubsub 4mb 0 0", NULL};
+    struct server_options options = {.args = args};
+    struct server *servers[SERVERS];
+    struct raw *listeners[SERVERS];
+    for (unsigned i = 0; i < SERVERS; i++) {
+        servers[i] = server_start(harness, &options);
+        listeners[i] = i > 0 ? subscribe_to(servers[i], "c") : NULL;
+    }
+    struct raw *speaker = connect_to(servers[0]);
+    process_signal(&servers[2]->process, SIGSTOP);
+    char padding[2001];
+    memset(padding, 'p', sizeof padding - 1);
+    padding[sizeof padding - 1] = '\0';
+    /* Twelve megabytes, in pieces that the other one takes in time. */
+    unsigned sent = 0;
+    for (unsigned piece = 0; piece < 60; piece++) {
+        for (unsigned i = 0; i < 100; i++) {
+            char *payload = text_format("%u-%s", sent + i, padding);
+            struct reply *reply = raw_command(speaker, "PUBLISH", "c", payload, NULL);
+            check(reply && reply->type == ':', "PUBLISH failed");
+            reply_free(reply);
+            free(payload);
+        }
+        for (unsigned i = 0; i < 100; i++, sent++) {
+            char *payload = text_format("%u-%s", sent, padding);
+            expect_message(listeners[1], "c", payload);
+            free(payload);
+        }
+    }
+    check(figure(servers[0], "peer_links_cut") > 0, "the link was not cut");
+    check(figure(servers[0], "peer_messages_dropped") > 0, "nothing was dropped");
+    char *log = server_log(servers[0]);
+    check(strstr(log, "cut, as it does not take"), "the log does not say it");
+    free(log);
+    process_signal(&servers[2]->process, SIGCONT);
+    /* It hears what is published once there is a link again, and nothing out of order before. */
+    long long last = -1;
+    struct patience patience = {0};
+    for (bool again = false; !again && patience_left(&patience);) {
+        reply_free(raw_command(speaker, "PUBLISH", "c", "again", NULL));
+        check(raw_receive_pending(listeners[2]), "lost");
+        struct reply *reply;
+        while (raw_pending(listeners[2]) > 0 && !again && (reply = raw_reply(listeners[2]))) {
+            const char *payload = reply_string(&reply->items[2]);
+            again = strcmp(payload, "again") == 0;
+            check(again || strtoll(payload, NULL, 10) > last, "%s came after %lld", payload, last);
+            if (!again)
+                last = strtoll(payload, NULL, 10);
+            reply_free(reply);
+        }
+        check(again || last < (long long)sent, "what was never sent");
+        if (!again)
+            continue;
+        print_message("last of the old ones: %lld of %u\n", last, sent);
+        raw_close(listeners[2]);
+        raw_close(listeners[1]);
+        raw_close(speaker);
+        return;
+    }
+    fail_test("it does not hear again");
+}
+
+/* ---- The directory ------------------------------------------------------------------------ */
+
+static void long_paths(struct harness *harness)
+{
+    char name[101];
+    memset(name, 'd', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    char *outer = text_format("%s/%s", harness->dir, name);
+    char *inner = text_format("%s/%s", outer, name);
+    check(!mkdir(outer, 0700) && !mkdir(inner, 0700), "mkdir: %s", strerror(errno));
+    struct server_options options = {.data = inner};
+    struct server *one = server_start(harness, &options), *other = server_start(harness, &options);
+    struct raw *speaker = connect_to(one), *listener = subscribe_to(other, "c");
+    raw_expect(speaker, ":0", "PUBLISH c far");
+    expect_message(listener, "c", "far");
+    raw_close(speaker);
+    raw_close(listener);
+    free(outer);
+    free(inner);
+}
+
+/* Also if somebody made the directory for all. */
+static void only_the_owner_may_connect(struct harness *harness)
+{
+    char *place = place_of(harness);
+    struct stat st;
+    check(!mkdir(place, 0700) && !chmod(place, 0777), "%s: %s", place, strerror(errno));
+    struct server *server = server_start(harness, NULL);
+    char *path = socket_of(harness, server);
+    check(!stat(place, &st) && (st.st_mode & 07777) == 0700, "the directory's mode");
+    check(!stat(path, &st) && S_ISSOCK(st.st_mode) && (st.st_mode & 077) == 0, "the socket's mode");
+    check(server_stop(server) == 0, "it did not stop well");
+    check(stat(path, &st), "the socket is still there");
+    free(place);
+    free(path);
+}
+
+/* Somebody tidies up: the sockets come back. */
+static void a_removed_directory_comes_back(struct harness *harness)
+{
+    struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
+    struct raw *speaker = connect_to(one), *listener = subscribe_to(other, "c");
+    char *place = place_of(harness);
+    raw_expect(speaker, ":0", "PUBLISH c 1");
+    expect_message(listener, "c", "1");
+    remove_tree(place);
+    wait_for_sockets(harness, 2);
+    struct server *third = server_start(harness, NULL);
+    struct raw *newest = subscribe_to(third, "c");
+    raw_expect(speaker, ":0", "PUBLISH c 2");
+    expect_message(listener, "c", "2");
+    expect_message(newest, "c", "2");
+    raw_close(speaker);
+    raw_close(listener);
+    raw_close(newest);
+    free(place);
+}
+
+static void without_a_file_there_are_no_peers(struct harness *harness)
+{
+    const char *const args[] = {"--persistence", "no", NULL};
+    struct server_options options = {.args = args, .no_key_file = true};
+    struct server *one = server_start(harness, &options), *other = server_start(harness, &options);
+    struct raw *speaker = connect_to(one), *near = subscribe_to(one, "c"),
+               *far = subscribe_to(other, "c");
+    raw_expect(speaker, ":1", "PUBLISH c 1");
+    raw_expect(speaker, "+OK", "MULTI");
+    raw_expect(speaker, "+QUEUED", "SET k v");
+    raw_expect(speaker, "+QUEUED", "PUBLISH c 2");
+    raw_expect(speaker, "[+OK :1]", "EXEC");
+    expect_message(near, "c", "1");
+    expect_message(near, "c", "2");
+    raw_expect(far, "[$unsubscribe $c :0]", "UNSUBSCRIBE");
+    check(figure(one, "peers") == 0, "there are peers");
+    raw_close(speaker);
+    raw_close(near);
+    raw_close(far);
+}
+
+/* ---- Hostile input ------------------------------------------------------------------------ */
+
+static void put(uint8_t *out, uint64_t value, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        out[i] = (uint8_t)(value >> (8 * i));
+}
+
+static void append_hello(struct bytes *out, char digit, uint64_t number)
+{
+    uint8_t hello[64] = "ANYPEER1";
+    memset(hello + 8, digit, 40);
+    put(hello + 48, number, 8);
+    bytes_append(out, hello, sizeof hello);
+}
+
+static void append_frame(struct bytes *out, uint64_t kind, const char *name, const char *payload,
+                         uint64_t name_size, uint64_t payload_size)
+{
+    uint8_t header[32] = {0};
+    put(header, kind, 4);
+    put(header + 16, name_size, 8);
+    put(header + 24, payload_size, 8);
+    bytes_append(out, header, sizeof header);
+    bytes_append_text(out, name);
+    bytes_append_text(out, payload);
+}
+
+static void append_message(struct bytes *out, const char *name, const char *payload)
+{
+    append_frame(out, 1, name, payload, strlen(name), strlen(payload));
+}
+
+/* Sends bytes to a server's socket for peers and waits until it closes, or not. */
+static void send_bytes(const char *path, const struct bytes *out, bool closes)
+{
+    struct raw *raw = raw_connect_path(path);
+    check(raw, "cannot connect to %s: %s", path, strerror(errno));
+    (void)raw_send(raw, out->data, out->size); /* it may close before the end */
+    struct bytes in = {0};
+    if (closes)
+        check(raw_read_to_end(raw, &in), "it is not closed");
+    bytes_free(&in);
+    raw_close(raw);
+}
+
+static void send_broken(const char *path)
+{
+    struct bytes out = {0};
+    bytes_append_text(&out,
+                      "GET / HTTP/1.1\r\nHost: this is no peer at all, but long enough\r\n\r\n");
+    send_bytes(path, &out, true);
+    bytes_clear(&out);
+    append_hello(&out, 'Z', 1); /* no run id */
+    send_bytes(path, &out, true);
+    static const struct {
+        uint64_t name_size, payload_size;
+    } sizes[] = {{UINT64_MAX, 0},          {0, UINT64_MAX},
+                 {UINT64_MAX, UINT64_MAX}, {UINT64_C(1) << 63, UINT64_C(1) << 63},
+                 {UINT64_MAX - 31, 0},     {(UINT64_C(512) << 20) + 1, 1}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        bytes_clear(&out);
+        append_hello(&out, 'a', 1);
+        append_frame(&out, 1, "c", "x", sizes[i].name_size, sizes[i].payload_size);
+        send_bytes(path, &out, true);
+    }
+    /* A large frame of which nothing comes takes no memory. */
+    for (int i = 0; i < 20; i++) {
+        bytes_clear(&out);
+        append_hello(&out, 'b', (uint64_t)i);
+        append_frame(&out, 1, "", "", UINT64_C(512) << 20, UINT64_C(512) << 20);
+        send_bytes(path, &out, false);
+    }
+    bytes_free(&out);
+}
+
+static void send_random(const char *path, struct random *random)
+{
+    struct bytes out = {0};
+    if (random_chance(random, 80))
+        append_hello(&out, 'c', random_next(random));
+    for (unsigned i = (unsigned)random_below(random, 20); i > 0; i--)
+        append_message(&out, "channel", "payload");
+    for (unsigned i = (unsigned)random_below(random, 8); i > 0 && out.size > 0; i--)
+        out.data[random_below(random, out.size)] = (uint8_t)random_next(random);
+    uint8_t noise[64];
+    random_fill(random, noise, sizeof noise);
+    bytes_append(&out, noise, (size_t)random_below(random, sizeof noise));
+    send_bytes(path, &out, false);
+    bytes_free(&out);
+}
+
+/* What no peer would send closes that link, and nothing else happens. */
+static void garbage(struct harness *harness)
+{
+    struct random random;
+    random_start(&random, random_run_seed("garbage for peers"), 0);
+    struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
+    char *path = socket_of(harness, other);
+    if (strlen(path) >= sizeof(struct sockaddr_un){0}.sun_path)
+        harness_skip(harness, "the temporary directory's path is too long to connect");
+    struct raw *speaker = connect_to(one), *listener = subscribe_to(other, "c");
+    send_broken(path);
+    for (unsigned i = 0; i < harness_scaled(300); i++)
+        send_random(path, &random);
+    raw_expect(speaker, ":0", "PUBLISH c 1");
+    expect_message(listener, "c", "1");
+    /* Who speaks the protocol is heard: a frame in pieces, one of a kind that is not known yet. */
+    struct bytes out = {0};
+    append_hello(&out, 'd', 5);
+    append_frame(&out, 4000000000, "what", "ever", 4, 4);
+    append_message(&out, "c", "from the test");
+    struct raw *peer = raw_connect_path(path);
+    check(peer, "cannot connect");
+    for (size_t i = 0; i < out.size; i++)
+        check(raw_send(peer, out.data + i, 1), "lost");
+    expect_message(listener, "c", "from the test");
+    /* A newer link of the same peer ends this one; an older one is refused. */
+    bytes_clear(&out);
+    append_hello(&out, 'd', 6);
+    append_message(&out, "c", "newer");
+    struct raw *newer = raw_connect_path(path);
+    check(newer && raw_send(newer, out.data, out.size), "lost");
+    expect_message(listener, "c", "newer");
+    struct bytes in = {0};
+    check(raw_read_to_end(peer, &in), "the older link is not closed");
+    bytes_clear(&out);
+    append_hello(&out, 'd', 5);
+    append_message(&out, "c", "older");
+    send_bytes(path, &out, true);
+    raw_expect(speaker, ":0", "PUBLISH c 2");
+    expect_message(listener, "c", "2");
+    raw_close(newer);
+    raw_close(peer);
+    raw_close(speaker);
+    raw_close(listener);
+    bytes_free(&in);
+    bytes_free(&out);
+    free(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        HARNESS_TEST(all_servers_hear),
+        HARNESS_TEST(what_was_written_is_seen),
+        HARNESS_TEST(failed_commits_say_nothing),
+        HARNESS_TEST(order_is_kept),
+        HARNESS_TEST(nobody_listens),
+        HARNESS_TEST(a_new_server_hears),
+        HARNESS_TEST(killed_servers_leave_nothing),
+        HARNESS_TEST(last_words),
+        HARNESS_TEST(a_stopped_server_delays_nobody),
+        HARNESS_TEST(long_paths),
+        HARNESS_TEST(only_the_owner_may_connect),
+        HARNESS_TEST(a_removed_directory_comes_back),
+        HARNESS_TEST(without_a_file_there_are_no_peers),
+        HARNESS_TEST(garbage),
+    };
+    return harness_main("peers", tests, sizeof tests / sizeof *tests);
+}

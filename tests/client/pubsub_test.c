@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* Publish/subscribe: each script of commands is run against redis-server and against ours and must
+ * give the same; messages published while a write of the receiver is in flight come behind the
+ * confirmation, and none behind that of its end; receivers that leave are forgotten; many clients on several workers get each
+ * message, in order. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/client/harness/client.h"
+#include "tests/client/harness/harness.h"
+#include "tests/client/harness/raw.h"
+#include "tests/client/harness/server.h"
+#include "tests/client/harness/workers.h"
+
+static struct server *start(struct harness *harness, enum server_kind kind)
+{
+    struct server_options options = {.kind = kind};
+    return server_start(harness, &options);
+}
+
+/* One client on the other's messages; `resp` is 2 or 3.  The same for both kinds of servers. */
+static void conversation(const struct server *server, int resp)
+{
+    struct raw *listener = raw_connect(server), *speaker = raw_connect(server);
+    check(listener && speaker, "cannot connect");
+    const bool three = resp == 3;
+    if (three) {
+        struct reply *hello = raw_command(listener, "HELLO", "3", NULL);
+        check(hello && hello->type == '%', "HELLO 3 failed");
+        reply_free(hello);
+    }
+#define PUSH(text) (three ? ">" text : text)
+    raw_expect(listener, PUSH("[$subscribe $news :1]"), "SUBSCRIBE news");
+    raw_expect(listener, PUSH("[$subscribe $news :1]"), "SUBSCRIBE news"); /* once is enough */
+    raw_expect(listener, PUSH("[$psubscribe $n* :2]"), "PSUBSCRIBE n* sport");
+    raw_expect_reply(listener, PUSH("[$psubscribe $sport :3]"));
+    raw_expect(speaker, ":2", "PUBLISH news hello");
+    raw_expect_reply(listener, PUSH("[$message $news $hello]"));
+    raw_expect_reply(listener, PUSH("[$pmessage $n* $news $hello]"));
+    raw_expect(speaker, ":0", "PUBLISH weather rain");
+    raw_expect(speaker, "[$news]", "PUBSUB CHANNELS");
+    raw_expect(speaker, "[]", "PUBSUB CHANNELS x*");
+    raw_expect(speaker, "[$news :1 $other :0]", "PUBSUB NUMSUB news other");
+    raw_expect(speaker, "[]", "PUBSUB NUMSUB");
+    raw_expect(speaker, ":2", "PUBSUB NUMPAT");
+    raw_expect(speaker, "[]", "PUBSUB SHARDCHANNELS");
+    raw_expect(speaker, "[]", "PUBSUB SHARDCHANNELS n*");
+    raw_expect(speaker, "[$news :0 $other :0]", "PUBSUB SHARDNUMSUB news other");
+    static const char *const lists[] = {"CHANNELS", "SHARDCHANNELS"};
+    for (size_t i = 0; i < 2; i++) {
+        char *words = text_format("PUBSUB %s a b", lists[i]);
+        char *error = text_format("-ERR unknown subcommand or wrong number of arguments for '%s'. "
+                                  "Try PUBSUB HELP.",
+                                  lists[i]);
+        raw_expect(speaker, error, words);
+        free(words);
+        free(error);
+    }
+    raw_expect(speaker, "-ERR wrong number of arguments for 'publish' command", "PUBLISH news");
+    raw_expect(speaker, "-ERR unknown subcommand 'FOO'. Try PUBSUB HELP.", "PUBSUB FOO");
+    if (three) {
+        raw_expect(listener, "+PONG", "PING");
+        raw_expect(listener, "_", "GET missing");
+    } else {
+        raw_expect(listener, "[$pong $]", "PING");
+        raw_expect(listener, "[$pong $x]", "PING x");
+        raw_expect(
+            listener,
+            "-ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+            "RESET are allowed in this context",
+            "GET missing");
+    }
+    raw_expect(listener, PUSH("[$unsubscribe $never :3]"), "UNSUBSCRIBE never");
+    raw_expect(listener, PUSH("[$unsubscribe $news :2]"), "UNSUBSCRIBE");
+    raw_expect(listener, PUSH("[$unsubscribe _ :2]"), "UNSUBSCRIBE");
+    raw_expect(listener, PUSH("[$punsubscribe $sport :1]"), "PUNSUBSCRIBE sport");
+    raw_expect(listener, PUSH("[$punsubscribe $n* :0]"), "PUNSUBSCRIBE");
+    raw_expect(listener, "_", "GET missing");
+    raw_expect(listener, PUSH("[$subscribe $a :1]"), "SUBSCRIBE a");
+    raw_expect(listener, "+RESET", "RESET");
+    raw_expect(listener, "[$unsubscribe _ :0]", "UNSUBSCRIBE");
+    raw_expect(speaker, "+OK", "MULTI");
+    raw_expect(speaker, "+QUEUED", "PUBLISH a 1");
+    raw_expect(speaker, "[:0]", "EXEC");
+#undef PUSH
+    raw_close(listener);
+    raw_close(speaker);
+}
+
+static void conversation_as_in_redis(struct harness *harness)
+{
+    for (int resp = 2; resp <= 3; resp++) {
+        harness->stage = "redis-server";
+        conversation(start(harness, SERVER_REDIS), resp);
+        harness->stage = "anystore-server";
+        conversation(start(harness, SERVER_ANYSTORE), resp);
+    }
+}
+
+/* SUBSCRIBE behind a SET in a pipeline runs on the commit thread: what is published meanwhile must
+ * not overtake its confirmation. */
+static void confirmation_comes_first(struct harness *harness)
+{
+    struct server *server = start(harness, SERVER_ANYSTORE);
+    struct raw *speaker = raw_connect(server);
+    for (unsigned round = 0; round < harness_scaled(200); round++) {
+        struct raw *listener = raw_connect(server);
+        check(listener && speaker, "cannot connect");
+        check(raw_send_text(listener, "SET k v\r\nSUBSCRIBE c\r\nSUBSCRIBE d\r\n"), "lost");
+        /* Somebody is subscribed as soon as the number of receivers says so. */
+        struct patience patience = {0};
+        long long receivers = 0;
+        while (receivers == 0 && patience_left(&patience)) {
+            struct reply *reply = raw_command(speaker, "PUBLISH", "c", "m", NULL);
+            check(reply && reply->type == ':', "PUBLISH failed");
+            receivers = atoll(reply_string(reply));
+            reply_free(reply);
+        }
+        raw_expect_reply(listener, "+OK");
+        raw_expect_reply(listener, "[$subscribe $c :1]");
+        raw_expect_reply(listener, "[$subscribe $d :2]");
+        raw_expect_reply(listener, "[$message $c $m]");
+        raw_close(listener);
+        /* The closed one is forgotten. */
+        receivers = 1;
+        while (receivers != 0 && patience_left(&patience)) {
+            struct reply *reply = raw_command(speaker, "PUBLISH", "c", "late", NULL);
+            check(reply && reply->type == ':', "PUBLISH failed");
+            receivers = atoll(reply_string(reply));
+            reply_free(reply);
+        }
+    }
+    raw_close(speaker);
+}
+
+/* Somebody publishes all the time, here and at another server. */
+static void publish_until_told(struct worker *worker)
+{
+    struct raw *raw = raw_connect(((struct server **)worker->shared)[worker->index]);
+    if (!raw)
+        worker_fail(worker, "cannot connect");
+    while (raw && !workers_failed()) {
+        struct reply *reply = raw_command(raw, "PUBLISH", "c", "m", NULL);
+        bool more = reply && reply->type == ':';
+        reply_free(reply);
+        reply = more ? raw_command(raw, "EXISTS", "enough", NULL) : NULL;
+        if (!reply || reply->type != ':') {
+            worker_fail(worker, "no reply");
+            break;
+        }
+        more = strcmp(reply_string(reply), "0") == 0;
+        reply_free(reply);
+        if (!more)
+            break;
+    }
+    raw_close(raw);
+}
+
+/* Behind the confirmation of an UNSUBSCRIBE a client of RESP2 takes what comes for a reply. */
+static void nothing_comes_behind_the_end(struct harness *harness)
+{
+    static struct server *servers[2];
+    servers[0] = start(harness, SERVER_ANYSTORE);
+    servers[1] = start(harness, SERVER_ANYSTORE);
+    struct raw *listener = raw_connect(servers[0]);
+    check(listener, "cannot connect");
+    workers_start(2, publish_until_told, servers);
+    for (unsigned round = 0; round < harness_scaled(500); round++) {
+        raw_expect(listener, "[$subscribe $c :1]", "SUBSCRIBE c");
+        raw_expect_reply(listener, "[$message $c $m]");
+        check(raw_send_text(listener, "UNSUBSCRIBE\r\nSET k v\r\nGET k\r\n"), "lost");
+        /* Messages, until the confirmation. */
+        bool confirmed = false;
+        while (!confirmed) {
+            struct reply *reply = raw_reply(listener);
+            char *text = reply_text(reply);
+            reply_free(reply);
+            confirmed = strcmp(text, "[$unsubscribe $c :0]") == 0;
+            check(confirmed || strcmp(text, "[$message $c $m]") == 0, "%s", text);
+            free(text);
+        }
+        raw_expect_reply(listener, "+OK");
+        raw_expect_reply(listener, "$v");
+    }
+    raw_expect(listener, "+OK", "SET enough yes");
+    workers_join();
+    raw_close(listener);
+}
+
+#define LISTENERS 40
+
+/* Every listener, on whichever worker, gets all messages in their order. */
+static void messages_keep_their_order(struct harness *harness)
+{
+    struct server *server = start(harness, SERVER_ANYSTORE);
+    struct raw *listeners[LISTENERS], *speaker = raw_connect(server);
+    for (unsigned i = 0; i < LISTENERS; i++) {
+        listeners[i] = raw_connect(server);
+        check(listeners[i], "cannot connect");
+        raw_expect(listeners[i], "[$subscribe $c :1]", "SUBSCRIBE c");
+    }
+    unsigned messages = harness_scaled(500);
+    struct bytes out = {0};
+    for (unsigned n = 0; n < messages; n++)
+        bytes_appendf(&out, "PUBLISH c %u\r\n", n);
+    check(raw_send(speaker, out.data, out.size), "lost");
+    bytes_free(&out);
+    for (unsigned n = 0; n < messages; n++)
+        raw_expect_reply(speaker, ":40");
+    for (unsigned i = 0; i < LISTENERS; i++) {
+        for (unsigned n = 0; n < messages; n++) {
+            char expected[64];
+            snprintf(expected, sizeof expected, "[$message $c $%u]", n);
+            raw_expect_reply(listeners[i], expected);
+        }
+        raw_close(listeners[i]);
+    }
+    raw_close(speaker);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        HARNESS_TEST(conversation_as_in_redis),
+        HARNESS_TEST(confirmation_comes_first),
+        HARNESS_TEST(nothing_comes_behind_the_end),
+        HARNESS_TEST(messages_keep_their_order),
+    };
+    return harness_main("pubsub", tests, sizeof tests / sizeof *tests);
+}

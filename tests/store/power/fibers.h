@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads that take turns, so that a program with several of them does the same each time it is
+ * run.
+ *
+ * In a program that is linked with -Wl,--wrap for the functions in fibers.c, the threads that
+ * pthread_create makes after fibers_begin are no threads of the system.  One of them runs at a
+ * time, until it has to wait, gives back a mutex, or comes to fibers_pause, where a seed decides
+ * who is next.  The clock stands still until all wait for a time, and RAND_bytes gives numbers that
+ * depend on the thread's group alone and how many that has had.
+ *
+ * Threads belong to the group of the one that made them, as those of one process do.  A failure
+ * (all wait, too many threads) ends the program. */
+#ifndef TESTS_STORE_POWER_FIBERS_H
+#define TESTS_STORE_POWER_FIBERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FIBERS_GROUPS 64
+
+/* The caller is the first thread, of group 0.  When it is called again, the clock and the random
+ * numbers are as at first; no other threads may be there then. */
+void fibers_begin(uint64_t seed);
+
+/* Another may run now: one time in `rarely` another does. */
+void fibers_pause(void);
+void fibers_set_rarely(unsigned rarely);
+
+/* Called, as if by fibers_enter, at each moment at which others may run, unless somebody has entered.
+ * NULL: nothing is. */
+void fibers_set_on_moment(void (*on_moment)(void *arg), void *arg);
+
+/* Puts the caller into a group. */
+void fibers_set_group(unsigned group);
+
+/* The threads of a group stand still from now on, until they are thawed. */
+void fibers_freeze(unsigned group);
+void fibers_thaw(unsigned group);
+
+/* Only the caller and the threads that it makes from now on run, in a fixed order, until the caller
+ * leaves; then the clock and the random numbers are what they were.  Calls nest. */
+struct fibers_entry {
+    uint64_t now_ns, count;
+    unsigned group, depth;
+};
+struct fibers_entry fibers_enter(void);
+void fibers_leave(const struct fibers_entry *entry);
+
+#endif

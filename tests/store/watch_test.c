@@ -1,0 +1,759 @@
+/* SPDX-License-Identifier: MIT */
+/* Protects watched keys: a change by any instance over the file is noticed, once and for all, whenever
+ * the watch was set; what changes nothing is not. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "anystore.h"
+#include "store/commit/state.h"
+#include "tests/store/disks/hook_disk.h"
+#include "tests/store/support.h"
+
+static char *directory;
+static char *path;
+static struct anystore *here, *there; /* two processes' worth */
+
+static int set_up(void **state)
+{
+    (void)state;
+    directory = support_directory_new();
+    path = strdup(support_path(directory, "data"));
+    here = support_open(path);
+    there = support_open(path);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    anystore_close(here);
+    anystore_close(there);
+    free(path);
+    support_directory_free(directory);
+    return 0;
+}
+
+static int set_up_memory(void **state)
+{
+    (void)state;
+    here = support_open(NULL);
+    return 0;
+}
+
+static int tear_down_memory(void **state)
+{
+    (void)state;
+    anystore_close(here);
+    return 0;
+}
+
+/* ---- Steps -------------------------------------------------------------------------------- */
+
+/* One transaction of words: "put k", "del k", "expire k", "soon k"
+ * (within moments), "past k", "persist k", "clear", "watch N", "changed N", "unchanged N", "save",
+ * "rollback", "abort". */
+struct steps {
+    const char *const *words;
+    struct anystore_watch *watches;
+    size_t savepoint;
+    bool failed;
+};
+
+static bool name_is(const char *word, const char *name, const char **rest)
+{
+    size_t size = strlen(name);
+    if (strncmp(word, name, size) != 0 || (word[size] != '\0' && word[size] != ' '))
+        return false;
+    *rest = word[size] ? word + size + 1 : "";
+    return true;
+}
+
+static bool step(struct anystore_txn *txn, struct steps *steps, const char *word)
+{
+    struct anystore_value value = {.data = "value", .size = 5};
+    int64_t now = anystore_now(txn);
+    const char *rest = "";
+    bool ok = true;
+    if (name_is(word, "put", &rest))
+        ok = anystore_put(txn, rest, strlen(rest), &value) == ANYSTORE_OK;
+    else if (name_is(word, "del", &rest))
+        ok = anystore_delete(txn, rest, strlen(rest), NULL) == ANYSTORE_OK;
+    else if (name_is(word, "expire", &rest))
+        ok = anystore_set_expiry(txn, rest, strlen(rest), now + 1000000, NULL) == ANYSTORE_OK;
+    else if (name_is(word, "soon", &rest))
+        ok = anystore_set_expiry(txn, rest, strlen(rest), now + 50, NULL) == ANYSTORE_OK;
+    else if (name_is(word, "past", &rest))
+        ok = anystore_set_expiry(txn, rest, strlen(rest), now - 1000, NULL) == ANYSTORE_OK;
+    else if (name_is(word, "persist", &rest))
+        ok = anystore_set_expiry(txn, rest, strlen(rest), 0, NULL) == ANYSTORE_OK;
+    else if (name_is(word, "clear", &rest))
+        ok = anystore_clear(txn) == ANYSTORE_OK;
+    else if (name_is(word, "watch", &rest))
+        anystore_watch(txn, &steps->watches[atoi(rest)]);
+    else if (name_is(word, "changed", &rest))
+        ok = anystore_watch_changed(txn, &steps->watches[atoi(rest)]);
+    else if (name_is(word, "unchanged", &rest))
+        ok = !anystore_watch_changed(txn, &steps->watches[atoi(rest)]);
+    else if (name_is(word, "save", &rest))
+        steps->savepoint = anystore_savepoint(txn);
+    else if (name_is(word, "rollback", &rest))
+        anystore_rollback(txn, steps->savepoint);
+    else
+        ok = false;
+    if (!ok)
+        print_error("step \"%s\" fails\n", word);
+    return ok;
+}
+
+static bool run_steps(struct anystore_txn *txn, void *arg)
+{
+    struct steps *steps = arg;
+    for (const char *const *word = steps->words; *word; word++) {
+        if (strcmp(*word, "abort") == 0)
+            return false;
+        if (!step(txn, steps, *word))
+            steps->failed = true;
+    }
+    return true;
+}
+
+/* In a store without a file a view that writes is a mistake; with "view" first these steps run in one. */
+static enum anystore_status try_steps(struct anystore *store, struct anystore_watch *watches,
+                                      const char *const *words)
+{
+    bool in_view = strcmp(words[0], "view") == 0;
+    struct steps steps = {.words = words + in_view, .watches = watches};
+    struct anystore_error error;
+    if (in_view)
+        anystore_view(store, run_steps, &steps, &error);
+    else
+        anystore_update(store, run_steps, &steps, &error);
+    assert_false(steps.failed);
+    return error.status;
+}
+
+#define RUN(store, watches, ...)                                                                   \
+    assert_int_equal(try_steps(store, watches, (const char *const[]){__VA_ARGS__, NULL}),          \
+                     ANYSTORE_OK)
+#define RUN_ABORTED(store, watches, ...)                                                           \
+    assert_int_equal(try_steps(store, watches, (const char *const[]){__VA_ARGS__, NULL}),          \
+                     ANYSTORE_ABORTED)
+
+/* Watches of "a", "b", "c", "d", numbered from 0. */
+#define WATCHES 4
+
+static void name_watches(struct anystore_watch watches[WATCHES])
+{
+    static const char names[] = "abcd";
+    memset(watches, 0, WATCHES * sizeof *watches);
+    for (size_t i = 0; i < WATCHES; i++) {
+        watches[i].key = names + i;
+        watches[i].key_size = 1;
+    }
+}
+
+/* The answer of a view and that of an update are the same, as nothing else happens. */
+static void expect(struct anystore *store, struct anystore_watch *watches, const char *changed)
+{
+    for (int in_view = 0; in_view < 2; in_view++)
+        for (size_t i = 0; changed[i]; i++) {
+            char word[40];
+            snprintf(word, sizeof word, "%s %zu", changed[i] == 'x' ? "changed" : "unchanged", i);
+            const char *const words[] = {in_view ? "view" : word, in_view ? word : NULL, NULL};
+            assert_int_equal(try_steps(store, watches, words), ANYSTORE_OK);
+        }
+}
+
+static void unwatch(struct anystore *store, struct anystore_watch *watches, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        anystore_unwatch(store, &watches[i]);
+}
+
+/* ---- Changes ------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *before[4], *change[4];
+    const char *changed; /* of a and b */
+} rows[] = {
+    {{"put a"}, {"put a"}, "x-"}, /* the same value again */
+    {{"put a"}, {"del a"}, "x-"},
+    {{"put b"}, {"del a"}, "--"}, /* was not there */
+    {{"put b"}, {"put a"}, "x-"},
+    {{"put a"}, {"expire a"}, "x-"},
+    {{"put b"}, {"expire a"}, "--"},
+    {{"put a"}, {"past a"}, "x-"},
+    {{"put a", "expire a"}, {"persist a"}, "x-"},
+    {{"put a", "expire a"}, {"expire a"}, "x-"},
+    {{"put a", "past a"}, {"del a"}, "--"}, /* had expired before */
+    {{"put a", "past a", "put b"}, {"clear"}, "-x"},
+    {{"put a", "past a"}, {"put a"}, "x-"},
+    {{"put a"}, {"clear"}, "x-"}, /* only of keys that were there */
+    {{"put a", "put b"}, {"clear"}, "xx"},
+    {{"put c"}, {"clear"}, "--"},
+    {{"put c"}, {"clear", "put a"}, "x-"},
+    {{"put a"}, {"clear", "put a"}, "x-"},
+    {{"put a"}, {"del a", "put a"}, "x-"},
+    {{"put a", "put b"}, {"del a", "put a", "put b"}, "xx"},
+    {{"put c"}, {"put d"}, "--"},
+};
+
+static void change_by(struct anystore *changer, bool watch_in_view)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct anystore_watch watches[WATCHES];
+        name_watches(watches);
+        support_clear(here);
+        assert_int_equal(try_steps(here, NULL, rows[i].before), ANYSTORE_OK);
+        if (watch_in_view)
+            RUN(here, watches, "view", "watch 0", "watch 1");
+        else
+            RUN(here, watches, "watch 0", "watch 1");
+        expect(here, watches, "--");
+        assert_int_equal(try_steps(changer, NULL, rows[i].change), ANYSTORE_OK);
+        expect(here, watches, rows[i].changed);
+        unwatch(here, watches, 2);
+        anystore_check(here);
+    }
+}
+
+static void test_by_the_same_instance(void **state)
+{
+    (void)state;
+    change_by(here, true);
+    change_by(here, false);
+}
+
+static void test_by_another_instance(void **state)
+{
+    (void)state;
+    change_by(there, true);
+    change_by(there, false);
+}
+
+/* Several commits that are read at once: also what they made and removed again was a change. */
+static void test_commits_that_cancel_out(void **state)
+{
+    struct anystore_watch watches[WATCHES];
+
+    (void)state;
+    name_watches(watches);
+    support_put(here, "c", "1");
+    support_put(here, "other", "1");
+    RUN(here, watches, "view", "watch 0", "watch 1", "watch 2", "watch 3");
+    support_put(there, "a", "1");
+    support_delete(there, "a");
+    expect(here, watches, "x---");
+    support_put(there, "b", "1");
+    support_clear(there);
+    expect(here, watches, "xxx-");
+    unwatch(here, watches, WATCHES);
+
+    /* A clear that removes none of the watched ones, behind other commits. */
+    support_put(here, "c", "1");
+    RUN(here, watches, "view", "watch 0", "watch 1", "watch 2", "watch 3");
+    support_put(there, "other", "2");
+    support_delete(there, "other");
+    support_delete(there, "c");
+    support_put(there, "other", "3");
+    support_clear(there);
+    expect(here, watches, "--x-");
+    unwatch(here, watches, WATCHES);
+}
+
+static void test_within_one_update(void **state)
+{
+    struct anystore_watch watches[WATCHES];
+
+    (void)state;
+    name_watches(watches);
+    support_put(here, "a", "1");
+    support_put(here, "b", "1");
+    /* Before: no; after: yes; and the commit itself is no second change. */
+    RUN(here, watches, "put a", "watch 0", "del b", "watch 1", "watch 2", "put c", "watch 3",
+        "unchanged 0", "unchanged 1", "changed 2", "unchanged 3");
+    expect(here, watches, "--x-");
+    support_put(there, "a", "2");
+    support_delete(there, "b"); /* was not there */
+    expect(here, watches, "x-x-");
+    support_put(here, "b", "2");
+    expect(here, watches, "xxx-");
+    unwatch(here, watches, WATCHES);
+
+    support_put(here, "a", "1");
+    support_delete(here, "b");
+    RUN(here, watches, "clear", "watch 0", "put b", "watch 1", "watch 2", "clear", "unchanged 0",
+        "changed 1", "unchanged 2", "watch 3");
+    expect(here, watches, "-x--");
+    unwatch(here, watches, WATCHES);
+}
+
+static void test_aborted_updates(void **state)
+{
+    struct anystore_watch watches[WATCHES];
+
+    (void)state;
+    name_watches(watches);
+    support_put(here, "a", "1");
+    support_put(here, "b", "1");
+    RUN(here, watches, "view", "watch 2");
+    /* Watched after a change that never came to be: what was seen is not what is. */
+    RUN_ABORTED(here, watches, "put a", "watch 0", "watch 1", "unchanged 0", "abort");
+    expect(here, watches, "x--");
+    unwatch(here, watches, 2);
+    RUN_ABORTED(here, watches, "clear", "watch 0", "watch 1", "abort");
+    expect(here, watches, "xx");
+    unwatch(here, watches, 2);
+    RUN_ABORTED(here, watches, "expire a", "watch 0", "watch 1", "abort");
+    expect(here, watches, "x-");
+    unwatch(here, watches, 2);
+    RUN(here, watches, "watch 1", "save", "del a", "watch 0", "rollback", "changed 0",
+        "unchanged 1");
+    expect(here, watches, "x-");
+    support_expect(here, "a", "1");
+    unwatch(here, watches, 2);
+    /* A watch set before may be told or not: what counts is that no change is missed. */
+    RUN(here, watches, "watch 0");
+    RUN_ABORTED(here, watches, "del b", "abort");
+    expect(here, watches, "-");
+    support_delete(there, "a");
+    expect(here, watches, "x");
+    unwatch(here, watches, 1);
+    anystore_unwatch(here, &watches[2]);
+}
+
+static void wait_until_gone(struct anystore *store, const char *key)
+{
+    while (support_get_number(store, key) >= 0)
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+}
+
+static void expiry(struct anystore *changer)
+{
+    struct anystore_watch watches[WATCHES];
+    name_watches(watches);
+    support_clear(here);
+    RUN(here, NULL, "put a", "put b", "soon b", "put c", "expire c", "put d", "past d");
+    /* Whether b's time has come already when it is watched is the machine's affair. */
+    int64_t late = 0;
+    do {
+        for (size_t i = 0; late && i < WATCHES; i++)
+            anystore_unwatch(here, &watches[i]);
+        RUN(here, NULL, "put b", "soon b");
+        RUN(here, watches, "view", "watch 0", "watch 1", "watch 2", "watch 3");
+        late++;
+    } while (!watches[1].existed);
+    wait_until_gone(here, "b");
+    expect(here, watches, "-x--");
+    support_put(changer, "d", "1");
+    support_delete(changer, "c");
+    expect(here, watches, "-xxx");
+    unwatch(here, watches, WATCHES);
+
+    /* Expired when it was watched, and taken out of the memory since: nothing has changed. */
+    RUN(here, NULL, "put a", "past a", "put b");
+    RUN(here, watches, "view", "watch 0");
+    struct anystore_stats stats;
+    do {
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+        anystore_stats(here, &stats);
+    } while (stats.expiring != 0);
+    expect(here, watches, "-");
+    support_put(changer, "b", "2");
+    expect(here, watches, "-");
+    unwatch(here, watches, 1);
+}
+
+static void test_expiry(void **state)
+{
+    (void)state;
+    expiry(there);
+}
+
+/* The other one wrote a new base, which this one has to load: everything may have changed. */
+static void test_reload(void **state)
+{
+    struct anystore_watch watches[WATCHES];
+    struct anystore_error error;
+    struct anystore_stats stats;
+
+    (void)state;
+    name_watches(watches);
+    support_put(here, "a", "1");
+    RUN(here, watches, "view", "watch 0", "watch 1");
+    assert_int_equal(support_rewrite(there, &error), ANYSTORE_OK);
+    expect(here, watches, "--"); /* the same data in a new file */
+    support_put(there, "c", "1");
+    assert_int_equal(support_rewrite(there, &error), ANYSTORE_OK);
+    support_put(there, "d", "1");
+    anystore_stats(here, &stats);
+    uint64_t reloads = stats.reloads;
+    expect(here, watches, "--"); /* what it lacks is in the file it has open */
+    anystore_stats(here, &stats);
+    assert_int_equal(stats.reloads, reloads);
+    /* A commit between two new bases is nowhere any more. */
+    for (unsigned i = 0; i < 2; i++) {
+        support_delete(there, i ? "c" : "d");
+        assert_int_equal(support_rewrite(there, &error), ANYSTORE_OK);
+    }
+    support_put(there, "a", "2");
+    expect(here, watches, "xx");
+    anystore_stats(here, &stats);
+    assert_int_equal(stats.reloads, reloads + 1);
+    unwatch(here, watches, 2);
+}
+
+static void test_many_watches(void **state)
+{
+    enum { COUNT = 5000, KEYS = 1000 };
+    struct support_random random = support_random_new(1);
+    struct anystore_watch *all = calloc(COUNT, sizeof *all);
+    struct anystore_watch **order = calloc(COUNT, sizeof(struct anystore_watch *));
+    char(*names)[32] = calloc(KEYS, sizeof *names);
+    bool *touched = calloc(KEYS, sizeof *touched);
+
+    (void)state;
+    assert_true(all && order && names && touched);
+    for (size_t i = 0; i < KEYS; i++)
+        snprintf(names[i], sizeof names[i], "key:%zu", i);
+    for (size_t i = 0; i < COUNT; i++) {
+        all[i].key = names[i % KEYS];
+        all[i].key_size = strlen(names[i % KEYS]);
+        order[i] = &all[i];
+        char word[40];
+        snprintf(word, sizeof word, "watch %zu", i);
+        RUN(here, all, "view", word);
+    }
+    assert_true(here->watches.bucket_count > WATCH_BUCKETS);
+    for (size_t i = 0; i < 100; i++) {
+        size_t key = support_random_below(&random, KEYS);
+        support_put(i % 2 ? here : there, names[key], "1");
+        touched[key] = true;
+    }
+    support_expect(here, "none", NULL); /* reads what is new */
+    for (size_t i = 0; i < COUNT; i++)
+        assert_int_equal(atomic_load(&all[i].changed), touched[i % KEYS]);
+    /* Taken away in any order. */
+    for (size_t left = COUNT; left > 0; left--) {
+        size_t i = support_random_below(&random, left);
+        struct anystore_watch *watch = order[i];
+        order[i] = order[left - 1];
+        anystore_unwatch(here, watch);
+    }
+    assert_int_equal(atomic_load(&here->watches.count), 0);
+    assert_int_equal(here->watches.bucket_count, WATCH_BUCKETS);
+    free(order);
+    free(all);
+    free(names);
+    free(touched);
+}
+
+/* ---- A store without a file --------------------------------------------------------------- */
+
+static void test_in_memory(void **state)
+{
+    struct anystore_watch watches[WATCHES];
+
+    (void)state;
+    change_by(here, true);
+    change_by(here, false);
+    expiry(here);
+    name_watches(watches);
+    support_clear(here);
+    support_put(here, "a", "1");
+    RUN(here, watches, "put a", "watch 0", "watch 1", "put b", "unchanged 0", "changed 1");
+    expect(here, watches, "-x");
+    unwatch(here, watches, 2);
+    RUN_ABORTED(here, watches, "del a", "watch 0", "watch 1", "abort");
+    expect(here, watches, "x-");
+    support_expect(here, "a", "value");
+    unwatch(here, watches, 2);
+}
+
+/* ---- While a commit is on its way to the disk --------------------------------------------- */
+
+struct gate {
+    struct hook_disk hook; /* first */
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool armed, waiting, open;
+    int answer;
+};
+
+static int at_gate(struct hook_disk *hook, enum hook_call call)
+{
+    struct gate *gate = (struct gate *)(void *)hook;
+    if (call != HOOK_FSYNC)
+        return 0;
+    pthread_mutex_lock(&gate->mutex);
+    int answer = 0;
+    if (gate->armed) {
+        gate->waiting = true;
+        pthread_cond_broadcast(&gate->changed);
+        while (!gate->open)
+            pthread_cond_wait(&gate->changed, &gate->mutex);
+        answer = gate->answer;
+        gate->armed = gate->waiting = gate->open = false;
+    }
+    pthread_mutex_unlock(&gate->mutex);
+    return answer;
+}
+
+struct in_flight {
+    struct anystore_request request; /* first */
+    struct steps steps;
+    struct gate *gate;
+    bool done;
+    enum anystore_status status;
+};
+
+static void on_done(struct anystore_request *request, bool ran, const struct anystore_error *error)
+{
+    struct in_flight *self = (struct in_flight *)(void *)request;
+    (void)ran;
+    pthread_mutex_lock(&self->gate->mutex);
+    self->done = true;
+    self->status = error->status;
+    pthread_cond_broadcast(&self->gate->changed);
+    pthread_mutex_unlock(&self->gate->mutex);
+}
+
+static void fly(struct anystore *store, struct gate *gate, struct in_flight *flight,
+                struct anystore_watch *watches, const char *const *words)
+{
+    *flight = (struct in_flight){.gate = gate, .steps = {.words = words, .watches = watches}};
+    flight->request =
+        (struct anystore_request){.fn = run_steps, .arg = &flight->steps, .on_done = on_done};
+    pthread_mutex_lock(&gate->mutex);
+    gate->armed = true;
+    pthread_mutex_unlock(&gate->mutex);
+    anystore_submit(store, &flight->request);
+    pthread_mutex_lock(&gate->mutex);
+    while (!gate->waiting)
+        pthread_cond_wait(&gate->changed, &gate->mutex);
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+static enum anystore_status land(struct in_flight *flight, int answer)
+{
+    struct gate *gate = flight->gate;
+    pthread_mutex_lock(&gate->mutex);
+    gate->answer = answer;
+    gate->open = true;
+    pthread_cond_broadcast(&gate->changed);
+    while (!flight->done)
+        pthread_cond_wait(&gate->changed, &gate->mutex);
+    pthread_mutex_unlock(&gate->mutex);
+    assert_false(flight->steps.failed);
+    return flight->status;
+}
+
+static struct anystore *open_gated(struct gate *gate)
+{
+    memset(gate, 0, sizeof *gate);
+    pthread_mutex_init(&gate->mutex, NULL);
+    pthread_cond_init(&gate->changed, NULL);
+    hook_disk_init(&gate->hook, &disk_system);
+    gate->hook.on_call = at_gate;
+    struct anystore_key *key = support_key(1);
+    struct anystore_error error;
+    struct anystore *store = store_open_on_disk(
+        &(struct anystore_options){.path = path, .key = key}, &gate->hook.table, &error);
+    assert_non_null(store);
+    anystore_key_free(key);
+    return store;
+}
+
+/* a is changed by the commit, b is not, c is removed with all the others, d comes and goes. */
+static void test_watch_during_a_commit(void **state)
+{
+    static const char *const put[] = {"put a", "watch 2", "put d", "del d", NULL};
+    static const char *const clear[] = {"clear", "put b", NULL};
+    struct anystore_watch watches[WATCHES], late[WATCHES];
+    struct in_flight flight;
+    struct gate gate;
+
+    (void)state;
+    struct anystore *store = open_gated(&gate);
+    support_put(store, "a", "1");
+    support_put(store, "c", "1");
+    name_watches(watches);
+    name_watches(late);
+    RUN(store, watches, "view", "watch 0", "watch 1");
+    fly(store, &gate, &flight, watches, put);
+    RUN(store, late, "view", "watch 0", "watch 1", "unchanged 0", "unchanged 1");
+    RUN(store, watches, "view", "unchanged 1");
+    assert_int_equal(land(&flight, 0), ANYSTORE_OK);
+    expect(store, watches, "x--");
+    expect(store, late, "x-");
+    unwatch(store, watches, 3);
+    unwatch(store, late, 2);
+
+    RUN(store, watches, "view", "watch 0", "watch 1");
+    fly(store, &gate, &flight, watches, clear);
+    RUN(store, late, "view", "watch 0", "watch 1", "watch 2", "watch 3");
+    assert_int_equal(land(&flight, 0), ANYSTORE_OK);
+    expect(store, watches, "xx");
+    expect(store, late, "xxx-");
+    unwatch(store, watches, 2);
+    unwatch(store, late, WATCHES);
+    anystore_close(store);
+}
+
+/* The commit fails: who watched in it has seen what never came to be; who watched beside it has not. */
+static void test_watch_during_a_failing_commit(void **state)
+{
+    static const char *const del[] = {"del a", "watch 0", "watch 1", NULL};
+    struct anystore_watch watches[WATCHES], late[WATCHES];
+    struct in_flight flight;
+    struct gate gate;
+
+    (void)state;
+    struct anystore *store = open_gated(&gate);
+    support_put(store, "a", "1");
+    name_watches(watches);
+    name_watches(late);
+    fly(store, &gate, &flight, watches, del);
+    RUN(store, late, "view", "watch 0", "watch 1");
+    assert_int_equal(land(&flight, EIO), ANYSTORE_IO);
+    support_expect(store, "a", "1");
+    expect(store, watches, "x");
+    expect(store, late, "--");
+    support_clear(there);
+    expect(store, late, "x-");
+    unwatch(store, watches, 2);
+    unwatch(store, late, 2);
+    anystore_close(store);
+}
+
+/* ---- Optimistic locks, many at once ------------------------------------------------------- */
+
+/* Threads that each read a number in a view, watch it there, and write the next one if nobody else has
+ * written meanwhile: no increment is lost, none is made twice. */
+struct counting {
+    pthread_t thread;
+    struct anystore *store;
+    unsigned rounds, made, given_up;
+    unsigned wrong;
+    bool watch_in_update;
+    struct anystore_watch watch;
+    long seen;
+};
+
+static bool read_and_watch(struct anystore_txn *txn, void *arg)
+{
+    struct counting *self = arg;
+    struct anystore_value value;
+    char text[24] = "0";
+    if (anystore_get(txn, "counter", 7, &value) && value.size < sizeof text) {
+        memcpy(text, value.data, value.size);
+        text[value.size] = '\0';
+    }
+    self->seen = strtol(text, NULL, 10);
+    self->watch = (struct anystore_watch){.key = "counter", .key_size = 7};
+    anystore_watch(txn, &self->watch);
+    return true;
+}
+
+static bool write_unless_changed(struct anystore_txn *txn, void *arg)
+{
+    struct counting *self = arg;
+    if (anystore_watch_changed(txn, &self->watch))
+        return false;
+    char text[24];
+    int size = snprintf(text, sizeof text, "%ld", self->seen + 1);
+    struct anystore_value value = {.data = text, .size = (size_t)size};
+    return anystore_put(txn, "counter", 7, &value) == ANYSTORE_OK;
+}
+
+static void *count(void *arg)
+{
+    struct counting *self = arg;
+    struct anystore_error error;
+    while (self->made < self->rounds && self->wrong == 0) {
+        enum anystore_status status =
+            self->watch_in_update ? anystore_update(self->store, read_and_watch, self, &error)
+                                  : anystore_view(self->store, read_and_watch, self, &error);
+        if (status != ANYSTORE_OK) {
+            self->wrong++;
+            break;
+        }
+        status = anystore_update(self->store, write_unless_changed, self, &error);
+        anystore_unwatch(self->store, &self->watch);
+        if (status == ANYSTORE_OK)
+            self->made++;
+        else if (status == ANYSTORE_ABORTED)
+            self->given_up++;
+        else
+            self->wrong++;
+    }
+    return NULL;
+}
+
+static void count_with(struct anystore *const stores[], size_t store_count)
+{
+    enum { THREADS = 6, ROUNDS = 150 };
+    struct counting all[THREADS] = {0};
+    unsigned given_up = 0;
+    for (size_t i = 0; i < THREADS; i++) {
+        all[i].store = stores[i % store_count];
+        all[i].rounds = ROUNDS;
+        all[i].watch_in_update = i % 3 == 2;
+        assert_int_equal(pthread_create(&all[i].thread, NULL, count, &all[i]), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(all[i].thread, NULL);
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(all[i].wrong, 0);
+        assert_int_equal(all[i].made, ROUNDS);
+        given_up += all[i].given_up;
+    }
+    for (size_t i = 0; i < store_count; i++) {
+        assert_int_equal(support_get_number(stores[i], "counter"), THREADS * ROUNDS);
+        assert_int_equal(atomic_load(&stores[i]->watches.count), 0);
+        anystore_check(stores[i]);
+    }
+    print_message("%d increments, %u given up\n", THREADS * ROUNDS, given_up);
+}
+
+static void test_no_increment_is_lost(void **state)
+{
+    (void)state;
+    count_with((struct anystore *const[]){here, there}, 2);
+}
+
+static void test_no_increment_is_lost_in_memory(void **state)
+{
+    (void)state;
+    count_with(&here, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_by_the_same_instance, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_by_another_instance, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_commits_that_cancel_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_within_one_update, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_aborted_updates, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_expiry, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_watches, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_in_memory, set_up_memory, tear_down_memory),
+        cmocka_unit_test_setup_teardown(test_watch_during_a_commit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_watch_during_a_failing_commit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_increment_is_lost, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_increment_is_lost_in_memory, set_up_memory,
+                                        tear_down_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
