@@ -12,7 +12,7 @@
 #include "server/config/config.h"
 #include "server/publish/notify.h"
 #include "server/server.h"
-#include "server/session/connection.h"
+#include "server/session/session.h"
 
 enum {
     CONTAINER_BYTES = 24, /* no command that has subcommands has a longer name */
@@ -97,7 +97,8 @@ bool arg_database_or_reply(struct call *call, size_t index, int64_t *database)
                                       "-2147483648 and 2147483647"); /* sic */
         return false;
     }
-    if (*database < 0 || *database >= config_number(call->server->config, CONFIG_DATABASES)) {
+    if (*database < 0 ||
+        *database >= config_number(call->session->server->config, CONFIG_DATABASES)) {
         resp_write_error(call->reply, "ERR DB index is out of range");
         return false;
     }
@@ -251,7 +252,7 @@ void reply_help(struct call *call, const char *const *lines)
 
 static void count_one(struct call *call, bool there)
 {
-    struct server_stats *stats = &call->server->stats;
+    struct server_stats *stats = &call->session->server->stats;
     atomic_fetch_add_explicit(there ? &stats->keyspace_hits : &stats->keyspace_misses, 1,
                               memory_order_relaxed);
 }

@@ -3,7 +3,10 @@
 #ifndef COMMAND_REPLY_H
 #define COMMAND_REPLY_H
 
+#include "command/call.h"
 #include "command/table.h"
+
+struct server;
 
 static inline const char *arg_text(const struct resp_arg *arg)
 {

@@ -17,7 +17,7 @@
 #include "server/config/config.h"
 #include "server/family/shared.h"
 #include "server/server.h"
-#include "server/session/connection.h"
+#include "server/session/session.h"
 
 enum {
     NAME_WORDS = 3,
@@ -288,9 +288,9 @@ void command_config_unlock(struct command_table *table)
  * came before. */
 static bool needs_auth(const struct call *call)
 {
-    if (call->connection->session.authenticated)
+    if (call->session->authenticated)
         return false;
-    char *password = config_text(call->server->config, CONFIG_REQUIREPASS);
+    char *password = config_text(call->session->server->config, CONFIG_REQUIREPASS);
     bool needed = !password || *password;
     if (password)
         explicit_bzero(password, strlen(password));
@@ -301,8 +301,8 @@ static bool needs_auth(const struct call *call)
 /* Whether enable-debug-command lets this client use what can do harm. */
 static bool is_allowed_or_reply(struct call *call)
 {
-    const struct client *client = call->connection->client;
-    int64_t who = config_number(call->server->config, CONFIG_ENABLE_DEBUG_COMMAND);
+    const struct client *client = call->session->client;
+    int64_t who = config_number(call->session->server->config, CONFIG_ENABLE_DEBUG_COMMAND);
     bool local = client->is_unix || strncmp(client->address, "127.", 4) == 0 ||
                  strncmp(client->address, "[::1]:", 6) == 0;
     if (who == CONFIG_PROTECTED_YES || (who == CONFIG_PROTECTED_LOCAL && local))
@@ -324,7 +324,8 @@ bool command_arity_fits(const struct command *command, size_t argc)
 enum command_verdict command_check(struct call *call)
 {
     const struct resp_arg *argv = call->argv;
-    const struct command *found = command_find(call->server->commands, argv[0].data, argv[0].size);
+    const struct command *found =
+        command_find(call->session->server->commands, argv[0].data, argv[0].size);
     bool is_container = found && found->subcommands;
     call->command = found;
     if (is_container && call->argc > 1)

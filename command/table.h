@@ -15,29 +15,9 @@
 #include "resp/parser.h"
 #include "resp/writer.h"
 
+struct call;
 struct command;
-struct connection;
 struct needs;
-struct scope;
-struct server;
-
-/* One command of one client being run. */
-struct call {
-    struct server *server;
-    struct connection *connection;
-    const struct command *command; /* the subcommand's row where there is one */
-    /* The map of the selected database: to read with COMMAND_READONLY, to change too with COMMAND_WRITE.
-     * Commands with neither flag must not use it. */
-    struct anystore_txn *txn;
-    const struct scope *scope; /* the maps that can be used, see request_txn */
-    size_t argc;               /* >= 1 */
-    const struct resp_arg *argv;
-    struct resp_writer *reply; /* exactly one reply is to be written */
-    /* Set when the store refused a change: what the command had changed before that is still in the
-     * transaction, which is therefore not to be committed. */
-    bool store_failed;
-    bool in_exec; /* EXEC runs it */
-};
 
 /* Redis's flags of the same names, as COMMAND INFO shows them, and some of our own. */
 enum command_flags {

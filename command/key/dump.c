@@ -121,7 +121,7 @@ static void notify_restore(struct call *call, const struct resp_arg *key, int64_
     if (expire_ms == 0 || expire_ms > anystore_now(call->txn)) {
         notify_event(call, NOTIFY_NEW, "new", key);
         notify_event(call, NOTIFY_GENERIC, "restore", key);
-    } else if (notify_wanted(call->server, NOTIFY_GENERIC) &&
+    } else if (notify_wanted(call->session->server, NOTIFY_GENERIC) &&
                anystore_get(call->txn, key->data, key->size, NULL)) {
         notify_event(call, NOTIFY_GENERIC, "del", key);
     }

@@ -14,7 +14,7 @@
 
 size_t longest_string(const struct call *call)
 {
-    int64_t configured = config_number(call->server->config, CONFIG_PROTO_MAX_BULK_LEN);
+    int64_t configured = config_number(call->session->server->config, CONFIG_PROTO_MAX_BULK_LEN);
     return (uint64_t)configured < ANYSTORE_MAX_BYTES ? (size_t)configured : ANYSTORE_MAX_BYTES;
 }
 

@@ -12,30 +12,10 @@
 #include <stdint.h>
 
 #include "anystore.h"
-
-#define DATABASES_MOST 64
+#include "command/database_bits.h"
 
 struct databases;
 struct log;
-
-/* Databases as bits: 1 << number. */
-typedef uint64_t database_bits;
-
-static inline database_bits database_bit(unsigned number)
-{
-    return (database_bits)1 << number;
-}
-
-/* The lowest one of a set that is not empty. */
-static inline unsigned database_first(database_bits bits)
-{
-    return (unsigned)__builtin_ctzll(bits);
-}
-
-static inline bool database_is_single(database_bits bits)
-{
-    return bits != 0 && (bits & (bits - 1)) == 0;
-}
 
 struct databases_options {
     /* Of the first; its key must stay until databases_free.  What it says of expiry is not used, but: */

@@ -11,7 +11,7 @@
 #include "command/table.h"
 #include "server/config/config.h"
 #include "server/server.h"
-#include "server/session/connection.h"
+#include "server/session/session.h"
 
 static uint64_t resident_bytes(void)
 {
@@ -76,7 +76,7 @@ struct memory_figures memory_figures(struct server *server)
 /* What the update that runs the request has added so far. */
 static void note_update(const struct call *call)
 {
-    struct memory_account *account = &call->server->memory;
+    struct memory_account *account = &call->session->server->memory;
     const struct scope *scope = call->scope;
     database_bits bits = scope->databases ? scope->databases : database_bit(scope->database);
     for (; scope->updating && bits != 0; bits &= bits - 1) {
@@ -108,7 +108,7 @@ void memory_end_update(struct server *server, database_bits databases)
 
 bool memory_is_short(const struct call *call)
 {
-    struct server *server = call->server;
+    struct server *server = call->session->server;
     uint64_t most = (uint64_t)config_number(server->config, CONFIG_MAXMEMORY);
     if (most == 0)
         return false;

@@ -13,6 +13,7 @@
 #include "server/config/config.h"
 #include "server/family/shared.h"
 #include "server/server.h"
+#include "server/session/session.h"
 
 #define HASH_HEX_SIZE (2 * SHA256_DIGEST_LENGTH + 1)
 
@@ -67,7 +68,7 @@ static void run_acl_users(struct call *call)
 static void run_acl_list(struct call *call)
 {
     char hex[HASH_HEX_SIZE] = "";
-    bool password = password_hash(call->server, hex);
+    bool password = password_hash(call->session->server, hex);
     resp_write_array(call->reply, 1);
     resp_write_bulkf(call->reply, "user %s on %s%s ~* &* +@all", user_name,
                      password ? "#" : "nopass", hex);
@@ -81,7 +82,7 @@ static void run_acl_getuser(struct call *call)
         resp_write_null(reply);
         return;
     }
-    bool password = password_hash(call->server, hex);
+    bool password = password_hash(call->session->server, hex);
     resp_write_map(reply, 6);
     resp_write_bulk_text(reply, "flags");
     resp_write_set(reply, password ? 1 : 2);
@@ -120,7 +121,7 @@ static size_t reply_members(struct call *call, const struct command *command, un
 
 static void run_acl_cat(struct call *call)
 {
-    const struct command_table *table = call->server->commands;
+    const struct command_table *table = call->session->server->commands;
     if (call->argc > 3) {
         reply_subcommand_syntax_error(call);
         return;
@@ -157,7 +158,7 @@ static void run_acl_dryrun(struct call *call)
         return;
     }
     const struct command *command =
-        command_find(call->server->commands, argv[3].data, argv[3].size);
+        command_find(call->session->server->commands, argv[3].data, argv[3].size);
     if (command && command->subcommands && call->argc > 4)
         command = command_find_sub(command, argv[4].data, argv[4].size);
     if (!command)

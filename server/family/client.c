@@ -12,7 +12,7 @@
 #include "server/observe/clock.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
-#include "server/session/connection.h"
+#include "server/session/session.h"
 
 /* Names are words that fit into CLIENT LIST's lines: printable, without blanks. */
 bool command_is_client_name(const struct resp_arg *arg)
@@ -31,7 +31,7 @@ bool command_set_text_or_reply(struct call *call, enum client_text which, const 
                           "ERR %s cannot contain spaces, newlines or special characters.", what);
         return false;
     }
-    if (!client_set_text(call->server->clients, call->connection->client, which, value->data,
+    if (!client_set_text(call->session->server->clients, call->session->client, which, value->data,
                          value->size)) {
         resp_write_error(call->reply, "ERR out of memory");
         return false;
@@ -43,7 +43,7 @@ bool command_set_text_or_reply(struct call *call, enum client_text which, const 
 
 static void run_client_id(struct call *call)
 {
-    resp_write_integer(call->reply, (int64_t)call->connection->client->id);
+    resp_write_integer(call->reply, (int64_t)call->session->client->id);
 }
 
 static void run_client_setname(struct call *call)
@@ -54,7 +54,7 @@ static void run_client_setname(struct call *call)
 
 static void run_client_getname(struct call *call)
 {
-    char *name = client_text(call->server->clients, call->connection->client, CLIENT_NAME);
+    char *name = client_text(call->session->server->clients, call->session->client, CLIENT_NAME);
     if (name)
         resp_write_bulk_text(call->reply, name);
     else
@@ -89,7 +89,7 @@ static void reply_text_lines(struct call *call, struct resp_buffer *text)
 static void run_client_info(struct call *call)
 {
     struct resp_buffer text = {0};
-    client_describe(call->server->clients, call->connection->client, now_ms(), &text);
+    client_describe(call->session->server->clients, call->session->client, now_ms(), &text);
     reply_text_lines(call, &text);
 }
 
@@ -112,7 +112,7 @@ static void list_ids(struct call *call)
         ids[i] = (uint64_t)id;
     }
     struct resp_buffer text = {0};
-    client_describe_some(call->server->clients, ids, count, now_ms(), &text);
+    client_describe_some(call->session->server->clients, ids, count, now_ms(), &text);
     free(ids);
     reply_text_lines(call, &text);
 }
@@ -153,14 +153,14 @@ static void run_client_list(struct call *call)
         enum client_kind kind = CLIENT_KIND_ANY;
         if (!client_kind_or_reply(call, &argv[3], &kind))
             return;
-        client_describe_all(call->server->clients, kind, now_ms(), &text);
+        client_describe_all(call->session->server->clients, kind, now_ms(), &text);
         reply_text_lines(call, &text);
     } else if (call->argc > 3 && arg_is(&argv[2], "id")) {
         list_ids(call);
     } else if (call->argc != 2) {
         reply_syntax_error(call);
     } else {
-        client_describe_all(call->server->clients, CLIENT_KIND_ANY, now_ms(), &text);
+        client_describe_all(call->session->server->clients, CLIENT_KIND_ANY, now_ms(), &text);
         reply_text_lines(call, &text);
     }
 }
@@ -181,7 +181,7 @@ static bool yes_no_or_reply(struct call *call, const struct resp_arg *word, cons
 static bool kill_option_or_reply(struct call *call, size_t at, struct client_filter *filter)
 {
     const struct resp_arg *option = &call->argv[at], *value = option + 1;
-    const struct client *own = call->connection->client;
+    const struct client *own = call->session->client;
     if (at + 1 >= call->argc) {
         reply_syntax_error(call);
         return false;
@@ -220,7 +220,7 @@ static bool kill_option_or_reply(struct call *call, size_t at, struct client_fil
 
 static void run_client_kill(struct call *call)
 {
-    const struct client *own = call->connection->client;
+    const struct client *own = call->session->client;
     struct client_filter filter = {.skip = own};
     bool old_form = call->argc == 3, own_fits = false;
     if (old_form)
@@ -229,14 +229,14 @@ static void run_client_kill(struct call *call)
         if (!kill_option_or_reply(call, i, &filter))
             return;
     }
-    size_t count = client_kill(call->server->clients, &filter, own, &own_fits);
+    size_t count = client_kill(call->session->server->clients, &filter, own, &own_fits);
     if (!old_form)
         resp_write_integer(call->reply, (int64_t)count);
     else if (count == 0)
         resp_write_error(call->reply, "ERR No such client");
     else
         reply_ok(call);
-    call->connection->session.close_after_reply |= own_fits;
+    call->session->close_after_reply |= own_fits;
 }
 
 static void run_client_pause(struct call *call)
@@ -259,13 +259,13 @@ static void run_client_pause(struct call *call)
     if (__builtin_add_overflow(now_ms(), ms, &end_ms))
         end_ms = INT64_MAX;
     if (ms > 0)
-        pause_begin(&call->server->pause, kind, end_ms);
+        pause_begin(&call->session->server->pause, kind, end_ms);
     reply_ok(call);
 }
 
 static void run_client_unpause(struct call *call)
 {
-    struct server *server = call->server;
+    struct server *server = call->session->server;
     pause_end(&server->pause);
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_look(server->workers[i]);
@@ -274,7 +274,7 @@ static void run_client_unpause(struct call *call)
 
 static void run_client_reply(struct call *call)
 {
-    struct silence *silence = &call->connection->session.silence;
+    struct silence *silence = &call->session->silence;
     const struct resp_arg *mode = &call->argv[2];
     if (arg_is(mode, "on")) {
         *silence = (struct silence){.off = false};
@@ -297,7 +297,7 @@ static void run_client_no_evict(struct call *call)
     bool on = false;
     if (!yes_no_or_reply(call, &call->argv[2], "on", "off", &on))
         return;
-    atomic_store_explicit(&call->connection->client->no_evict, on, memory_order_relaxed);
+    atomic_store_explicit(&call->session->client->no_evict, on, memory_order_relaxed);
     reply_ok(call);
 }
 

@@ -5,7 +5,7 @@
 #include "server/client/client.h"
 #include "server/family/shared.h"
 #include "server/server.h"
-#include "server/session/connection.h"
+#include "server/session/session.h"
 
 enum tracking_option {
     TRACKING_BCAST = 1 << 0,
@@ -25,7 +25,7 @@ static bool redirect_or_reply(struct call *call, size_t index, int64_t *redirect
         return false;
     struct resp_buffer line = {0};
     uint64_t wanted = (uint64_t)id;
-    client_describe_some(call->server->clients, &wanted, 1, 0, &line);
+    client_describe_some(call->session->server->clients, &wanted, 1, 0, &line);
     bool there = resp_buffer_size(&line) > 0;
     resp_buffer_free(&line);
     if (!there)

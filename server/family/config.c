@@ -67,7 +67,7 @@ static void run_config_get(struct call *call)
     for (enum config_id id = 0; id < CONFIG_COUNT; id++) {
         if (!matches[id].name)
             continue;
-        matches[id].value = config_format(call->server->config, id);
+        matches[id].value = config_format(call->session->server->config, id);
         complete = complete && matches[id].value;
         count++;
     }
@@ -161,7 +161,7 @@ static bool find_changes_or_reply(struct call *call, struct config_change change
         struct config_change *change = &changes[(*count)++];
         *change = (struct config_change){.id = id};
         change->new_value = copy_text(value);
-        change->old_value = config_format(call->server->config, id);
+        change->old_value = config_format(call->session->server->config, id);
         if (!change->new_value || !change->old_value) {
             reply_out_of_memory(call);
             return false;
@@ -183,7 +183,7 @@ static bool apply_changes_or_reply(struct call *call, struct config *config,
         free(cause);
         while (i-- > 0) {
             if (!config_set(config, changes[i].id, changes[i].old_value, NULL))
-                log_write(call->server->log, LOG_WARNING,
+                log_write(call->session->server->log, LOG_WARNING,
                           "CONFIG SET failed, and %s could not be set back to what it was",
                           config_row(changes[i].id)->name);
         }
@@ -226,7 +226,7 @@ static bool change_config(struct call *call, const struct config_change *changes
     bool good = apply_changes_or_reply(call, trial, changes, count) &&
                 fits_system_or_reply(call, trial, changes, count);
     config_free(trial);
-    return good && apply_changes_or_reply(call, call->server->config, changes, count);
+    return good && apply_changes_or_reply(call, call->session->server->config, changes, count);
 }
 
 static void free_secret(char *text)
@@ -251,7 +251,7 @@ static void warn_of_maxmemory(struct server *server, uint64_t before)
 
 static void run_config_set(struct call *call)
 {
-    struct server *server = call->server;
+    struct server *server = call->session->server;
     struct config_change changes[CONFIG_COUNT];
     size_t count = 0;
     if (call->argc % 2 != 0) {
@@ -275,7 +275,7 @@ static void run_config_set(struct call *call)
 
 static void run_config_resetstat(struct call *call)
 {
-    struct server_stats *stats = &call->server->stats;
+    struct server_stats *stats = &call->session->server->stats;
     struct anystore_stats store;
     atomic_uint_fast64_t *const counters[] = {
         &stats->connections_received,
@@ -292,16 +292,16 @@ static void run_config_resetstat(struct call *call)
     };
     for (size_t i = 0; i < COUNT_OF(counters); i++)
         atomic_store_explicit(counters[i], 0, memory_order_relaxed);
-    databases_stats(call->server->databases, &store);
+    databases_stats(call->session->server->databases, &store);
     atomic_store_explicit(&stats->expired_before, store.expired, memory_order_relaxed);
-    tally_reset(call->server->tally);
-    histogram_clear(&call->server->commit_times);
+    tally_reset(call->session->server->tally);
+    histogram_clear(&call->session->server->commit_times);
     reply_ok(call);
 }
 
 static void run_config_rewrite(struct call *call)
 {
-    struct server *server = call->server;
+    struct server *server = call->session->server;
     if (!server->config_file) {
         resp_write_error(call->reply, "ERR The server is running without a config file");
         return;

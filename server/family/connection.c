@@ -15,7 +15,7 @@
 #include "server/observe/log.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
-#include "server/session/connection.h"
+#include "server/session/session.h"
 
 /* In the form of a message, as such a client expects nothing else. */
 static void reply_pong_to_subscriber(struct call *call)
@@ -30,10 +30,10 @@ static void reply_pong_to_subscriber(struct call *call)
 
 static void run_ping(struct call *call)
 {
-    const struct connection *connection = call->connection;
+    const struct session *session = call->session;
     if (call->argc > 2)
         reply_wrong_arity(call);
-    else if (connection->session.resp_version == 2 && subscriber_total(connection->subscriber) > 0)
+    else if (session->resp_version == 2 && subscriber_total(session->subscriber) > 0)
         reply_pong_to_subscriber(call);
     else if (call->argc == 2)
         resp_write_bulk(call->reply, call->argv[1].data, call->argv[1].size);
@@ -49,7 +49,7 @@ static void run_echo(struct call *call)
 static void run_quit(struct call *call)
 {
     reply_ok(call);
-    call->connection->session.close_after_reply = true;
+    call->session->close_after_reply = true;
 }
 
 static void run_select(struct call *call)
@@ -57,7 +57,7 @@ static void run_select(struct call *call)
     int64_t database;
     if (!arg_database_or_reply(call, 1, &database))
         return;
-    connection_select(call->connection, (unsigned)database);
+    session_select(call->session, (unsigned)database);
     reply_ok(call);
 }
 
@@ -77,7 +77,7 @@ static bool is_authentic(struct call *call, const struct resp_arg *user,
                          const struct resp_arg *password)
 {
     static const char name[] = "default";
-    char *expected = config_text(call->server->config, CONFIG_REQUIREPASS);
+    char *expected = config_text(call->session->server->config, CONFIG_REQUIREPASS);
     if (!expected)
         return false;
     bool known = user->size == sizeof name - 1 && memcmp(user->data, name, user->size) == 0;
@@ -96,13 +96,13 @@ static bool authenticate_or_reply(struct call *call, const struct resp_arg *user
                          "WRONGPASS invalid username-password pair or user is disabled.");
         return false;
     }
-    call->connection->session.authenticated = true;
+    call->session->authenticated = true;
     return true;
 }
 
 static bool password_needed(const struct call *call)
 {
-    char *password = config_text(call->server->config, CONFIG_REQUIREPASS);
+    char *password = config_text(call->session->server->config, CONFIG_REQUIREPASS);
     bool needed = !password || password[0] != '\0';
     free(password);
     return needed;
@@ -137,9 +137,9 @@ static void reply_hello(struct call *call)
     resp_write_bulk_text(reply, "version");
     resp_write_bulk_text(reply, SERVER_REDIS_VERSION);
     resp_write_bulk_text(reply, "proto");
-    resp_write_integer(reply, call->connection->session.resp_version);
+    resp_write_integer(reply, call->session->resp_version);
     resp_write_bulk_text(reply, "id");
-    resp_write_integer(reply, (int64_t)call->connection->client->id);
+    resp_write_integer(reply, (int64_t)call->session->client->id);
     resp_write_bulk_text(reply, "mode");
     resp_write_bulk_text(reply, "standalone");
     resp_write_bulk_text(reply, "role");
@@ -150,14 +150,14 @@ static void reply_hello(struct call *call)
 
 static void set_resp_version(struct call *call, int version)
 {
-    call->connection->session.resp_version = version;
+    call->session->resp_version = version;
     call->reply->version = version;
-    atomic_store_explicit(&call->connection->client->resp_version, version, memory_order_relaxed);
+    atomic_store_explicit(&call->session->client->resp_version, version, memory_order_relaxed);
 }
 
 static void run_hello(struct call *call)
 {
-    struct session *session = &call->connection->session;
+    struct session *session = call->session;
     const struct resp_arg *argv = call->argv;
     int64_t version = session->resp_version;
     if (call->argc >= 2) {
@@ -210,13 +210,13 @@ static void run_hello(struct call *call)
 static void run_reset(struct call *call)
 {
     set_resp_version(call, 2);
-    transaction_free(&call->connection->session.transaction);
-    connection_select(call->connection, 0);
-    call->connection->session.authenticated = !password_needed(call);
-    client_set_text(call->server->clients, call->connection->client, CLIENT_NAME, NULL, 0);
-    subscriber_unsubscribe(call->server->pubsub, call->connection->subscriber);
-    monitor_leave(&call->server->monitors, call->connection->subscriber);
-    call->connection->session.silence = (struct silence){.off = false};
+    transaction_free(&call->session->transaction);
+    session_select(call->session, 0);
+    call->session->authenticated = !password_needed(call);
+    client_set_text(call->session->server->clients, call->session->client, CLIENT_NAME, NULL, 0);
+    subscriber_unsubscribe(call->session->server->pubsub, call->session->subscriber);
+    monitor_leave(&call->session->server->monitors, call->session->subscriber);
+    call->session->silence = (struct silence){.off = false};
     resp_write_simple(call->reply, "RESET");
 }
 

@@ -9,12 +9,12 @@
 #include "server/config/config.h"
 #include "server/publish/notify.h"
 #include "server/server.h"
-#include "server/session/connection.h"
 #include "server/session/needs.h"
+#include "server/session/session.h"
 
 static unsigned selected_of(const struct call *call)
 {
-    return call->connection->session.database;
+    return call->session->database;
 }
 
 static void reply_same_object(struct call *call)
@@ -32,7 +32,7 @@ struct copy_options {
 static void notify_in(struct call *call, enum notify_class class, int64_t database,
                       const char *event, const struct resp_arg *key)
 {
-    if (notify_wanted(call->server, class))
+    if (notify_wanted(call->session->server, class))
         notify_send(call, class, (unsigned)database, event, key);
 }
 
@@ -42,7 +42,7 @@ static bool find_copy_database(const struct call *call, unsigned selected, int64
     *database = selected;
     for (size_t i = 3; i + 1 < call->argc; i++)
         if (arg_is(&call->argv[i], "DB") &&
-            !arg_is_database(call->server, &call->argv[++i], database))
+            !arg_is_database(call->session->server, &call->argv[++i], database))
             return false;
     return true;
 }
@@ -103,7 +103,7 @@ static void run_copy(struct call *call)
 static void move_databases(const struct call *call, unsigned selected, struct needs *needs)
 {
     int64_t database;
-    if (arg_is_database(call->server, &call->argv[2], &database))
+    if (arg_is_database(call->session->server, &call->argv[2], &database))
         needs->write |= database_bit((unsigned)database);
     (void)selected; /* written to already: the command's flags tell that */
 }
@@ -159,7 +159,7 @@ static void run_flushdb(struct call *call)
 static void flushall_databases(const struct call *call, unsigned selected, struct needs *needs)
 {
     (void)selected;
-    needs->write = databases_present(call->server->databases);
+    needs->write = databases_present(call->session->server->databases);
 }
 
 static void run_flushall(struct call *call)
@@ -168,7 +168,7 @@ static void run_flushall(struct call *call)
         reply_syntax_error(call);
         return;
     }
-    database_bits bits = databases_opened(call->server->databases);
+    database_bits bits = databases_opened(call->session->server->databases);
     for (; bits != 0; bits &= bits - 1) {
         struct anystore_txn *txn = call_txn(call, database_first(bits));
         if (txn && !store_ok_or_reply(call, anystore_clear(txn)))
@@ -183,8 +183,8 @@ static void swap_databases(const struct call *call, unsigned selected, struct ne
 {
     int64_t first, second;
     (void)selected;
-    if (!arg_is_database(call->server, &call->argv[1], &first) ||
-        !arg_is_database(call->server, &call->argv[2], &second) || first == second)
+    if (!arg_is_database(call->session->server, &call->argv[1], &first) ||
+        !arg_is_database(call->session->server, &call->argv[2], &second) || first == second)
         return;
     needs->write = database_bit((unsigned)first) | database_bit((unsigned)second);
     needs->swap = true;
@@ -201,7 +201,7 @@ static bool index_or_reply(struct call *call, size_t index, const char *error, i
 /* They have been exchanged already, by who ran this: see worker_several.c. */
 static void run_swapdb(struct call *call)
 {
-    int64_t count = config_number(call->server->config, CONFIG_DATABASES);
+    int64_t count = config_number(call->session->server->config, CONFIG_DATABASES);
     int64_t first = 0, second = 0;
     if (!index_or_reply(call, 1, "ERR invalid first DB index", &first) ||
         !index_or_reply(call, 2, "ERR invalid second DB index", &second))

@@ -185,7 +185,7 @@ static void debug_populate(struct call *call)
 /* The data are in memory what they are in the file: what is done is a new base. */
 static void debug_reload(struct call *call)
 {
-    log_write(call->server->log, LOG_WARNING, "DB reloaded by DEBUG RELOAD");
+    log_write(call->session->server->log, LOG_WARNING, "DB reloaded by DEBUG RELOAD");
     reply_ok(call);
 }
 
@@ -211,7 +211,7 @@ static void debug_reload_checked(struct call *call)
 static void debug_log(struct call *call)
 {
     const struct resp_arg *text = option_of(call);
-    log_write(call->server->log, LOG_WARNING, "DEBUG LOG: %.*s",
+    log_write(call->session->server->log, LOG_WARNING, "DEBUG LOG: %.*s",
               (int)(text->size < INT_MAX ? text->size : INT_MAX),
               text->size > 0 ? arg_text(text) : "");
     reply_ok(call);
@@ -235,7 +235,8 @@ static void debug_stringmatch_len(struct call *call)
 static void debug_crash(struct call *call)
 {
     bool segfault = arg_is(&call->argv[1], "segfault");
-    log_write(call->server->log, LOG_WARNING, "Ended by DEBUG %s", segfault ? "SEGFAULT" : "PANIC");
+    log_write(call->session->server->log, LOG_WARNING, "Ended by DEBUG %s",
+              segfault ? "SEGFAULT" : "PANIC");
     signal(segfault ? SIGSEGV : SIGABRT, SIG_DFL);
     raise(segfault ? SIGSEGV : SIGABRT);
 }

@@ -9,6 +9,7 @@
 #include "command/category.h"
 #include "server/family/shared.h"
 #include "server/server.h"
+#include "server/session/session.h"
 #include "text/glob.h"
 
 /* ---- Words -------------------------------------------------------------------------------- */
@@ -190,7 +191,7 @@ static void reply_info(struct call *call, const struct command *command)
 
 static void run_command(struct call *call)
 {
-    const struct command_table *table = call->server->commands;
+    const struct command_table *table = call->session->server->commands;
     resp_write_array(call->reply, command_count(table));
     for (size_t i = 0; i < command_count(table); i++)
         reply_info(call, command_at(table, i));
@@ -216,7 +217,8 @@ static void run_command_info(struct call *call)
     }
     resp_write_array(call->reply, call->argc - 2);
     for (size_t i = 2; i < call->argc; i++) {
-        const struct command *command = command_find_full(call->server->commands, &call->argv[i]);
+        const struct command *command =
+            command_find_full(call->session->server->commands, &call->argv[i]);
         if (command)
             reply_info(call, command);
         else
@@ -226,7 +228,7 @@ static void run_command_info(struct call *call)
 
 static void run_command_count(struct call *call)
 {
-    resp_write_integer(call->reply, (int64_t)command_count(call->server->commands));
+    resp_write_integer(call->reply, (int64_t)command_count(call->session->server->commands));
 }
 
 /* ---- COMMAND DOCS ------------------------------------------------------------------------- */
@@ -287,7 +289,7 @@ static void reply_docs(struct call *call, const struct command *command)
 
 static void run_command_docs(struct call *call)
 {
-    const struct command_table *table = call->server->commands;
+    const struct command_table *table = call->session->server->commands;
     if (call->argc == 2) {
         resp_write_map(call->reply, command_count(table));
         for (size_t i = 0; i < command_count(table); i++)
@@ -370,7 +372,7 @@ static size_t reply_list_entry(struct call *call, const struct list_filter *filt
 
 static void run_command_list(struct call *call)
 {
-    const struct command_table *table = call->server->commands;
+    const struct command_table *table = call->session->server->commands;
     struct list_filter filter;
     if (!list_filter_or_reply(call, &filter))
         return;
@@ -389,7 +391,7 @@ static const struct command *call_or_reply(struct call *call)
     const struct resp_arg *argv = call->argv + 2;
     size_t argc = call->argc - 2;
     const struct command *command =
-        command_find(call->server->commands, argv[0].data, argv[0].size);
+        command_find(call->session->server->commands, argv[0].data, argv[0].size);
     if (command && command->subcommands && argc > 1)
         command = command_find_sub(command, argv[1].data, argv[1].size);
 

@@ -13,6 +13,7 @@
 #include "server/observe/latency.h"
 #include "server/observe/tally.h"
 #include "server/server.h"
+#include "server/session/session.h"
 
 enum { GRAPH_ROWS = 4, GRAPH_COLUMNS = 80 };
 
@@ -21,7 +22,8 @@ static void run_latency_history(struct call *call)
     const struct resp_arg *name = &call->argv[2];
     struct latency_history history;
     enum latency_event event = latency_event_find(name->data, name->size, false);
-    if (event == LATENCY_EVENT_COUNT || !latency_history(call->server->latency, event, &history)) {
+    if (event == LATENCY_EVENT_COUNT ||
+        !latency_history(call->session->server->latency, event, &history)) {
         resp_write_array(call->reply, 0);
         return;
     }
@@ -39,7 +41,7 @@ static void run_latency_latest(struct call *call)
     size_t mark = resp_write_begin(call->reply);
     for (enum latency_event event = 0; event < LATENCY_EVENT_COUNT; event++) {
         struct latency_history history;
-        if (!latency_history(call->server->latency, event, &history))
+        if (!latency_history(call->session->server->latency, event, &history))
             continue;
         const struct latency_sample *last = &history.samples[history.count - 1];
         resp_write_array(call->reply, 4);
@@ -54,7 +56,7 @@ static void run_latency_latest(struct call *call)
 
 static void run_latency_reset(struct call *call)
 {
-    struct latency *latency = call->server->latency;
+    struct latency *latency = call->session->server->latency;
     int64_t count = 0;
     for (enum latency_event event = 0; call->argc == 2 && event < LATENCY_EVENT_COUNT; event++)
         count += latency_reset(latency, event);
@@ -144,7 +146,8 @@ static void run_latency_graph(struct call *call)
     const struct resp_arg *name = &call->argv[2];
     struct latency_history history;
     enum latency_event event = latency_event_find(name->data, name->size, false);
-    if (event == LATENCY_EVENT_COUNT || !latency_history(call->server->latency, event, &history)) {
+    if (event == LATENCY_EVENT_COUNT ||
+        !latency_history(call->session->server->latency, event, &history)) {
         resp_write_errorf(call->reply, "ERR No samples available for event '%.*s'",
                           (int)(name->size < 1024 ? name->size : 1024),
                           name->size > 0 ? arg_text(name) : "");
@@ -189,7 +192,7 @@ static const char *advice(enum latency_event event)
 
 static void run_latency_doctor(struct call *call)
 {
-    struct server *server = call->server;
+    struct server *server = call->session->server;
     struct resp_buffer text = {0};
     size_t events = 0;
     for (enum latency_event event = 0; event < LATENCY_EVENT_COUNT; event++) {
@@ -227,7 +230,7 @@ static int64_t step_us(unsigned doublings)
  * that were. */
 static size_t reply_histogram(struct call *call, const struct command *command)
 {
-    struct server *server = call->server;
+    struct server *server = call->session->server;
     struct resp_writer *reply = call->reply;
     struct tally_counts counts;
     size_t count = 0;
@@ -260,7 +263,7 @@ static size_t reply_histogram(struct call *call, const struct command *command)
 
 static void run_latency_histogram(struct call *call)
 {
-    const struct command_table *table = call->server->commands;
+    const struct command_table *table = call->session->server->commands;
     size_t mark = resp_write_begin(call->reply);
     size_t count = 0;
     for (size_t i = 0; call->argc == 2 && i < command_count(table); i++)

@@ -9,6 +9,7 @@
 #include "server/data/databases.h"
 #include "server/data/memory.h"
 #include "server/server.h"
+#include "server/session/session.h"
 
 /* A key and its value are one piece of memory with a head of 32 bytes, which the allocator rounds up,
  * and a slot in the table. */
@@ -52,8 +53,10 @@ static database_bits filled_databases(const struct call *call)
 {
     database_bits filled = 0;
     struct anystore_stats stats;
-    for (database_bits bits = databases_opened(call->server->databases); bits; bits &= bits - 1) {
-        anystore_stats(databases_store(call->server->databases, database_first(bits)), &stats);
+    for (database_bits bits = databases_opened(call->session->server->databases); bits;
+         bits &= bits - 1) {
+        anystore_stats(databases_store(call->session->server->databases, database_first(bits)),
+                       &stats);
         if (stats.keys > 0)
             filled |= database_bit(database_first(bits));
     }
@@ -65,7 +68,7 @@ static void reply_database(struct call *call, unsigned number)
     struct resp_writer *reply = call->reply;
     struct anystore_stats stats;
     char name[16];
-    anystore_stats(databases_store(call->server->databases, number), &stats);
+    anystore_stats(databases_store(call->session->server->databases, number), &stats);
     snprintf(name, sizeof name, "db.%u", number);
     resp_write_bulk_text(reply, name);
     resp_write_map(reply, 3);
@@ -80,9 +83,9 @@ static void reply_database(struct call *call, unsigned number)
 static void run_memory_stats(struct call *call)
 {
     struct resp_writer *reply = call->reply;
-    struct memory_figures memory = memory_figures(call->server);
+    struct memory_figures memory = memory_figures(call->session->server);
     struct anystore_stats store;
-    databases_stats(call->server->databases, &store);
+    databases_stats(call->session->server->databases, &store);
     uint64_t overhead = memory.startup + memory.clients;
     database_bits filled = filled_databases(call);
     int64_t loose = (int64_t)memory.heap - (int64_t)memory.allocated;
@@ -152,7 +155,7 @@ static void run_memory_doctor(struct call *call)
         "uses that again; MEMORY PURGE gives back to the system what can be given back.\n";
     static const char fine[] = "No memory issue was found.\n";
     const uint64_t mib = 1 << 20;
-    struct memory_figures memory = memory_figures(call->server);
+    struct memory_figures memory = memory_figures(call->session->server);
     const char *text = fine;
     if (memory.used < 5 * mib)
         text = small;

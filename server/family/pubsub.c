@@ -7,7 +7,7 @@
 #include "server/publish/outbox.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
-#include "server/session/connection.h"
+#include "server/session/session.h"
 #include "text/glob.h"
 
 static const char *const subscribe_words[] = {"subscribe", "psubscribe"};
@@ -22,13 +22,13 @@ static void reply_confirmation(struct call *call, const char *word, const struct
         resp_write_bulk(call->reply, name->data, name->size);
     else
         resp_write_null(call->reply);
-    resp_write_integer(call->reply, (int64_t)subscriber_total(call->connection->subscriber));
+    resp_write_integer(call->reply, (int64_t)subscriber_total(call->session->subscriber));
 }
 
 static void subscribe(struct call *call, enum pubsub_kind kind)
 {
     for (size_t i = 1; i < call->argc; i++) {
-        if (!pubsub_subscribe(call->server->pubsub, call->connection->subscriber, kind,
+        if (!pubsub_subscribe(call->session->server->pubsub, call->session->subscriber, kind,
                               &call->argv[i])) {
             reply_out_of_memory(call);
             return;
@@ -49,7 +49,7 @@ static void run_psubscribe(struct call *call)
 
 static void unsubscribe_one(struct call *call, enum pubsub_kind kind, const struct resp_arg *name)
 {
-    pubsub_unsubscribe(call->server->pubsub, call->connection->subscriber, kind, name);
+    pubsub_unsubscribe(call->session->server->pubsub, call->session->subscriber, kind, name);
     reply_confirmation(call, unsubscribe_words[kind], name);
 }
 
@@ -61,7 +61,7 @@ static void unsubscribe(struct call *call, enum pubsub_kind kind)
         return;
     struct resp_arg name;
     bool any = false;
-    while (pubsub_any(call->server->pubsub, call->connection->subscriber, kind, &name)) {
+    while (pubsub_any(call->session->server->pubsub, call->session->subscriber, kind, &name)) {
         unsubscribe_one(call, kind, &name);
         free((void *)(uintptr_t)name.data);
         any = true;
@@ -87,7 +87,7 @@ static void run_publish(struct call *call)
         reply_out_of_memory(call);
     else
         resp_write_integer(call->reply,
-                           outbox_add(&call->connection->outbox, call->server, message));
+                           outbox_add(&call->session->outbox, call->session->server, message));
 }
 
 /* ---- PUBSUB ------------------------------------------------------------------------------- */
@@ -116,13 +116,14 @@ static void run_pubsub_channels(struct call *call)
     }
     struct listing listing = {.call = call, .pattern = call->argc == 3 ? &call->argv[2] : NULL};
     size_t mark = resp_write_begin(call->reply);
-    pubsub_each_channel(call->server->pubsub, list_channel, &listing);
+    pubsub_each_channel(call->session->server->pubsub, list_channel, &listing);
     resp_write_end(call->reply, mark, '*', listing.count);
 }
 
 static void run_pubsub_numpat(struct call *call)
 {
-    resp_write_integer(call->reply, (int64_t)pubsub_names(call->server->pubsub, PUBSUB_PATTERN));
+    resp_write_integer(call->reply,
+                       (int64_t)pubsub_names(call->session->server->pubsub, PUBSUB_PATTERN));
 }
 
 static void run_pubsub_numsub(struct call *call)
@@ -130,8 +131,8 @@ static void run_pubsub_numsub(struct call *call)
     resp_write_array(call->reply, (call->argc - 2) * 2);
     for (size_t i = 2; i < call->argc; i++) {
         resp_write_bulk(call->reply, call->argv[i].data, call->argv[i].size);
-        resp_write_integer(call->reply,
-                           (int64_t)pubsub_subscribers(call->server->pubsub, &call->argv[i]));
+        resp_write_integer(call->reply, (int64_t)pubsub_subscribers(call->session->server->pubsub,
+                                                                    &call->argv[i]));
     }
 }
 

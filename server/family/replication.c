@@ -4,6 +4,7 @@
 #include "command/reply.h"
 #include "server/config/config.h"
 #include "server/server.h"
+#include "server/session/session.h"
 
 static void run_role(struct call *call)
 {
@@ -24,7 +25,7 @@ static void run_wait(struct call *call)
 /* What this client wrote was synced before it was answered, unless fsync or persistence is no. */
 static void run_waitaof(struct call *call)
 {
-    const struct server *server = call->server;
+    const struct server *server = call->session->server;
     bool synced =
         server->data_path && config_number(server->config, CONFIG_FSYNC) == CONFIG_FSYNC_ALWAYS;
     int64_t local = 0, replicas = 0, timeout_ms = 0;

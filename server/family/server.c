@@ -11,13 +11,13 @@
 #include "server/observe/log.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
-#include "server/session/connection.h"
 #include "server/session/needs.h"
+#include "server/session/session.h"
 
 static void run_info(struct call *call)
 {
     struct resp_buffer text = {0};
-    info_write(call->server, call->argv + 1, call->argc - 1, &text);
+    info_write(call->session->server, call->argv + 1, call->argc - 1, &text);
     if (text.failed)
         resp_write_error(call->reply, "ERR out of memory");
     else
@@ -56,14 +56,14 @@ static void save_databases(const struct call *call, unsigned selected, struct ne
 {
     (void)selected;
     if (!call->in_exec && (needs->flags & COMMAND_ALONE))
-        needs->write = databases_present(call->server->databases);
+        needs->write = databases_present(call->session->server->databases);
 }
 
 /* What it tells of, but no transaction on it. */
 static void info_databases(const struct call *call, unsigned selected, struct needs *needs)
 {
     (void)selected;
-    needs->open = databases_present(call->server->databases);
+    needs->open = databases_present(call->session->server->databases);
     needs->fresh = !call->in_exec;
 }
 
@@ -102,8 +102,8 @@ static void run_module_help(struct call *call)
 static void run_lastsave(struct call *call)
 {
     struct anystore_stats stats;
-    databases_stats(call->server->databases, &stats);
-    int64_t ms = stats.last_commit_ms ? stats.last_commit_ms : call->server->started_ms;
+    databases_stats(call->session->server->databases, &stats);
+    int64_t ms = stats.last_commit_ms ? stats.last_commit_ms : call->session->server->started_ms;
     resp_write_integer(call->reply, ms / 1000);
 }
 
@@ -142,20 +142,20 @@ static void run_shutdown(struct call *call)
         resp_write_error(call->reply, "ERR No shutdown in progress.");
         return;
     }
-    log_write(call->server->log, LOG_WARNING, "User requested shutdown...");
-    call->connection->session.close_after_reply = true;
-    call->connection->session.closing_now = true;
-    call->server->on_shutdown(call->server);
+    log_write(call->session->server->log, LOG_WARNING, "User requested shutdown...");
+    call->session->close_after_reply = true;
+    call->session->closing_now = true;
+    call->session->server->on_shutdown(call->session->server);
 }
 
 /* As in Redis only the first MONITOR has a reply. */
 static void run_monitor(struct call *call)
 {
-    struct subscriber *subscriber = call->connection->subscriber;
+    struct subscriber *subscriber = call->session->subscriber;
     if (call->in_exec) {
         resp_write_error(call->reply, "ERR MONITOR isn't allowed for DENY BLOCKING client");
     } else if (!subscriber_monitors(subscriber)) {
-        monitor_join(&call->server->monitors, subscriber);
+        monitor_join(&call->session->server->monitors, subscriber);
         reply_ok(call);
     }
 }

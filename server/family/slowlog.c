@@ -3,6 +3,7 @@
 #include "command/reply.h"
 #include "server/observe/slowlog.h"
 #include "server/server.h"
+#include "server/session/session.h"
 
 enum { DEFAULT_COUNT = 10 };
 
@@ -17,17 +18,18 @@ static void run_slowlog_get(struct call *call)
         resp_write_error(call->reply, "ERR count should be greater than or equal to -1");
         return;
     }
-    slowlog_reply(call->server->slowlog, count < 0 ? SIZE_MAX : (size_t)count, call->reply);
+    slowlog_reply(call->session->server->slowlog, count < 0 ? SIZE_MAX : (size_t)count,
+                  call->reply);
 }
 
 static void run_slowlog_len(struct call *call)
 {
-    resp_write_integer(call->reply, (int64_t)slowlog_length(call->server->slowlog));
+    resp_write_integer(call->reply, (int64_t)slowlog_length(call->session->server->slowlog));
 }
 
 static void run_slowlog_reset(struct call *call)
 {
-    slowlog_clear(call->server->slowlog);
+    slowlog_clear(call->session->server->slowlog);
     reply_ok(call);
 }
 

@@ -5,12 +5,13 @@
  * in an update, which is one commit, otherwise (connection.c decides by the queue's flags). */
 #include "command/reply.h"
 #include "server/server.h"
-#include "server/session/connection.h"
+#include "server/session/call.h"
 #include "server/session/needs.h"
+#include "server/session/session.h"
 
 static struct transaction *transaction_of(const struct call *call)
 {
-    return &call->connection->session.transaction;
+    return &call->session->transaction;
 }
 
 static void run_multi(struct call *call)
@@ -42,8 +43,8 @@ static void run_watch(struct call *call)
         resp_write_error(call->reply, "ERR WATCH inside MULTI is not allowed");
         return;
     }
-    unsigned database = call->connection->session.database;
-    struct anystore *store = databases_store(call->server->databases, database);
+    unsigned database = call->session->database;
+    struct anystore *store = databases_store(call->session->server->databases, database);
     for (size_t i = 1; i < call->argc; i++) {
         if (!transaction_watch(transaction, database, store, call->txn, &call->argv[i])) {
             reply_out_of_memory(call);
@@ -87,8 +88,8 @@ static void run_exec(struct call *call)
         queued.argc = transaction->queue[i].argc;
         queued.argv = transaction->queue[i].argv;
         queued.in_exec = true;
-        queued.txn = call_txn(call, call->connection->session.database);
-        connection_run_command(&queued);
+        queued.txn = call_txn(call, call->session->database);
+        call_run(&queued);
     }
     transaction_end(transaction);
 }

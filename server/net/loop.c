@@ -136,7 +136,7 @@ static void begin_stop(struct worker *worker)
     for (struct connection *c = worker->connections, *next; c; c = next) {
         next = c->next;
         worker_enable_read(c, false);
-        if (!c->busy) {
+        if (!c->session.in_flight) {
             c->half_closing = true;
             worker_flush(c);
         }
@@ -149,7 +149,7 @@ static void end_if_done(struct worker *worker)
     bool too_late = now_ms() >= worker->stop_by_ms;
     for (struct connection *c = worker->connections, *next; c; c = next) {
         next = c->next;
-        if (!c->busy && (too_late || resp_buffer_size(&c->output) == 0))
+        if (!c->session.in_flight && (too_late || resp_buffer_size(&c->output) == 0))
             worker_close(c);
     }
     if (!worker->connections)
@@ -161,9 +161,9 @@ static void look(struct worker *worker)
 {
     for (struct connection *c = worker->connections, *next; c; c = next) {
         next = c->next;
-        if (client_is_killed(c->client))
+        if (client_is_killed(c->session.client))
             worker_close(c);
-        else if (c->paused && !c->busy && !c->half_closing)
+        else if (c->paused && !c->session.in_flight && !c->half_closing)
             worker_go_on(c);
     }
 }
@@ -257,8 +257,8 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 /* Who waits for messages, or for the end of a pause, may be silent. */
 static bool may_idle(const struct connection *connection)
 {
-    return connection->paused || subscriber_total(connection->subscriber) > 0 ||
-           subscriber_monitors(connection->subscriber);
+    return connection->paused || subscriber_total(connection->session.subscriber) > 0 ||
+           subscriber_monitors(connection->session.subscriber);
 }
 
 /* Once a second: clients that idle too long, soft limits, memory of idle connections. */
@@ -271,19 +271,19 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     int64_t timeout_ms = config_number(worker->server->config, CONFIG_TIMEOUT) * 1000;
     for (struct connection *c = worker->connections, *next; c; c = next) {
         next = c->next;
-        if (c->busy)
+        if (c->session.in_flight)
             continue;
         int64_t idle_ms =
-            now - atomic_load_explicit(&c->client->last_active_ms, memory_order_relaxed);
+            now - atomic_load_explicit(&c->session.client->last_active_ms, memory_order_relaxed);
         if ((timeout_ms && idle_ms > timeout_ms && !may_idle(c)) ||
             !worker_output_within_limits(c)) {
             worker_close(c);
             continue;
         }
         if (idle_ms > IDLE_MS) {
-            resp_buffer_trim(&c->input, 0);
+            resp_buffer_trim(&c->session.input, 0);
             resp_buffer_trim(&c->output, 0);
-            resp_buffer_trim(&c->update_replies, 0);
+            resp_buffer_trim(&c->session.update_replies, 0);
         }
         client_memory_count(c);
     }

@@ -30,7 +30,10 @@ static bool run_view(struct anystore_txn *txn, void *arg)
 static bool run_update_here(struct anystore_txn *txn, void *arg)
 {
     struct connection *connection = arg;
-    const struct scope scope = {.database = connection->run_database, .txn = txn, .updating = true};
+    const struct scope scope = {.database = connection->run_database,
+                                .txn = txn,
+                                .updating = true,
+                                .rewriting = connection->update.rewrite};
     connection->run_result = connection_run(connection, &scope, &connection->output);
     return true;
 }
@@ -39,15 +42,19 @@ static bool run_update_here(struct anystore_txn *txn, void *arg)
 static bool run_update(struct anystore_txn *txn, void *arg)
 {
     struct connection *connection = arg;
-    const struct scope scope = {.database = connection->run_database, .txn = txn, .updating = true};
-    connection->run_result = connection_run(connection, &scope, &connection->update_replies);
+    const struct scope scope = {.database = connection->run_database,
+                                .txn = txn,
+                                .updating = true,
+                                .rewriting = connection->update.rewrite};
+    connection->run_result =
+        connection_run(connection, &scope, &connection->session.update_replies);
     return true;
 }
 
 void worker_begin_update(struct connection *connection, enum update_kind kind)
 {
-    connection->busy = true;
-    connection->reply_end_count = 0;
+    connection->session.in_flight = true;
+    connection->session.reply_end_count = 0;
     connection->update_kind = kind;
     connection->update_kept_part = false;
     connection->update_began_ns = measure_clock();
@@ -58,10 +65,12 @@ void worker_end_update(struct connection *connection, bool ran, const struct any
     struct worker *worker = connection->worker;
     connection->update_ran = ran;
     connection->update_error = *error;
-    memory_end_update(connection->server, connection->update_kind == UPDATE_COMMIT
-                                              ? database_bit(connection->run_database)
-                                              : needs_databases(&connection->needs));
-    outbox_send(&connection->outbox, connection->server, ran && error->status == ANYSTORE_OK);
+    memory_end_update(connection->session.server,
+                      connection->update_kind == UPDATE_COMMIT
+                          ? database_bit(connection->run_database)
+                          : needs_databases(&connection->session.needs));
+    outbox_send(&connection->session.outbox, connection->session.server,
+                ran && error->status == ANYSTORE_OK);
     pthread_mutex_lock(&worker->mutex);
     connection->next_done = worker->finished;
     worker->finished = connection;
@@ -78,7 +87,7 @@ static void on_update_done(struct anystore_request *request, bool ran,
 
 static void submit(struct connection *connection, bool alone)
 {
-    struct databases *databases = connection->server->databases;
+    struct databases *databases = connection->session.server->databases;
     worker_begin_update(connection, UPDATE_COMMIT);
     connection->update = (struct anystore_request){
         .fn = run_update, .arg = connection, .rewrite = alone, .on_done = on_update_done};
@@ -119,7 +128,7 @@ static bool look(struct anystore_txn *txn, void *arg)
  * one must not wait for another. */
 static void freshen(struct connection *connection)
 {
-    const struct databases *databases = connection->server->databases;
+    const struct databases *databases = connection->session.server->databases;
     database_bits bits = databases_opened(databases);
     for (; bits != 0; bits &= bits - 1)
         anystore_view(databases_store(databases, database_first(bits)), look, NULL, NULL);
@@ -130,9 +139,9 @@ static void freshen(struct connection *connection)
  * date.  False if the databases' thread has to see to them. */
 static bool follow_needs(struct connection *connection)
 {
-    const struct needs *needs = &connection->needs;
+    const struct needs *needs = &connection->session.needs;
     database_bits bits = needs_databases(needs);
-    if ((needs->open & ~databases_opened(connection->server->databases)) != 0 ||
+    if ((needs->open & ~databases_opened(connection->session.server->databases)) != 0 ||
         (bits != 0 && !database_is_single(bits)))
         return false;
     if (needs->fresh)
@@ -145,14 +154,14 @@ static bool follow_needs(struct connection *connection)
 /* The database of the run has to be open: to be written to, or as it has a file. */
 static enum run_result needs_open(struct connection *connection)
 {
-    connection->needs = (struct needs){.open = database_bit(connection->run_database)};
+    connection->session.needs = (struct needs){.open = database_bit(connection->run_database)};
     return RUN_NEEDS_DATABASES;
 }
 
 /* Runs what has come, as far as possible. */
 enum run_result worker_run_input(struct connection *connection)
 {
-    struct server *server = connection->server;
+    struct server *server = connection->session.server;
     struct databases *databases = server->databases;
     connection->run_database = connection->session.database;
     connection->fresh = false;
@@ -187,7 +196,7 @@ static void set_paused(struct connection *connection, bool paused)
     int64_t end_ms = 0;
     if (connection->paused != paused) {
         connection->paused = paused;
-        atomic_store_explicit(&connection->client->blocked, paused, memory_order_relaxed);
+        atomic_store_explicit(&connection->session.client->blocked, paused, memory_order_relaxed);
     }
     if (!paused)
         return;
@@ -242,7 +251,7 @@ void worker_go_on(struct connection *connection)
 {
     worker_leave_turns(connection);
     for (;;) {
-        bool input = resp_buffer_size(&connection->input) > 0;
+        bool input = resp_buffer_size(&connection->session.input) > 0;
         enum run_result result = input ? worker_run_input(connection) : RUN_MORE_INPUT;
         set_paused(connection, result == RUN_PAUSED);
         if (connection->session.closing_now) {
@@ -258,11 +267,11 @@ void worker_go_on(struct connection *connection)
             worker_submit_several(connection);
         if (result == RUN_CLOSE || (result == RUN_MORE_INPUT && connection->end_of_input))
             connection->half_closing = true;
-        if (connection->half_closing && !connection->busy)
+        if (connection->half_closing && !connection->session.in_flight)
             worker_enable_read(connection, false);
         if (!worker_flush(connection))
             return;
-        if (connection->half_closing || connection->busy)
+        if (connection->half_closing || connection->session.in_flight)
             return;
         bool full = worker_output_full(connection);
         bool wait = result == RUN_TURN_OVER && !full;
@@ -276,16 +285,16 @@ void worker_go_on(struct connection *connection)
             break;
         }
     }
-    struct client *client = connection->client;
-    atomic_store_explicit(&client->input_size, resp_buffer_size(&connection->input),
+    struct client *client = connection->session.client;
+    atomic_store_explicit(&client->input_size, resp_buffer_size(&connection->session.input),
                           memory_order_relaxed);
-    atomic_store_explicit(&client->input_capacity, connection->input.capacity,
+    atomic_store_explicit(&client->input_capacity, connection->session.input.capacity,
                           memory_order_relaxed);
     atomic_store_explicit(&client->output_size, resp_buffer_size(&connection->output),
                           memory_order_relaxed);
-    if (resp_buffer_size(&connection->input) == 0) {
-        resp_buffer_trim(&connection->input, WORKER_KEEP_BYTES);
-        resp_parser_reset(connection->parser);
+    if (resp_buffer_size(&connection->session.input) == 0) {
+        resp_buffer_trim(&connection->session.input, WORKER_KEEP_BYTES);
+        resp_parser_reset(connection->session.parser);
     }
     client_memory_count(connection);
 }
@@ -293,23 +302,24 @@ void worker_go_on(struct connection *connection)
 static void append_error(struct connection *connection, struct resp_writer *writer, bool of_exec,
                          const char *text)
 {
-    const char *code = of_exec ? CONNECTION_EXEC_ABORTED "MISCONF " : "MISCONF ";
+    const char *code = of_exec ? EXEC_ABORTED "MISCONF " : "MISCONF ";
     resp_write_errorf(writer, "%sNot persisted, %s: %s", code,
                       connection->update_kept_part ? "but for a part in another database"
                                                    : "nothing was changed",
                       text);
-    tally_error(connection->server->tally, code, strlen(code));
-    atomic_fetch_add_explicit(&connection->server->stats.error_replies, 1, memory_order_relaxed);
+    tally_error(connection->session.server->tally, code, strlen(code));
+    atomic_fetch_add_explicit(&connection->session.server->stats.error_replies, 1,
+                              memory_order_relaxed);
 }
 
 /* The replies of a commit that failed: whatever depends on the map gets the error. */
 static void append_failure(struct connection *connection, const char *text)
 {
-    const uint8_t *replies = resp_buffer_bytes(&connection->update_replies);
+    const uint8_t *replies = resp_buffer_bytes(&connection->session.update_replies);
     struct resp_writer writer = {&connection->output, 2};
     size_t start = 0;
-    for (size_t i = 0; i < connection->reply_end_count; i++) {
-        const struct reply_end *reply = &connection->reply_ends[i];
+    for (size_t i = 0; i < connection->session.reply_end_count; i++) {
+        const struct reply_end *reply = &connection->session.reply_ends[i];
         if (reply->touched_store)
             append_error(connection, &writer, reply->of_exec, text);
         else
@@ -317,7 +327,7 @@ static void append_failure(struct connection *connection, const char *text)
         start = reply->end;
     }
     /* What is behind the last request: a protocol error. */
-    size_t size = resp_buffer_size(&connection->update_replies);
+    size_t size = resp_buffer_size(&connection->session.update_replies);
     if (size > start)
         resp_buffer_append(&connection->output, replies + start, size - start);
 }
@@ -346,8 +356,8 @@ static bool run_refused(struct anystore_txn *txn, void *arg)
  * the one request that wanted these databases. */
 static void refuse_update(struct connection *connection)
 {
-    struct databases *databases = connection->server->databases;
-    const struct needs *needs = &connection->needs;
+    struct databases *databases = connection->session.server->databases;
+    const struct needs *needs = &connection->session.needs;
     if (connection->update_kind == UPDATE_COMMIT) {
         if (anystore_view(databases_store(databases, connection->run_database), run_refused,
                           connection, NULL) != ANYSTORE_OK)
@@ -359,7 +369,7 @@ static void refuse_update(struct connection *connection)
 
 static void note_commit(struct connection *connection)
 {
-    struct server *server = connection->server;
+    struct server *server = connection->session.server;
     int64_t ns = measure_clock() - connection->update_began_ns;
     int64_t spike_ms = config_number(server->config, CONFIG_LATENCY_MONITOR_THRESHOLD);
     histogram_add(&server->commit_times, ns, false);
@@ -369,8 +379,8 @@ static void note_commit(struct connection *connection)
 
 void worker_take_update(struct connection *connection)
 {
-    struct resp_buffer *replies = &connection->update_replies;
-    connection->busy = false;
+    struct resp_buffer *replies = &connection->session.update_replies;
+    connection->session.in_flight = false;
     if (connection->update_kind != UPDATE_NOTHING)
         note_commit(connection);
     if (connection->broken)
@@ -391,10 +401,10 @@ void worker_take_update(struct connection *connection)
     connection->output.overrun |= replies->overrun;
     resp_buffer_truncate(replies, 0);
     resp_buffer_trim(replies, WORKER_KEEP_BYTES);
-    if (connection->reply_end_capacity > WORKER_KEEP_REPLIES) {
-        free(connection->reply_ends);
-        connection->reply_ends = NULL;
-        connection->reply_end_count = connection->reply_end_capacity = 0;
+    if (connection->session.reply_end_capacity > WORKER_KEEP_REPLIES) {
+        free(connection->session.reply_ends);
+        connection->session.reply_ends = NULL;
+        connection->session.reply_end_count = connection->session.reply_end_capacity = 0;
     }
 }
 

@@ -20,7 +20,7 @@ struct several {
 
 static void add(struct several *several, database_bits bits)
 {
-    const struct databases *databases = several->connection->server->databases;
+    const struct databases *databases = several->connection->session.server->databases;
     for (bits &= ~several->databases; bits != 0; bits &= bits - 1) {
         unsigned number = database_first(bits);
         several->numbers[several->count] = number;
@@ -35,8 +35,8 @@ static void add(struct several *several, database_bits bits)
 static void arrange(struct several *several)
 {
     const struct connection *connection = several->connection;
-    database_bits written = connection->needs.write;
-    add(several, needs_databases(&connection->needs) & ~written);
+    database_bits written = connection->session.needs.write;
+    add(several, needs_databases(&connection->session.needs) & ~written);
     add(several, written & database_bit(connection->session.database));
     add(several, written);
 }
@@ -47,8 +47,10 @@ static void run_one(struct several *several, struct anystore_txn *const *txns)
     const struct scope scope = {.database = connection->session.database,
                                 .databases = several->databases,
                                 .txns = txns,
-                                .updating = true};
-    connection->run_result = connection_run(connection, &scope, &connection->update_replies);
+                                .updating = true,
+                                .rewriting = connection->update.rewrite};
+    connection->run_result =
+        connection_run(connection, &scope, &connection->session.update_replies);
     several->ran = true;
 }
 
@@ -66,14 +68,14 @@ static bool run_together(struct anystore_txn *const *txns, void *arg)
 static void update_together(struct several *several, struct anystore_error *error)
 {
     struct connection *connection = several->connection;
-    bool rewrite = (connection->needs.flags & COMMAND_ALONE) != 0;
+    bool rewrite = (connection->session.needs.flags & COMMAND_ALONE) != 0;
     size_t failed = 0;
     connection->update.rewrite = rewrite;
     if (anystore_update_several(several->stores, several->count, run_together, several, rewrite,
                                 &failed, error) != ANYSTORE_OK)
         connection->update_kept_part =
             several->ran && failed + 1 < several->count &&
-            (connection->needs.write & database_bit(several->numbers[failed + 1])) != 0;
+            (connection->session.needs.write & database_bit(several->numbers[failed + 1])) != 0;
 }
 
 /* The command itself has only to answer. */
@@ -87,8 +89,8 @@ static void run_job(struct database_job *job)
 {
     struct connection *connection =
         (struct connection *)(void *)((char *)job - offsetof(struct connection, job));
-    struct databases *databases = connection->server->databases;
-    const struct needs *needs = &connection->needs;
+    struct databases *databases = connection->session.server->databases;
+    const struct needs *needs = &connection->session.needs;
     database_bits bits = needs_databases(needs);
     struct several several = {.connection = connection};
     struct anystore_error error;
@@ -108,5 +110,5 @@ void worker_submit_several(struct connection *connection)
 {
     worker_begin_update(connection, UPDATE_SEVERAL);
     connection->job.run = run_job;
-    databases_submit(connection->server->databases, &connection->job);
+    databases_submit(connection->session.server->databases, &connection->job);
 }

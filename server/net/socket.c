@@ -44,7 +44,7 @@ static void enable_write(struct connection *connection, bool enable)
 void worker_close(struct connection *connection)
 {
     struct worker *worker = connection->worker;
-    if (connection->busy) {
+    if (connection->session.in_flight) {
         /* The commit thread still has it: closed when it comes back. */
         connection->broken = true;
         worker_enable_read(connection, false);
@@ -80,17 +80,17 @@ struct config_output_limit worker_output_limit(const struct server *server,
 
 static void note_output_overrun(const struct connection *connection, size_t size)
 {
-    atomic_fetch_add(&connection->server->stats.output_limit_disconnections, 1);
-    log_write(connection->server->log, LOG_WARNING,
+    atomic_fetch_add(&connection->session.server->stats.output_limit_disconnections, 1);
+    log_write(connection->session.server->log, LOG_WARNING,
               "Client %s closed: %zu bytes of output exceed client-output-buffer-limit%s",
-              connection->client->address, size,
+              connection->session.client->address, size,
               connection->output.overrun ? " or maxmemory-clients" : "");
 }
 
 bool worker_output_within_limits(struct connection *connection)
 {
     struct config_output_limit limit =
-        worker_output_limit(connection->server, connection->subscriber);
+        worker_output_limit(connection->session.server, connection->session.subscriber);
     size_t size = resp_buffer_size(&connection->output);
     bool hard = limit.hard_bytes && size > limit.hard_bytes;
     bool soft = limit.soft_bytes && size > limit.soft_bytes;
@@ -125,7 +125,7 @@ bool worker_flush(struct connection *connection)
         resp_buffer_consume(output, (size_t)n);
     }
     if (sent)
-        atomic_fetch_add_explicit(&connection->server->stats.bytes_written, sent,
+        atomic_fetch_add_explicit(&connection->session.server->stats.bytes_written, sent,
                                   memory_order_relaxed);
     bool empty = resp_buffer_size(output) == 0;
     if (empty)
@@ -153,7 +153,7 @@ bool worker_output_full(const struct connection *connection)
 static void write_line(struct connection *connection, const struct message *line)
 {
     const struct silence *silence = &connection->session.silence;
-    if (subscriber_monitors(connection->subscriber) && !silence->off && !silence->skip)
+    if (subscriber_monitors(connection->session.subscriber) && !silence->off && !silence->skip)
         resp_buffer_append(&connection->output, line->bytes, line->payload_size);
 }
 
@@ -167,7 +167,7 @@ static void write_message(struct connection *connection, const struct delivery *
         write_line(connection, message);
         return;
     }
-    if (!pubsub_wants(connection->server->pubsub, delivery))
+    if (!pubsub_wants(connection->session.server->pubsub, delivery))
         return;
     resp_write_push(&writer, by_pattern ? 4 : 3);
     resp_write_bulk_text(&writer, by_pattern ? "pmessage" : "message");
@@ -190,7 +190,7 @@ void worker_write_held(struct connection *connection)
 /* Sends, and if that made room reads again from a client that was not read from for want of it. */
 static void flush_and_go_on(struct connection *connection)
 {
-    if (worker_flush(connection) && !connection->busy && !connection->half_closing &&
+    if (worker_flush(connection) && !connection->session.in_flight && !connection->half_closing &&
         !worker_output_full(connection))
         worker_go_on(connection);
 }
@@ -206,7 +206,7 @@ void worker_pass_on(struct delivery *delivery, bool more)
         note_output_overrun(connection, atomic_load(&delivery->subscriber->waiting));
         delivery_free(delivery);
         worker_close(connection);
-    } else if (connection->busy) {
+    } else if (connection->session.in_flight) {
         *(connection->held ? &connection->held_last->next : &connection->held) = delivery;
         connection->held_last = delivery;
     } else {
@@ -227,8 +227,8 @@ void worker_pass_on(struct delivery *delivery, bool more)
  * announces costs nothing. */
 static size_t bytes_to_read(const struct connection *connection)
 {
-    size_t size = connection->parsed ? 0 : resp_parser_wanted(connection->parser);
-    size_t come = resp_buffer_size(&connection->input);
+    size_t size = connection->session.parsed ? 0 : resp_parser_wanted(connection->session.parser);
+    size_t come = resp_buffer_size(&connection->session.input);
     if (size > come)
         size = come;
     if (size > INPUT_BYTES)
@@ -239,7 +239,7 @@ static size_t bytes_to_read(const struct connection *connection)
 /* Reads until the socket is empty or enough has come for one run. */
 static void read_input(struct connection *connection)
 {
-    struct resp_buffer *input = &connection->input;
+    struct resp_buffer *input = &connection->session.input;
     size_t total = 0;
     while (total < INPUT_BYTES) {
         size_t size = bytes_to_read(connection);
@@ -263,20 +263,22 @@ static void read_input(struct connection *connection)
         if ((size_t)n < size)
             break;
     }
-    atomic_fetch_add_explicit(&connection->server->stats.bytes_read, total, memory_order_relaxed);
-    atomic_store_explicit(&connection->client->last_active_ms, now_ms(), memory_order_relaxed);
+    atomic_fetch_add_explicit(&connection->session.server->stats.bytes_read, total,
+                              memory_order_relaxed);
+    atomic_store_explicit(&connection->session.client->last_active_ms, now_ms(),
+                          memory_order_relaxed);
 }
 
 static bool input_within_limits(struct connection *connection)
 {
-    size_t size = resp_buffer_size(&connection->input);
-    if (size <=
-        (uint64_t)config_number(connection->server->config, CONFIG_CLIENT_QUERY_BUFFER_LIMIT))
+    size_t size = resp_buffer_size(&connection->session.input);
+    if (size <= (uint64_t)config_number(connection->session.server->config,
+                                        CONFIG_CLIENT_QUERY_BUFFER_LIMIT))
         return true;
-    atomic_fetch_add(&connection->server->stats.query_limit_disconnections, 1);
-    log_write(connection->server->log, LOG_WARNING,
+    atomic_fetch_add(&connection->session.server->stats.query_limit_disconnections, 1);
+    log_write(connection->session.server->log, LOG_WARNING,
               "Client %s closed: %zu bytes of input exceed client-query-buffer-limit",
-              connection->client->address, size);
+              connection->session.client->address, size);
     return false;
 }
 
@@ -285,7 +287,7 @@ void worker_on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct connection *connection = arg;
-    if (connection->busy) {
+    if (connection->session.in_flight) {
         /* More is coming while a write is in flight: it waits in the socket, and the loop must not
          * be told again and again. */
         worker_enable_read(connection, false);

@@ -13,7 +13,7 @@
 #include "server/config/config.h"
 #include "server/observe/clock.h"
 #include "server/server.h"
-#include "server/session/connection.h"
+#include "server/session/session.h"
 
 enum {
     MOST_ARGUMENTS = 32, /* the rest is one more argument that tells how many they are */
@@ -125,7 +125,7 @@ static void forget_oldest_locked(struct slowlog *slowlog)
 void slowlog_note(struct slowlog *slowlog, const struct call *call, int64_t duration_us,
                   size_t most)
 {
-    const struct client *client = call->connection->client;
+    const struct client *client = call->session->client;
     struct entry *entry = calloc(1, sizeof *entry);
     if (!entry || !add_arguments(entry, call)) {
         entry_free(entry);
@@ -134,7 +134,8 @@ void slowlog_note(struct slowlog *slowlog, const struct call *call, int64_t dura
     entry->time_s = now_ms() / 1000;
     entry->duration_us = duration_us;
     memcpy(entry->address, client->address, sizeof entry->address);
-    entry->client_name = client_text(call->server->clients, call->connection->client, CLIENT_NAME);
+    entry->client_name =
+        client_text(call->session->server->clients, call->session->client, CLIENT_NAME);
     pthread_mutex_lock(&slowlog->mutex);
     entry->id = slowlog->next_id++;
     entry->next = slowlog->newest;

@@ -11,7 +11,7 @@
 #include "server/peer/message.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
-#include "server/session/connection.h"
+#include "server/session/session.h"
 
 void monitors_init(struct monitors *monitors)
 {
@@ -100,9 +100,9 @@ static void append_quoted(struct resp_buffer *out, const void *text, size_t size
 }
 
 /* When, in which database, and who. */
-static void append_origin(struct resp_buffer *out, const struct connection *connection)
+static void append_origin(struct resp_buffer *out, const struct session *session)
 {
-    const struct client *client = connection->client;
+    const struct client *client = session->client;
     struct timespec now;
     char text[sizeof client->address + 80];
     clock_gettime(CLOCK_REALTIME, &now);
@@ -110,14 +110,14 @@ static void append_origin(struct resp_buffer *out, const struct connection *conn
     if (client->is_unix) /* "/path:0" */
         size -= strlen(":0");
     snprintf(text, sizeof text, "+%lld.%06ld [%u %s%.*s]", (long long)now.tv_sec,
-             now.tv_nsec / 1000, connection->session.database, client->is_unix ? "unix:" : "",
-             (int)size, client->address);
+             now.tv_nsec / 1000, session->database, client->is_unix ? "unix:" : "", (int)size,
+             client->address);
     append_text(out, text);
 }
 
 static void append_line(struct resp_buffer *out, const struct call *call)
 {
-    append_origin(out, call->connection);
+    append_origin(out, call->session);
     for (size_t i = 0; i < call->argc; i++) {
         append_text(out, " ");
         if (call_is_secret(call, i))
@@ -132,10 +132,10 @@ void monitor_show(struct call *call)
 {
     static const struct resp_arg no_channel = {NULL, 0};
     /* What it said while it wanted no replies is not to come when it wants them again. */
-    const struct connection *connection = call->connection;
-    const struct silence *silence = &connection->session.silence;
-    const struct subscriber *silent = silence->off || silence->skip ? connection->subscriber : NULL;
-    struct monitors *monitors = &call->server->monitors;
+    const struct session *session = call->session;
+    const struct silence *silence = &session->silence;
+    const struct subscriber *silent = silence->off || silence->skip ? session->subscriber : NULL;
+    struct monitors *monitors = &call->session->server->monitors;
     struct resp_buffer text = {0};
     append_line(&text, call);
     const struct resp_arg line = {resp_buffer_bytes(&text), resp_buffer_size(&text)};

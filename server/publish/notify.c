@@ -144,8 +144,8 @@ static void deliver(struct server *server, unsigned class, unsigned database,
 void notify_send(struct call *call, enum notify_class class, unsigned database, const char *event,
                  const struct resp_arg *key)
 {
-    struct server *server = call->server;
-    struct outbox *outbox = &call->connection->outbox;
+    struct server *server = call->session->server;
+    struct outbox *outbox = &call->session->outbox;
     const struct resp_arg name = {(const uint8_t *)event, strlen(event)};
     struct messages messages;
     make_messages(server, class, database, &name, key, &messages);

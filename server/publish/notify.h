@@ -20,7 +20,7 @@
 #include "command/event.h"
 #include "command/reply.h"
 #include "server/server.h"
-#include "server/session/connection.h"
+#include "server/session/session.h"
 
 #define NOTIFY_BITS UINT64_C(0xffff) /* of the shared number; above them it counts raises */
 
@@ -59,14 +59,14 @@ void notify_send(struct call *call, enum notify_class class, unsigned database, 
 static inline void notify_event(struct call *call, enum notify_class class, const char *event,
                                 const struct resp_arg *key)
 {
-    if (notify_wanted(call->server, class))
-        notify_send(call, class, call->connection->session.database, event, key);
+    if (notify_wanted(call->session->server, class))
+        notify_send(call, class, call->session->database, event, key);
 }
 
 /* Before a key is put that may be there already: tells that it is new if it is not. */
 static inline void notify_if_new(struct call *call, const struct resp_arg *key)
 {
-    if (notify_wanted(call->server, NOTIFY_NEW) &&
+    if (notify_wanted(call->session->server, NOTIFY_NEW) &&
         !anystore_get(call->txn, key->data, key->size, NULL))
         notify_event(call, NOTIFY_NEW, "new", key);
 }

@@ -7,43 +7,43 @@
 #include "server/publish/monitor.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
-#include "server/session/connection.h"
+#include "server/session/session.h"
 
 /* An EXEC that is refused, whatever the reason, ends the transaction and the watching. */
 void admit_abort_exec(struct call *call, const char *reason)
 {
-    resp_write_errorf(call->reply, CONNECTION_EXEC_ABORTED "%s", reason);
-    transaction_free(&call->connection->session.transaction);
+    resp_write_errorf(call->reply, EXEC_ABORTED "%s", reason);
+    transaction_free(&call->session->transaction);
     /* As in Redis those who monitor see the end of what they saw begin. */
-    if (monitor_wanted(&call->server->monitors))
+    if (monitor_wanted(&call->session->server->monitors))
         monitor_show(call);
 }
 
 /* A client of RESP2 that is subscribed cannot tell replies from messages: only few commands. */
 static bool fits_subscription_or_reply(struct call *call)
 {
-    struct connection *connection = call->connection;
-    if ((call->command->flags & COMMAND_WHILE_SUBSCRIBED) ||
-        connection->session.resp_version != 2 || subscriber_total(connection->subscriber) == 0)
+    struct session *session = call->session;
+    if ((call->command->flags & COMMAND_WHILE_SUBSCRIBED) || session->resp_version != 2 ||
+        subscriber_total(session->subscriber) == 0)
         return true;
     resp_write_errorf(
         call->reply,
         "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
         "/ RESET are allowed in this context",
         command_full_name(call->command));
-    connection->session.transaction.failed |= connection->session.transaction.open;
+    session->transaction.failed |= session->transaction.open;
     return false;
 }
 
 /* To Redis a client that monitors is a kind of replica. */
 static bool fits_monitor_or_reply(struct call *call, unsigned flags)
 {
-    struct connection *connection = call->connection;
-    if (!subscriber_monitors(connection->subscriber) ||
+    struct session *session = call->session;
+    if (!subscriber_monitors(session->subscriber) ||
         !(flags & (COMMAND_READONLY | COMMAND_WRITE | COMMAND_MAY_REPLICATE)))
         return true;
     resp_write_error(call->reply, "ERR Replica can't interact with the keyspace");
-    connection->session.transaction.failed |= connection->session.transaction.open;
+    session->transaction.failed |= session->transaction.open;
     return false;
 }
 
@@ -52,7 +52,7 @@ static bool fits_monitor_or_reply(struct call *call, unsigned flags)
 static bool fits_memory_or_reply(struct call *call, unsigned flags)
 {
     static const char refusal[] = "OOM command not allowed when used memory > 'maxmemory'.";
-    struct transaction *transaction = &call->connection->session.transaction;
+    struct transaction *transaction = &call->session->transaction;
     bool queued = transaction->open && !(flags & COMMAND_AT_ONCE);
     if (!(flags & COMMAND_DENYOOM) && !queued)
         return true;

@@ -11,13 +11,13 @@
 
 static void change(struct connection *connection, size_t now)
 {
-    struct client *client = connection->client;
+    struct client *client = connection->session.client;
     size_t before = atomic_load_explicit(&client->memory, memory_order_relaxed);
     if (now == before) /* mostly: the count that all share is left alone */
         return;
     atomic_store_explicit(&client->memory, now, memory_order_relaxed);
-    atomic_fetch_add_explicit(&connection->server->memory.clients, (uint64_t)now - (uint64_t)before,
-                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&connection->session.server->memory.clients,
+                              (uint64_t)now - (uint64_t)before, memory_order_relaxed);
 }
 
 /* Those that were closed for it may count for a while yet, so the registry has a closer look. */
@@ -38,13 +38,13 @@ void client_memory_count(struct connection *connection)
 {
     const struct transaction *transaction = &connection->session.transaction;
     change(connection,
-           sizeof *connection + sizeof *connection->client + sizeof *connection->subscriber +
-               connection->input.capacity + connection->output.capacity +
-               connection->update_replies.capacity +
-               connection->reply_end_capacity * sizeof *connection->reply_ends +
-               atomic_load_explicit(&connection->subscriber->bytes, memory_order_relaxed) +
+           sizeof *connection + sizeof *connection->session.client +
+               sizeof *connection->session.subscriber + connection->session.input.capacity +
+               connection->output.capacity + connection->session.update_replies.capacity +
+               connection->session.reply_end_capacity * sizeof *connection->session.reply_ends +
+               atomic_load_explicit(&connection->session.subscriber->bytes, memory_order_relaxed) +
                transaction_memory(transaction));
-    evict(connection->server);
+    evict(connection->session.server);
 }
 
 void client_memory_forget(struct connection *connection)

@@ -12,11 +12,13 @@
 #include "command/reply.h"
 #include "server/client/client.h"
 #include "server/config/config.h"
+#include "server/net/worker.h"
 #include "server/observe/clock.h"
 #include "server/observe/log.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
 #include "server/session/admit.h"
+#include "server/session/call.h"
 #include "server/session/client_memory.h"
 #include "server/session/turn.h"
 
@@ -32,17 +34,19 @@ struct connection *connection_new(struct server *server, struct worker *worker, 
         close(fd);
         return NULL;
     }
-    connection->server = server;
+    connection->session.server = server;
     connection->worker = worker;
     connection->fd = fd;
     connection->session.resp_version = 2;
     char *password = config_text(server->config, CONFIG_REQUIREPASS);
     connection->session.authenticated = password && password[0] == '\0';
     free(password);
-    connection->parser = resp_parser_new();
-    connection->client = client_new(server->clients, worker, fd, is_unix, now_ms());
-    connection->subscriber = subscriber_new(worker, connection);
-    if (!connection->parser || !connection->client || !connection->subscriber) {
+    connection->session.parser = resp_parser_new();
+    connection->session.tally = worker_tally(worker);
+    connection->session.client = client_new(server->clients, worker, fd, is_unix, now_ms());
+    connection->session.subscriber = subscriber_new(worker, connection);
+    if (!connection->session.parser || !connection->session.client ||
+        !connection->session.subscriber) {
         connection_free(connection);
         return NULL;
     }
@@ -57,29 +61,29 @@ void connection_free(struct connection *connection)
         event_free(connection->read_event);
     if (connection->write_event)
         event_free(connection->write_event);
-    if (connection->client && connection->subscriber)
+    if (connection->session.client && connection->session.subscriber)
         client_memory_forget(connection);
-    if (connection->client)
-        client_free(connection->server->clients, connection->client);
+    if (connection->session.client)
+        client_free(connection->session.server->clients, connection->session.client);
     close(connection->fd);
-    if (connection->subscriber) {
-        monitor_leave(&connection->server->monitors, connection->subscriber);
-        subscriber_leave(connection->server->pubsub, connection->subscriber);
+    if (connection->session.subscriber) {
+        monitor_leave(&connection->session.server->monitors, connection->session.subscriber);
+        subscriber_leave(connection->session.server->pubsub, connection->session.subscriber);
     }
     transaction_free(&connection->session.transaction);
-    outbox_rollback(&connection->outbox, NULL);
-    resp_parser_free(connection->parser);
-    resp_buffer_free(&connection->input);
+    outbox_rollback(&connection->session.outbox, NULL);
+    resp_parser_free(connection->session.parser);
+    resp_buffer_free(&connection->session.input);
     resp_buffer_free(&connection->output);
-    resp_buffer_free(&connection->update_replies);
-    free(connection->reply_ends);
+    resp_buffer_free(&connection->session.update_replies);
+    free(connection->session.reply_ends);
     free(connection);
 }
 
 size_t connection_output_pause(const struct connection *connection)
 {
     struct config_output_limit limit =
-        config_output_limit(connection->server->config, CONFIG_CLASS_NORMAL);
+        config_output_limit(connection->session.server->config, CONFIG_CLASS_NORMAL);
     uint64_t most = limit.hard_bytes > limit.soft_bytes ? limit.hard_bytes : limit.soft_bytes;
     /* Whoever set a limit wants to see clients go that exceed it: so it can be exceeded. */
     return most ? (size_t)most + 1 : OUTPUT_PAUSE;
@@ -89,25 +93,25 @@ size_t connection_output_pause(const struct connection *connection)
  * size that may wait; 0: no limit.  Whoever asks for more would be closed for it when it is made. */
 static size_t output_most(const struct connection *connection)
 {
-    bool subscribed = subscriber_total(connection->subscriber) > 0;
+    bool subscribed = subscriber_total(connection->session.subscriber) > 0;
     struct config_output_limit limit = config_output_limit(
-        connection->server->config, subscribed ? CONFIG_CLASS_PUBSUB : CONFIG_CLASS_NORMAL);
+        connection->session.server->config, subscribed ? CONFIG_CLASS_PUBSUB : CONFIG_CLASS_NORMAL);
     uint64_t most = limit.hard_bytes > 0 && limit.hard_bytes < SIZE_MAX / 4
                         ? connection_output_pause(connection) + OUTPUT_PAUSE + limit.hard_bytes
                         : 0;
     /* Nor is it made if it would have the client closed for that. */
-    uint64_t clients = memory_clients_most(connection->server);
+    uint64_t clients = memory_clients_most(connection->session.server);
     if (clients && (!most || clients < most) &&
-        !atomic_load_explicit(&connection->client->no_evict, memory_order_relaxed))
+        !atomic_load_explicit(&connection->session.client->no_evict, memory_order_relaxed))
         most = clients;
     return (size_t)most;
 }
 
 static enum run_result protocol_error(struct connection *connection, struct resp_writer *writer)
 {
-    const char *text = resp_parser_error(connection->parser);
-    log_write(connection->server->log, LOG_VERBOSE, "%s from client %s", text,
-              connection->client->address);
+    const char *text = resp_parser_error(connection->session.parser);
+    log_write(connection->session.server->log, LOG_VERBOSE, "%s from client %s", text,
+              connection->session.client->address);
     resp_write_errorf(writer, "ERR %s", text);
     connection->session.close_after_reply = true;
     return RUN_CLOSE;
@@ -119,22 +123,23 @@ static bool next_request(struct connection *connection, struct resp_writer *writ
 {
     struct resp_limits limits =
         connection->session.authenticated ? resp_limits_default : resp_limits_unauthenticated;
-    limits.max_bulk = (size_t)config_number(connection->server->config, CONFIG_PROTO_MAX_BULK_LEN);
-    while (!connection->parsed) {
-        size_t size = resp_buffer_size(&connection->input);
+    limits.max_bulk =
+        (size_t)config_number(connection->session.server->config, CONFIG_PROTO_MAX_BULK_LEN);
+    while (!connection->session.parsed) {
+        size_t size = resp_buffer_size(&connection->session.input);
         size_t consumed = 0;
         if (size == 0) {
             *result = RUN_MORE_INPUT;
             return false;
         }
-        switch (resp_parse(connection->parser, &limits, resp_buffer_bytes(&connection->input), size,
-                           &consumed)) {
+        switch (resp_parse(connection->session.parser, &limits,
+                           resp_buffer_bytes(&connection->session.input), size, &consumed)) {
         case RESP_PARSE_REQUEST:
-            connection->parsed = true;
-            connection->parsed_size = consumed;
+            connection->session.parsed = true;
+            connection->session.parsed_size = consumed;
             break;
         case RESP_PARSE_EMPTY:
-            resp_buffer_consume(&connection->input, consumed);
+            resp_buffer_consume(&connection->session.input, consumed);
             break;
         case RESP_PARSE_MORE:
             *result = RUN_MORE_INPUT;
@@ -153,16 +158,18 @@ static bool next_request(struct connection *connection, struct resp_writer *writ
 /* Notes where the reply of an update ends, so that it can be replaced if the commit fails. */
 static bool note_reply(struct connection *connection, const struct call *call, bool touched_store)
 {
-    if (connection->reply_end_count == connection->reply_end_capacity) {
-        size_t capacity = connection->reply_end_capacity ? 2 * connection->reply_end_capacity : 16;
-        struct reply_end *ends = realloc(connection->reply_ends, capacity * sizeof *ends);
+    if (connection->session.reply_end_count == connection->session.reply_end_capacity) {
+        size_t capacity = connection->session.reply_end_capacity
+                              ? 2 * connection->session.reply_end_capacity
+                              : 16;
+        struct reply_end *ends = realloc(connection->session.reply_ends, capacity * sizeof *ends);
         if (!ends)
             return false;
-        connection->reply_ends = ends;
-        connection->reply_end_capacity = capacity;
+        connection->session.reply_ends = ends;
+        connection->session.reply_end_capacity = capacity;
     }
-    connection->reply_ends[connection->reply_end_count++] =
-        (struct reply_end){.end = resp_buffer_size(&connection->update_replies),
+    connection->session.reply_ends[connection->session.reply_end_count++] =
+        (struct reply_end){.end = resp_buffer_size(&connection->session.update_replies),
                            .touched_store = touched_store,
                            .of_exec = call->command && (call->command->flags & COMMAND_RUNS_QUEUE)};
     return true;
@@ -175,10 +182,10 @@ static bool is_cross_protocol(const struct call *call)
     return arg_is(&call->argv[0], "post") || arg_is(&call->argv[0], "host:");
 }
 
-void connection_select(struct connection *connection, unsigned database)
+void session_select(struct session *session, unsigned database)
 {
-    connection->session.database = database;
-    atomic_store_explicit(&connection->client->database, database, memory_order_relaxed);
+    session->database = database;
+    atomic_store_explicit(&session->client->database, database, memory_order_relaxed);
 }
 
 /* A command that the store refuses a change (memory is short) changes nothing at all. */
@@ -191,7 +198,7 @@ static void run_write(struct call *call)
         const struct anystore_txn *txn = call_txn(call, database_first(bits));
         savepoints[database_first(bits)] = txn ? anystore_savepoint(txn) : 0;
     }
-    struct outbox *outbox = &call->connection->outbox;
+    struct outbox *outbox = &call->session->outbox;
     struct message *published = outbox->last;
     call->command->run(call);
     if (call->store_failed)
@@ -213,20 +220,20 @@ static bool is_silent(const struct session *session)
     return session->silence.off || session->silence.skip;
 }
 
-void connection_run_command(struct call *call)
+void call_run(struct call *call)
 {
-    struct session *session = &call->connection->session;
+    struct session *session = call->session;
     size_t start = resp_buffer_size(call->reply->out);
     bool silent = is_silent(session);
-    int64_t began = measure_begin(call->connection);
+    int64_t began = measure_begin(session);
     if (command_call_flags(call->command, call->argc, call->argv) & COMMAND_WRITE)
         run_write(call);
     else
         call->command->run(call);
     measure_end(call, start, began);
-    if (!call->connection->busy)
-        outbox_send(&call->connection->outbox, call->server, true);
-    if (monitor_wanted(&call->server->monitors) &&
+    if (!call->session->in_flight)
+        outbox_send(&call->session->outbox, call->session->server, true);
+    if (monitor_wanted(&call->session->server->monitors) &&
         !(call->command->flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN)))
         monitor_show(call);
     if (silent && is_silent(session) && !call->in_exec)
@@ -254,7 +261,7 @@ static bool is_covered(const struct call *call, const struct needs *needs)
         return false;
     /* After a refusal they could not be opened. */
     return needs->open == 0 || scope->refusal ||
-           (needs->open & ~databases_opened(call->server->databases)) == 0;
+           (needs->open & ~databases_opened(call->session->server->databases)) == 0;
 }
 
 static void refuse(struct call *call, const char *refusal)
@@ -271,7 +278,7 @@ static void refuse(struct call *call, const char *refusal)
 /* After MULTI: everything but what ends the transaction waits for EXEC. */
 static void queue_command(struct call *call)
 {
-    struct transaction *transaction = &call->connection->session.transaction;
+    struct transaction *transaction = &call->session->transaction;
     if (call->command->flags & COMMAND_NO_MULTI) {
         resp_write_error(call->reply, "ERR Command not allowed inside a transaction");
         transaction->failed = true;
@@ -286,10 +293,10 @@ static void queue_command(struct call *call)
 /* Also what is only to be queued waits, as in Redis; never a client that monitors. */
 static bool is_paused(const struct call *call, unsigned flags)
 {
-    enum pause_kind kind = pause_now(&call->server->pause, NULL);
+    enum pause_kind kind = pause_now(&call->session->server->pause, NULL);
     bool writes = flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE);
     return (kind == PAUSE_ALL || (kind == PAUSE_WRITES && writes)) &&
-           !subscriber_monitors(call->connection->subscriber);
+           !subscriber_monitors(call->session->subscriber);
 }
 
 /* Whether this run can do what a request needs; otherwise *result tells which can. */
@@ -303,14 +310,14 @@ static bool fits_run(const struct call *call, const struct needs *needs, struct 
         return false;
     }
     if (!is_covered(call, needs)) {
-        call->connection->needs = *needs;
+        call->session->needs = *needs;
         *result = RUN_NEEDS_DATABASES;
         return false;
     }
     if (scope->databases)
         run->alone = true;
-    if ((needs->flags & COMMAND_ALONE) && call->server->data_path && !scope->refusal) {
-        if (!scope->updating || !call->connection->update.rewrite) {
+    if ((needs->flags & COMMAND_ALONE) && call->session->server->data_path && !scope->refusal) {
+        if (!scope->updating || !scope->rewriting) {
             *result = RUN_NEEDS_ALONE;
             return false;
         }
@@ -327,7 +334,7 @@ static bool fits_run(const struct call *call, const struct needs *needs, struct 
  * *result tells; nothing has been done then. */
 static bool run_checked(struct call *call, struct run *run, enum run_result *result)
 {
-    struct session *session = &call->connection->session;
+    struct session *session = call->session;
     const struct scope *scope = run->scope;
     struct needs needs = needs_of(call);
     if (!admit_or_reply(call, needs.flags))
@@ -355,7 +362,7 @@ static bool run_checked(struct call *call, struct run *run, enum run_result *res
     }
     run->touched_store = needs.flags & NEEDS_MAP;
     run->ran = true;
-    connection_run_command(call);
+    call_run(call);
     return true;
 }
 
@@ -376,7 +383,7 @@ static void rejected_exec(struct call *call, size_t start, struct resp_buffer *r
 /* The checks said no: the error is replied already. */
 static void rejected(struct call *call, size_t start, struct resp_buffer *replies)
 {
-    struct session *session = &call->connection->session;
+    struct session *session = call->session;
     if (call->command && (call->command->flags & COMMAND_RUNS_QUEUE)) {
         rejected_exec(call, start, replies);
         return;
@@ -384,10 +391,10 @@ static void rejected(struct call *call, size_t start, struct resp_buffer *replie
     session->transaction.failed |= session->transaction.open;
     if (!is_cross_protocol(call))
         return;
-    log_write(call->server->log, LOG_WARNING,
+    log_write(call->session->server->log, LOG_WARNING,
               "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: "
               "commands to AnyStore. Connection from %s aborted.",
-              call->connection->client->address);
+              call->session->client->address);
     resp_buffer_truncate(replies, start);
     session->close_after_reply = true;
 }
@@ -397,8 +404,8 @@ static void show_session(const struct connection *connection)
 {
     const struct session *session = &connection->session;
     const struct transaction *transaction = &session->transaction;
-    struct subscriber *subscriber = connection->subscriber;
-    struct client *client = connection->client;
+    struct subscriber *subscriber = connection->session.subscriber;
+    struct client *client = connection->session.client;
     atomic_store_explicit(&client->queued, transaction->open ? (int)transaction->count : -1,
                           memory_order_relaxed);
     atomic_store_explicit(
@@ -416,7 +423,7 @@ static void show_session(const struct connection *connection)
 enum run_result connection_run(struct connection *connection, const struct scope *scope,
                                struct resp_buffer *replies)
 {
-    struct server *server = connection->server;
+    struct server *server = connection->session.server;
     struct session *session = &connection->session;
     struct run run = {.scope = scope};
     const bool empty = !scope->txn && !scope->txns && !scope->refusal;
@@ -424,12 +431,12 @@ enum run_result connection_run(struct connection *connection, const struct scope
     struct turn turn = {0};
     enum run_result result = RUN_MORE_INPUT;
     uint64_t commands = 0;
-    measure_prepare(connection);
+    measure_prepare(session);
     replies->most = output_most(connection);
     while (!run.alone) {
         struct resp_writer writer = {replies, connection->session.resp_version};
         if (connection->session.close_after_reply || replies->failed ||
-            client_is_killed(connection->client)) {
+            client_is_killed(connection->session.client)) {
             result = RUN_CLOSE;
             break;
         }
@@ -444,16 +451,15 @@ enum run_result connection_run(struct connection *connection, const struct scope
                 resp_buffer_truncate(replies, start);
             break;
         }
-        struct call call = {.server = server,
-                            .connection = connection,
+        struct call call = {.session = session,
                             .scope = scope,
-                            .argc = resp_parser_argc(connection->parser),
-                            .argv = resp_parser_argv(connection->parser),
+                            .argc = resp_parser_argc(connection->session.parser),
+                            .argv = resp_parser_argv(connection->session.parser),
                             .reply = &writer};
         run.touched_store = run.ran = false;
         enum command_verdict verdict = command_check(&call);
         /* As Redis does: also what is refused or queued, not what EXEC runs. */
-        atomic_store_explicit(&connection->client->last_command, call.command,
+        atomic_store_explicit(&connection->session.client->last_command, call.command,
                               memory_order_relaxed);
         if (verdict != COMMAND_RUN)
             rejected(&call, start, replies);
@@ -461,7 +467,7 @@ enum run_result connection_run(struct connection *connection, const struct scope
             break;
         if (!run.ran)
             measure_rejected(&call, start);
-        outbox_settle(&connection->outbox, run.touched_store);
+        outbox_settle(&connection->session.outbox, run.touched_store);
         if (silent && is_silent(session)) {
             resp_buffer_truncate(replies, start);
             run.touched_store = false;
@@ -470,15 +476,16 @@ enum run_result connection_run(struct connection *connection, const struct scope
         session->silence.skip_next = false;
         commands++;
         run.alone |= empty;
-        const size_t request_size = connection->parsed_size;
-        resp_buffer_consume(&connection->input, request_size);
-        connection->parsed = false;
-        if (connection->busy && !note_reply(connection, &call, run.touched_store)) {
+        const size_t request_size = connection->session.parsed_size;
+        resp_buffer_consume(&connection->session.input, request_size);
+        connection->session.parsed = false;
+        if (connection->session.in_flight && !note_reply(connection, &call, run.touched_store)) {
             result = RUN_CLOSE;
             break;
         }
-        if (turn_is_over(&turn, connection, request_size) &&
-            resp_buffer_size(&connection->input) > 0 && !connection->session.close_after_reply) {
+        if (turn_is_over(&turn, session, request_size) &&
+            resp_buffer_size(&connection->session.input) > 0 &&
+            !connection->session.close_after_reply) {
             result = RUN_TURN_OVER;
             break;
         }

@@ -6,12 +6,11 @@
 
 #include "command/table.h"
 #include "server/config/config.h"
-#include "server/net/worker.h"
 #include "server/observe/latency.h"
 #include "server/observe/slowlog.h"
 #include "server/observe/tally.h"
 #include "server/server.h"
-#include "server/session/connection.h"
+#include "server/session/session.h"
 
 int64_t measure_clock(void)
 {
@@ -20,35 +19,34 @@ int64_t measure_clock(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static void read_options(struct connection *connection)
+static void read_options(struct session *session)
 {
-    const struct config *config = connection->server->config;
-    struct measure *measure = &connection->measure;
+    const struct config *config = session->server->config;
+    struct measure *measure = &session->measure;
     measure->slow_us = config_number(config, CONFIG_SLOWLOG_LOG_SLOWER_THAN);
     measure->spike_ms = config_number(config, CONFIG_LATENCY_MONITOR_THRESHOLD);
     measure->histograms = config_flag(config, CONFIG_LATENCY_TRACKING);
     measure->timed = measure->slow_us >= 0 || measure->spike_ms > 0 || measure->histograms;
 }
 
-void measure_prepare(struct connection *connection)
+void measure_prepare(struct session *session)
 {
-    read_options(connection);
-    connection->measure.last_ns = 0;
+    read_options(session);
+    session->measure.last_ns = 0;
 }
 
-int64_t measure_begin(struct connection *connection)
+int64_t measure_begin(struct session *session)
 {
-    struct measure *measure = &connection->measure;
+    struct measure *measure = &session->measure;
     if (measure->timed && measure->last_ns == 0)
         measure->last_ns = measure_clock();
     return measure->timed ? measure->last_ns : 0;
 }
 
 /* While a write is in flight this is a commit thread. */
-static struct tally_block *block_of(const struct connection *connection)
+static struct tally_block *block_of(const struct session *session)
 {
-    return connection->busy ? tally_shared(connection->server->tally)
-                            : worker_tally(connection->worker);
+    return session->in_flight ? tally_shared(session->server->tally) : session->tally;
 }
 
 /* Whether the reply is an error; then it is counted. */
@@ -58,16 +56,16 @@ static bool count_error(struct call *call, size_t reply_start)
     size_t size = resp_buffer_size(out);
     if (size <= reply_start || resp_buffer_bytes(out)[reply_start] != '-')
         return false;
-    tally_error(call->server->tally, resp_buffer_bytes(out) + reply_start + 1,
+    tally_error(call->session->server->tally, resp_buffer_bytes(out) + reply_start + 1,
                 size - reply_start - 1);
-    atomic_fetch_add_explicit(&call->server->stats.error_replies, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&call->session->server->stats.error_replies, 1, memory_order_relaxed);
     return true;
 }
 
 static void note_slow(struct call *call, int64_t ns)
 {
-    struct server *server = call->server;
-    const struct measure *measure = &call->connection->measure;
+    struct server *server = call->session->server;
+    const struct measure *measure = &call->session->measure;
     unsigned flags = call->command->flags;
     if (measure->spike_ms > 0 && ns / 1000000 >= measure->spike_ms)
         latency_note(server->latency, flags & COMMAND_FAST ? LATENCY_FAST_COMMAND : LATENCY_COMMAND,
@@ -79,20 +77,20 @@ static void note_slow(struct call *call, int64_t ns)
 
 void measure_end(struct call *call, size_t reply_start, int64_t began)
 {
-    struct connection *connection = call->connection;
-    struct measure *measure = &connection->measure;
-    size_t number = command_number(call->server->commands, call->command);
+    struct session *session = call->session;
+    struct measure *measure = &session->measure;
+    size_t number = command_number(call->session->server->commands, call->command);
     bool failed = count_error(call, reply_start);
     int64_t ns = -1;
     /* It may have been CONFIG SET, which as in Redis holds for itself already. */
     if (call->command->flags & COMMAND_ADMIN)
-        read_options(connection);
+        read_options(session);
     if (began != 0) {
         measure->last_ns = measure_clock();
         ns = measure->last_ns - began;
         note_slow(call, ns);
     }
-    tally_call(block_of(connection), number, ns, failed, measure->histograms);
+    tally_call(block_of(session), number, ns, failed, measure->histograms);
     if (!measure->timed)
         measure->last_ns = 0;
 }
@@ -100,6 +98,6 @@ void measure_end(struct call *call, size_t reply_start, int64_t began)
 void measure_rejected(struct call *call, size_t reply_start)
 {
     if (count_error(call, reply_start) && call->command)
-        tally_reject(block_of(call->connection),
-                     command_number(call->server->commands, call->command));
+        tally_reject(block_of(call->session),
+                     command_number(call->session->server->commands, call->command));
 }

@@ -5,7 +5,7 @@
  * The clock is read once for each command, and only if an option asks for durations
  * (slowlog-log-slower-than, latency-tracking, latency-monitor-threshold): the end of one command of a
  * run is the beginning of the next one, which therefore includes its parsing.  All functions are for
- * the thread that has the session (connection.h). */
+ * the thread that has the session (session.h). */
 #ifndef SERVER_SESSION_MEASURE_H
 #define SERVER_SESSION_MEASURE_H
 
@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct connection;
+struct session;
 struct call;
 
 /* What a connection keeps for that; all bytes zero: nothing is timed. */
@@ -28,10 +28,10 @@ struct measure {
 int64_t measure_clock(void);
 
 /* To be called before the requests of a run: looks at the options. */
-void measure_prepare(struct connection *connection);
+void measure_prepare(struct session *session);
 
 /* Before a command runs: when that is, to be given to measure_end; 0: it is not timed. */
-int64_t measure_begin(struct connection *connection);
+int64_t measure_begin(struct session *session);
 
 /* After it: its reply begins at reply_start in request->reply->out. */
 void measure_end(struct call *call, size_t reply_start, int64_t began);

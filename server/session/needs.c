@@ -6,7 +6,7 @@
 #include "command/table.h"
 #include "server/config/config.h"
 #include "server/server.h"
-#include "server/session/connection.h"
+#include "server/session/session.h"
 
 /* What one command needs while `selected` is the selected database. */
 static struct needs needs_of_command(const struct call *call, unsigned selected)
@@ -27,15 +27,15 @@ static void follow_select(const struct call *queued, unsigned *selected)
 {
     int64_t number;
     if ((queued->command->flags & COMMAND_SELECTS) &&
-        arg_is_database(queued->server, &queued->argv[1], &number))
+        arg_is_database(queued->session->server, &queued->argv[1], &number))
         *selected = (unsigned)number;
 }
 
 /* What EXEC needs beside itself: what is queued, and the watched keys. */
 static void add_queue(const struct call *call, struct needs *needs)
 {
-    const struct transaction *transaction = &call->connection->session.transaction;
-    unsigned selected = call->connection->session.database;
+    const struct transaction *transaction = &call->session->transaction;
+    unsigned selected = call->session->database;
     for (size_t i = 0; i < transaction->count; i++) {
         struct call queued = *call;
         queued.command = transaction->queue[i].command;
@@ -57,7 +57,7 @@ static void add_queue(const struct call *call, struct needs *needs)
 
 struct needs needs_of(const struct call *call)
 {
-    const struct session *session = &call->connection->session;
+    const struct session *session = call->session;
     struct needs needs = needs_of_command(call, session->database);
     if ((needs.flags & COMMAND_RUNS_QUEUE) && session->transaction.open &&
         !session->transaction.failed)

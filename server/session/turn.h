@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct connection;
+struct session;
 
 /* All bytes zero: a run of requests begins. */
 struct turn {
@@ -20,6 +20,6 @@ struct turn {
 };
 
 /* A request of so many bytes was run.  Whether the next one is to wait. */
-bool turn_is_over(struct turn *turn, const struct connection *connection, size_t request_size);
+bool turn_is_over(struct turn *turn, const struct session *session, size_t request_size);
 
 #endif

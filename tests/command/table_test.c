@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "server/server.h"
+#include "server/session/session.h"
 #include "tests/resp/reply_reader.h"
 
 static int setup(void **state)
@@ -202,7 +203,9 @@ static void check_description(const struct command_table *table, const char *sub
     const struct resp_arg argv[] = {{(const uint8_t *)"command", 7},
                                     {(const uint8_t *)subcommand, strlen(subcommand)},
                                     {(const uint8_t *)argument, argument ? strlen(argument) : 0}};
-    struct call call = {.server = &server, .argc = argument ? 3 : 2, .argv = argv, .reply = &reply};
+    struct session session = {.server = &server};
+    struct call call = {
+        .session = &session, .argc = argument ? 3 : 2, .argv = argv, .reply = &reply};
     const struct command *container = command_find(table, "command", 7);
     command_find_sub(container, subcommand, strlen(subcommand))->run(&call);
     assert_false(out.failed);

@@ -188,7 +188,7 @@ static size_t run_input(struct connection *connection, bool single)
         count += take_replies(connection, same ? version : 0);
         take_deliveries(connection->worker);
         if (result == RUN_PAUSED)
-            pause_end(&connection->server->pause);
+            pause_end(&connection->session.server->pause);
         else if (result != RUN_OUTPUT_FULL && result != RUN_NEEDS_DATABASES)
             return count;
     }
@@ -242,10 +242,10 @@ static struct expected replies_expected(const struct connection *connection,
         if (is_command(argv, argc, many[i], NULL))
             return (struct expected){session->resp_version == 2, SIZE_MAX};
     }
-    bool none =
-        is_command(argv, argc, "shutdown", NULL) || is_command(argv, argc, "post", NULL) ||
-        is_command(argv, argc, "host:", NULL) ||
-        (subscriber_monitors(connection->subscriber) && is_command(argv, argc, "monitor", NULL));
+    bool none = is_command(argv, argc, "shutdown", NULL) || is_command(argv, argc, "post", NULL) ||
+                is_command(argv, argc, "host:", NULL) ||
+                (subscriber_monitors(connection->session.subscriber) &&
+                 is_command(argv, argc, "monitor", NULL));
     return (struct expected){!none, 1};
 }
 
@@ -279,14 +279,15 @@ static void run_requests(struct connection *connections[2], unsigned turns, cons
                 expected = replies_expected(connection, argv, argc);
             else if (argc > 0) /* limits are lower: it may be no request */
                 expected = (struct expected){0, 1};
-            if (client_is_killed(connection->client) || connection->session.close_after_reply)
+            if (client_is_killed(connection->session.client) ||
+                connection->session.close_after_reply)
                 break;
-            resp_buffer_append(&connection->input, data, bytes);
+            resp_buffer_append(&connection->session.input, data, bytes);
             bool single = argc > 0 && !is_command(argv, argc, "exec", NULL);
             size_t replies = run_input(connection, single);
             require(replies >= expected.least && replies <= expected.most,
                     "not one reply to a request");
-            resp_buffer_consume(&connection->input, bytes); /* of what is no request */
+            resp_buffer_consume(&connection->session.input, bytes); /* of what is no request */
         }
         data += bytes;
         size -= bytes;
@@ -338,7 +339,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         connections[i]->session.resp_version = flags & 4 ? 3 : 2;
     }
     if (flags & 1) {
-        resp_buffer_append(&connections[0]->input, data, size);
+        resp_buffer_append(&connections[0]->session.input, data, size);
         run_input(connections[0], false);
     } else {
         run_requests(connections, flags & 2 ? 2 : 1, data, size);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* A call: one command that is being run, with its arguments, its maps and its reply. */
+#ifndef COMMAND_CALL_H
+#define COMMAND_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "anystore.h"
+#include "command/database_bits.h"
+#include "resp/parser.h"
+#include "resp/writer.h"
+
+struct command;
+struct session;
+
+/* What a run may use of the databases; nothing but `database` set: an empty one, after
+ * RUN_NEEDS_NO_MAP. */
+struct scope {
+    unsigned database;
+    struct anystore_txn *txn; /* of `database`: a view or an update; NULL: it cannot be used */
+    database_bits databases;  /* a run of one request over several: these; else 0 */
+    struct anystore_txn *const *txns; /* of these, by number; NULL as txn */
+    bool updating;                    /* else it is a view */
+    bool rewriting;                   /* an update that writes a new base */
+    bool fresh;                       /* all databases have been brought up to date */
+    const char *refusal; /* said to what needs what cannot be used, or written; or NULL */
+};
+
+/* One command of one client being run. */
+struct call {
+    struct session *session;       /* whose command it is */
+    const struct command *command; /* the subcommand's row where there is one */
+    /* The map of the selected database: to read with COMMAND_READONLY, to change too with COMMAND_WRITE.
+     * Commands with neither flag must not use it. */
+    struct anystore_txn *txn;
+    const struct scope *scope; /* the maps that can be used, see request_txn */
+    size_t argc;               /* >= 1 */
+    const struct resp_arg *argv;
+    struct resp_writer *reply; /* exactly one reply is to be written */
+    /* Set when the store refused a change: what the command had changed before that is still in the
+     * transaction, which is therefore not to be committed. */
+    bool store_failed;
+    bool in_exec; /* EXEC runs it */
+};
+
+#endif
