@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The figures of a run as a section of the README, with its plots under docs/plots."""
+"""Puts the figures of a run into bench/README.md and its plots into docs/plots."""
 
 import os
 import shutil
@@ -7,19 +7,19 @@ import shutil
 import figures as figures_module
 import machine as machine_module
 
+PAGE, PLOTS = os.path.join("bench", "README.md"), os.path.join("docs", "plots")
 BEGIN, END = "<!-- script/bench begins -->", "<!-- script/bench ends -->"
 
 TEXT = """{begin}
-![Median time of one durable SET against the number of keys](docs/plots/commit-latency.svg)
-![Throughput against the number of clients](docs/plots/throughput.svg)
+![Median time of one durable SET against the number of keys](../docs/plots/commit-latency.svg)
+![Throughput against the number of clients](../docs/plots/throughput.svg)
 
 {table}
-c: clients, P: requests in a pipeline; values of 100 bytes. Medians of {rounds} rounds in which the servers
-took turns; a ratio is the median of the rounds' ratios, ours to the other's. Measured on {date} with
-`script/bench`, on: {machine}; a high load average means that others used
-the machine, and that the ratios are rough. How each is measured:
-[bench/](bench/DESIGN.md). To repeat it on your machine: `script/bench`, some minutes; it also prints what
-has no goal. `script/bench --publish` then puts its table and plots here.
+c: clients; P: requests in a pipeline. Values have 100 bytes. Each figure is the median of {rounds} rounds in which the
+servers took turns. A ratio is the median of the rounds' ratios, ours to the other's.
+
+Measured on {date} on: {machine}.
+A high load average means that other programs used the machine and that the ratios are rough.
 {end}
 """
 
@@ -31,22 +31,22 @@ def section(run, rows):
 
 
 def replace_section(text, new):
-    """The text with what is between the marks, and these, replaced."""
+    """The text with the part between the marks replaced, marks included."""
     first, last = text.find(BEGIN), text.find(END)
     if first < 0 or last < first:
-        raise ValueError("the README has no %s ... %s" % (BEGIN, END))
+        raise ValueError("%s has no %s ... %s" % (PAGE, BEGIN, END))
     return text[:first] + new.rstrip("\n") + text[last + len(END):]
 
 
 def publish(root, directory, run, rows):
-    readme = os.path.join(root, "README.md")
-    with open(readme) as file:
+    page = os.path.join(root, PAGE)
+    with open(page) as file:
         text = file.read()
     text = replace_section(text, section(run, rows))
-    plots = os.path.join(root, "docs", "plots")
+    plots = os.path.join(root, PLOTS)
     os.makedirs(plots, exist_ok=True)
     for name in os.listdir(directory):
         if name.endswith(".svg"):
             shutil.copy(os.path.join(directory, name), os.path.join(plots, name))
-    with open(readme, "w") as file:
+    with open(page, "w") as file:
         file.write(text)

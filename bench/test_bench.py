@@ -177,15 +177,16 @@ class PublishTest(unittest.TestCase):
 
     def test_only_the_section_changes(self):
         with tempfile.TemporaryDirectory() as root:
-            readme = os.path.join(root, "README.md")
-            with open(readme, "w") as file:
+            page = os.path.join(root, publish.PAGE)
+            os.makedirs(os.path.dirname(page))
+            with open(page, "w") as file:
                 file.write("before\n%s\nold\n%s\nafter\n" % (publish.BEGIN, publish.END))
             with open(os.path.join(root, "commit-latency.svg"), "w") as file:
                 file.write("<svg/>")
             row = ("GET", "throughput", "2k/s", "1k/s", "2.00x", ">= 1x", "yes")
             for _ in range(2):  # the second time changes nothing more
                 publish.publish(root, root, self.RUN, [row])
-                with open(readme) as file:
+                with open(page) as file:
                     text = file.read()
                 self.assertTrue(text.startswith("before\n" + publish.BEGIN))
                 self.assertTrue(text.endswith(publish.END + "\nafter\n"))
@@ -194,9 +195,14 @@ class PublishTest(unittest.TestCase):
                 self.assertNotIn("old", text)
             self.assertTrue(os.path.isfile(os.path.join(root, "docs/plots/commit-latency.svg")))
 
-    def test_a_readme_without_the_marks(self):
+    def test_a_page_without_the_marks(self):
         with self.assertRaises(ValueError):
             publish.replace_section("no marks", "new")
+
+    def test_the_page_of_this_tree_has_the_marks(self):
+        root = os.path.dirname(os.path.dirname(SCRIPT))
+        with open(os.path.join(root, publish.PAGE)) as file:
+            self.assertIn("new", publish.replace_section(file.read(), "new"))
 
     def test_machine(self):
         here = machine.describe("/", "7.0")
