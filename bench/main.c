@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store_and_load.h"
+#include "bench/store_and_load.h"
 
 /* StoreAndLoad and StoreAndLoadPersistence are the names that the Go library has for them. */
 static const struct benchmark {

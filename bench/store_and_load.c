@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Times stores and loads of single keys in process, through the library's public functions. */
-#include "store_and_load.h"
+#include "bench/store_and_load.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 /* Finds requests in the bytes that clients send, in one pass over whatever has arrived. */
 #include "resp/parser.h"
 
-#include "split_internal.h"
+#include "resp/split_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Splits a line into words, with quotes and escapes as redis-cli users know them. */
-#include "split_internal.h"
+#include "resp/split_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
