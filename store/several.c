@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "store/commit/state.h"
-#include "store/error.h"
+#include "store/common/error.h"
 #include "store/map/txn.h"
 
 /* ---- The lock of the family --------------------------------------------------------------- */

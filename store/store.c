@@ -12,7 +12,7 @@
 #include <openssl/rand.h>
 
 #include "store/commit/state.h"
-#include "store/error.h"
+#include "store/common/error.h"
 #include "store/map/txn.h"
 
 void store_log(struct anystore *store, enum anystore_log_level level, const char *format, ...)

@@ -7,7 +7,7 @@
 #include <openssl/crypto.h>
 
 #include "store/commit/state.h"
-#include "store/error.h"
+#include "store/common/error.h"
 #include "store/map/txn.h"
 
 /* Below this many bytes of changes no new base is written, however small the data. */

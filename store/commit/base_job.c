@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "store/commit/state.h"
-#include "store/error.h"
+#include "store/common/error.h"
 
 /* After so many bytes the files are synced: who commits meanwhile may have to wait for the disk to take
  * what was written before. */

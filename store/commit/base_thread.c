@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 
 #include "store/commit/state.h"
-#include "store/error.h"
+#include "store/common/error.h"
 
 static enum base_phase phase_of(struct anystore *store)
 {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "store/commit/state.h"
-#include "store/error.h"
+#include "store/common/error.h"
 #include "store/map/txn.h"
 
 /* Most that a step looks at: some ten microseconds, for which a publication may have to wait. */

@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "store/commit/state.h"
-#include "store/error.h"
+#include "store/common/error.h"
 #include "store/map/txn.h"
 
 /* How often the thread looks around when there is nothing to do. */

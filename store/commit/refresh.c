@@ -14,7 +14,7 @@
 #include <openssl/crypto.h>
 
 #include "store/commit/state.h"
-#include "store/error.h"
+#include "store/common/error.h"
 
 /* How often, and after which time, a reader looks again at a file that is ahead of its mark: that ends
  * when the lock holder is done, or this process's commit thread has had the lock. */

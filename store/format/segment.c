@@ -9,7 +9,7 @@
 
 #include <openssl/rand.h>
 
-#include "store/error.h"
+#include "store/common/error.h"
 #include "store/format/bytes.h"
 
 /* Pieces of the file are read up to this large: many small commits then cost few reads. */

@@ -2,7 +2,7 @@
 /* Encoding and decoding of records. */
 #include "store/map/record.h"
 
-#include "store/error.h"
+#include "store/common/error.h"
 #include "store/format/bytes.h"
 
 #define VARINT_MOST 10

@@ -20,7 +20,7 @@
 #include <string.h>
 
 #include "store/commit/state.h"
-#include "store/error.h"
+#include "store/common/error.h"
 
 /* How much is compared with the data file at once, and copied again: a block. */
 #define COMPARE_BYTES FORMAT_BLOCK_BYTES

@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#include "store/error.h"
+#include "store/common/error.h"
 
 #define RELEASE_TRIES 3
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Filling in a struct anystore_error.  The error may be NULL everywhere: then only the status
  * comes back. */
-#ifndef STORE_ERROR_H
-#define STORE_ERROR_H
+#ifndef STORE_COMMON_ERROR_H
+#define STORE_COMMON_ERROR_H
 
 #include "anystore.h"
 

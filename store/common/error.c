@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Error texts: one line that names what was tried and why it failed. */
-#include "store/error.h"
+#include "store/common/error.h"
 
 #include <errno.h>
 #include <stdarg.h>

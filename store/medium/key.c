@@ -14,7 +14,7 @@
 #include <openssl/rand.h>
 
 #include "store/commit/state.h"
-#include "store/error.h"
+#include "store/common/error.h"
 
 /* 32 bytes are 44 characters of base64. */
 #define KEY_TEXT ((ANYSTORE_KEY_BYTES + 2) / 3 * 4)
