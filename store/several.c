@@ -50,7 +50,7 @@ struct several {
     size_t begun;  /* stores whose update runs */
     anystore_several_fn *fn;
     void *arg;
-    bool rewrite;
+    bool new_base;
     size_t failed;
     struct anystore_error error; /* of the innermost update that failed */
 };
@@ -64,13 +64,14 @@ static bool update_next(struct several *several)
     struct anystore *store = several->stores[index];
     /* What came before in this store must be durable when fn sees it, as the store behind it will show what fn
      * makes of it before this one does. */
-    const struct anystore_request update = {.fn = run_next,
-                                            .arg = several,
-                                            .rewrite = several->rewrite,
-                                            .begins_round = several->begun + 1 < several->count};
+    const bool begins_round = several->begun + 1 < several->count;
     struct anystore_error error;
-    enum anystore_status status = store->path ? store_submit_and_wait(store, &update, &error)
-                                              : anystore_update(store, run_next, several, &error);
+    enum anystore_status status =
+        store->path
+            ? queue_update_and_wait(&store->queue,
+                                    several->new_base ? QUEUED_UPDATE_AND_BASE : QUEUED_UPDATE,
+                                    run_next, several, begins_round, &error)
+            : anystore_update(store, run_next, several, &error);
     /* An update that was undone because one inside it had failed is not the cause. */
     if (status != ANYSTORE_OK && several->error.status == ANYSTORE_OK) {
         several->error = error;
@@ -103,7 +104,7 @@ static void arrange(struct several *several)
 }
 
 enum anystore_status anystore_update_several(struct anystore *const *stores, size_t count,
-                                             anystore_several_fn *fn, void *arg, bool rewrite,
+                                             anystore_several_fn *fn, void *arg, bool new_base,
                                              size_t *failed, struct anystore_error *error)
 {
     struct anystore_error own;
@@ -113,7 +114,7 @@ enum anystore_status anystore_update_several(struct anystore *const *stores, siz
                               .order = calloc(count, sizeof *several.order),
                               .fn = fn,
                               .arg = arg,
-                              .rewrite = rewrite};
+                              .new_base = new_base};
     if (!error)
         error = &own;
     error_ok(&several.error);
@@ -259,10 +260,10 @@ static void publish_swap(struct anystore *a, struct anystore *b)
 }
 
 /* Both locks are held, on the commit thread of b; that of a waits. */
-static void swap_locked(struct anystore *b, void *arg)
+static void swap_locked(void *arg)
 {
     struct swap *swap = arg;
-    struct anystore *a = swap->a;
+    struct anystore *a = swap->a, *b = swap->b;
     uint64_t generation = next_generation(a, b);
     bool a_renumbered = renumber(a, generation, &swap->error) == ANYSTORE_OK;
     bool b_renumbered = a_renumbered && renumber(b, generation, &swap->error) == ANYSTORE_OK;
@@ -278,13 +279,11 @@ static void swap_locked(struct anystore *b, void *arg)
 }
 
 /* The lock of a is held, on its commit thread. */
-static void swap_outer(struct anystore *a, void *arg)
+static void swap_outer(void *arg)
 {
     struct swap *swap = arg;
-    (void)a;
-    const struct anystore_request request = {.locked = swap_locked, .arg = swap};
     struct anystore_error error;
-    if (store_submit_and_wait(swap->b, &request, &error) != ANYSTORE_OK)
+    if (queue_step_and_wait(&swap->b->queue, swap_locked, swap, &error) != ANYSTORE_OK)
         swap->error = error;
 }
 
@@ -304,11 +303,10 @@ enum anystore_status anystore_swap(struct anystore *a, struct anystore *b,
     if (a == b)
         return error_ok(error);
     if (family_lock(a->family, &fd, &swap.error) == ANYSTORE_OK) {
-        const struct anystore_request request = {.locked = swap_outer, .arg = &swap};
         struct anystore_error outer;
         if (!a->path)
             swap_in_memory(a, b);
-        else if (store_submit_and_wait(a, &request, &outer) != ANYSTORE_OK)
+        else if (queue_step_and_wait(&a->queue, swap_outer, &swap, &outer) != ANYSTORE_OK)
             swap.error = outer;
         family_unlock(a->family, fd);
     }

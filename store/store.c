@@ -13,6 +13,7 @@
 
 #include "store/commit/state.h"
 #include "store/common/error.h"
+#include "store/common/clock.h"
 #include "store/map/txn.h"
 
 void store_log(struct anystore *store, enum anystore_log_level level, const char *format, ...)
@@ -159,14 +160,10 @@ static bool start(struct anystore *store, struct anystore_error *error)
 
 static bool init_locks(struct anystore *store)
 {
-    pthread_condattr_t monotonic;
     return view_lock_init(&store->view_lock) &&
            pthread_mutex_init(&store->refresh_mutex, NULL) == 0 &&
-           pthread_mutex_init(&store->queue_mutex, NULL) == 0 &&
-           pthread_mutex_init(&store->several_mutex, NULL) == 0 &&
-           pthread_condattr_init(&monotonic) == 0 &&
-           pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0 &&
-           pthread_cond_init(&store->queue_changed, &monotonic) == 0 &&
+           pthread_mutex_init(&store->base_mutex, NULL) == 0 &&
+           pthread_mutex_init(&store->several_mutex, NULL) == 0 && queue_init(&store->queue) &&
            pthread_cond_init(&store->base_changed, NULL) == 0;
 }
 
@@ -195,7 +192,6 @@ struct anystore *store_open_on_disk(const struct anystore_options *options, cons
     store->on_expired = options->on_expired;
     store->wants_expired = options->wants_expired;
     store->expired_arg = options->expired_arg;
-    store->queue_tail = &store->queue_head;
     atomic_store(&store->counters.copy_method, "");
     struct siphash_key seed;
     if (!init_locks(store) || RAND_bytes((unsigned char *)&seed, sizeof seed) != 1) {
@@ -233,10 +229,7 @@ void anystore_close(struct anystore *store)
     if (!store)
         return;
     if (store->thread_started) {
-        pthread_mutex_lock(&store->queue_mutex);
-        store->closing = true;
-        pthread_cond_signal(&store->queue_changed);
-        pthread_mutex_unlock(&store->queue_mutex);
+        queue_announce_close(&store->queue);
         pthread_join(store->thread, NULL);
     }
     base_thread_end(store);
@@ -246,9 +239,9 @@ void anystore_close(struct anystore *store)
     if (store->lockfile.disk)
         lockfile_close(&store->lockfile);
     map_clear(&store->map);
-    pthread_cond_destroy(&store->queue_changed);
+    queue_destroy(&store->queue);
     pthread_cond_destroy(&store->base_changed);
-    pthread_mutex_destroy(&store->queue_mutex);
+    pthread_mutex_destroy(&store->base_mutex);
     pthread_mutex_destroy(&store->several_mutex);
     pthread_mutex_destroy(&store->refresh_mutex);
     watch_table_destroy(&store->watches);
@@ -312,52 +305,27 @@ static enum anystore_status update_in_memory(struct anystore *store, anystore_fn
     return ok ? error_ok(error) : error_set(error, ANYSTORE_ABORTED, "aborted");
 }
 
-struct waiting {
-    struct anystore_request request;
-    pthread_mutex_t mutex;
-    pthread_cond_t done_changed;
-    bool done;
-    struct anystore_error outcome;
-};
-
-static void on_done(struct anystore_request *request, bool ran, const struct anystore_error *error)
-{
-    (void)ran;
-    struct waiting *self = (struct waiting *)(void *)request; /* its first member */
-    pthread_mutex_lock(&self->mutex);
-    self->outcome = *error;
-    self->done = true;
-    pthread_cond_signal(&self->done_changed);
-    pthread_mutex_unlock(&self->mutex);
-}
-
-enum anystore_status store_submit_and_wait(struct anystore *store,
-                                           const struct anystore_request *update,
-                                           struct anystore_error *error)
-{
-    struct waiting waiting = {.request = *update,
-                              .mutex = PTHREAD_MUTEX_INITIALIZER,
-                              .done_changed = PTHREAD_COND_INITIALIZER};
-    waiting.request.on_done = on_done;
-    anystore_submit(store, &waiting.request);
-    pthread_mutex_lock(&waiting.mutex);
-    while (!waiting.done)
-        pthread_cond_wait(&waiting.done_changed, &waiting.mutex);
-    pthread_mutex_unlock(&waiting.mutex);
-    pthread_mutex_destroy(&waiting.mutex);
-    pthread_cond_destroy(&waiting.done_changed);
-    if (error)
-        *error = waiting.outcome;
-    return waiting.outcome.status;
-}
-
 enum anystore_status anystore_update(struct anystore *store, anystore_fn *fn, void *arg,
                                      struct anystore_error *error)
 {
     if (!store->path)
         return update_in_memory(store, fn, arg, error);
-    const struct anystore_request update = {.fn = fn, .arg = arg};
-    return store_submit_and_wait(store, &update, error);
+    return queue_update_and_wait(&store->queue, QUEUED_UPDATE, fn, arg, false, error);
+}
+
+void anystore_submit(struct anystore *store, struct anystore_submission *submission)
+{
+    if (store->path) {
+        queue_push(&store->queue, submission);
+        return;
+    }
+    struct anystore_error error;
+    bool runs = submission->kind != ANYSTORE_SUBMIT_BASE;
+    if (runs)
+        update_in_memory(store, submission->fn, submission->arg, &error);
+    else
+        error_ok(&error);
+    submission->on_done(submission, runs, &error);
 }
 
 /* ---- Looking inside ----------------------------------------------------------------------- */

@@ -33,7 +33,8 @@ static bool run_update_here(struct anystore_txn *txn, void *arg)
     const struct scope scope = {.database = connection->run_database,
                                 .txn = txn,
                                 .updating = true,
-                                .rewriting = connection->update.rewrite};
+                                .rewriting =
+                                    connection->update.kind == ANYSTORE_SUBMIT_UPDATE_AND_BASE};
     connection->run_result = connection_run(connection, &scope, &connection->output);
     return true;
 }
@@ -45,7 +46,8 @@ static bool run_update(struct anystore_txn *txn, void *arg)
     const struct scope scope = {.database = connection->run_database,
                                 .txn = txn,
                                 .updating = true,
-                                .rewriting = connection->update.rewrite};
+                                .rewriting =
+                                    connection->update.kind == ANYSTORE_SUBMIT_UPDATE_AND_BASE};
     connection->run_result =
         connection_run(connection, &scope, &connection->session.update_replies);
     return true;
@@ -79,18 +81,21 @@ void worker_end_update(struct connection *connection, bool ran, const struct any
 }
 
 /* On the commit thread: the update is durable, or failed. */
-static void on_update_done(struct anystore_request *request, bool ran,
+static void on_update_done(struct anystore_submission *submission, bool ran,
                            const struct anystore_error *error)
 {
-    worker_end_update(request->arg, ran, error);
+    worker_end_update(submission->arg, ran, error);
 }
 
 static void submit(struct connection *connection, bool alone)
 {
     struct databases *databases = connection->session.server->databases;
     worker_begin_update(connection, UPDATE_COMMIT);
-    connection->update = (struct anystore_request){
-        .fn = run_update, .arg = connection, .rewrite = alone, .on_done = on_update_done};
+    connection->update = (struct anystore_submission){
+        .kind = alone ? ANYSTORE_SUBMIT_UPDATE_AND_BASE : ANYSTORE_SUBMIT_UPDATE,
+        .fn = run_update,
+        .arg = connection,
+        .on_done = on_update_done};
     anystore_submit(databases_store(databases, connection->run_database), &connection->update);
 }
 

@@ -48,7 +48,8 @@ static void run_one(struct several *several, struct anystore_txn *const *txns)
                                 .databases = several->databases,
                                 .txns = txns,
                                 .updating = true,
-                                .rewriting = connection->update.rewrite};
+                                .rewriting =
+                                    connection->update.kind == ANYSTORE_SUBMIT_UPDATE_AND_BASE};
     connection->run_result =
         connection_run(connection, &scope, &connection->session.update_replies);
     several->ran = true;
@@ -68,10 +69,10 @@ static bool run_together(struct anystore_txn *const *txns, void *arg)
 static void update_together(struct several *several, struct anystore_error *error)
 {
     struct connection *connection = several->connection;
-    bool rewrite = (connection->session.needs.flags & COMMAND_ALONE) != 0;
+    bool new_base = (connection->session.needs.flags & COMMAND_ALONE) != 0;
     size_t failed = 0;
-    connection->update.rewrite = rewrite;
-    if (anystore_update_several(several->stores, several->count, run_together, several, rewrite,
+    connection->update.kind = new_base ? ANYSTORE_SUBMIT_UPDATE_AND_BASE : ANYSTORE_SUBMIT_UPDATE;
+    if (anystore_update_several(several->stores, several->count, run_together, several, new_base,
                                 &failed, error) != ANYSTORE_OK)
         connection->update_kept_part =
             several->ran && failed + 1 < several->count &&

@@ -60,7 +60,7 @@ struct connection {
     bool half_closing;           /* close when output is empty */
     int64_t soft_limit_since_ms; /* output above the soft limit since; 0: it is not */
     int64_t update_began_ns;     /* measure_clock() */
-    struct anystore_request update;
+    struct anystore_submission update;
     bool update_ran;
     bool update_kept_part; /* UPDATE_SEVERAL failed, but not in all databases */
     struct anystore_error update_error;

@@ -8,7 +8,7 @@
 
 #include "store/commit/state.h"
 #include "store/common/error.h"
-#include "store/map/txn.h"
+#include "store/common/clock.h"
 
 /* Below this many bytes of changes no new base is written, however small the data. */
 #define BASE_FLOOR ((uint64_t)4 << 20)

@@ -24,6 +24,7 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
+#include "store/commit/queue.h"
 #include "store/format/segment.h"
 
 struct anystore;
@@ -38,7 +39,7 @@ enum base_phase {
 };
 
 struct base_job {
-    enum base_phase phase; /* guard: queue_mutex */
+    enum base_phase phase; /* guard: base_mutex */
     atomic_bool stop;      /* the store is closed and nobody waits for the base */
     int claim, fd, copy_fd;
     int old_fd;       /* the data file that the base took the place of */
@@ -52,7 +53,7 @@ struct base_job {
     struct chain read; /* the position in the data file up to which the base has its commits */
     enum anystore_status status;
     struct anystore_error error;
-    struct anystore_request *requests; /* who waits for it; commit thread */
+    struct queued *waiting; /* who waits for it; commit thread */
 };
 
 /* Begins a base.  The file lock is held and the map is up to date.  False if another process is writing

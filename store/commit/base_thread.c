@@ -7,20 +7,21 @@
 
 static enum base_phase phase_of(struct anystore *store)
 {
-    pthread_mutex_lock(&store->queue_mutex);
+    pthread_mutex_lock(&store->base_mutex);
     enum base_phase phase = store->base.phase;
-    pthread_mutex_unlock(&store->queue_mutex);
+    pthread_mutex_unlock(&store->base_mutex);
     return phase;
 }
 
 /* Ends a turn. */
 static void set_phase(struct anystore *store, enum base_phase phase)
 {
-    pthread_mutex_lock(&store->queue_mutex);
+    pthread_mutex_lock(&store->base_mutex);
     store->base.phase = phase;
-    pthread_cond_signal(&store->queue_changed);
     pthread_cond_signal(&store->base_changed);
-    pthread_mutex_unlock(&store->queue_mutex);
+    pthread_mutex_unlock(&store->base_mutex);
+    if (phase == BASE_READY || phase == BASE_CLEANED)
+        queue_announce_base_turn(&store->queue);
 }
 
 /* ---- The base thread ---------------------------------------------------------------------- */
@@ -29,26 +30,26 @@ void base_close_file(struct anystore *store, int fd)
 {
     if (fd < 0)
         return;
-    pthread_mutex_lock(&store->queue_mutex);
+    pthread_mutex_lock(&store->base_mutex);
     bool later = store->base_thread_started &&
                  store->unused_count < sizeof store->unused_fds / sizeof *store->unused_fds;
     if (later) {
         store->unused_fds[store->unused_count++] = fd;
         pthread_cond_signal(&store->base_changed);
     }
-    pthread_mutex_unlock(&store->queue_mutex);
+    pthread_mutex_unlock(&store->base_mutex);
     if (!later)
         store->disk->close(store->disk, fd);
 }
 
-/* queue_mutex is held, but not while a file is closed. */
+/* base_mutex is held, but not while a file is closed. */
 static void close_unused(struct anystore *store)
 {
     while (store->unused_count > 0) {
         int fd = store->unused_fds[--store->unused_count];
-        pthread_mutex_unlock(&store->queue_mutex);
+        pthread_mutex_unlock(&store->base_mutex);
         base_job_close(store, fd);
-        pthread_mutex_lock(&store->queue_mutex);
+        pthread_mutex_lock(&store->base_mutex);
     }
 }
 
@@ -56,14 +57,14 @@ static void close_unused(struct anystore *store)
 static enum base_phase wait_for_turn(struct anystore *store)
 {
     struct base_job *job = &store->base;
-    pthread_mutex_lock(&store->queue_mutex);
+    pthread_mutex_lock(&store->base_mutex);
     close_unused(store);
     while (job->phase != BASE_WRITING && job->phase != BASE_CLEANUP && !atomic_load(&job->stop)) {
-        pthread_cond_wait(&store->base_changed, &store->queue_mutex);
+        pthread_cond_wait(&store->base_changed, &store->base_mutex);
         close_unused(store);
     }
     enum base_phase phase = atomic_load(&job->stop) ? BASE_IDLE : job->phase;
-    pthread_mutex_unlock(&store->queue_mutex);
+    pthread_mutex_unlock(&store->base_mutex);
     return phase;
 }
 
@@ -96,10 +97,10 @@ static void *base_thread(void *arg)
 
 bool base_thread_start(struct anystore *store)
 {
-    pthread_mutex_lock(&store->queue_mutex);
+    pthread_mutex_lock(&store->base_mutex);
     bool started = pthread_create(&store->base_thread, NULL, base_thread, store) == 0;
     store->base_thread_started = started;
-    pthread_mutex_unlock(&store->queue_mutex);
+    pthread_mutex_unlock(&store->base_mutex);
     return started;
 }
 
@@ -108,10 +109,10 @@ void base_thread_end(struct anystore *store)
     struct base_job *job = &store->base;
     if (!store->base_thread_started)
         return;
-    pthread_mutex_lock(&store->queue_mutex);
+    pthread_mutex_lock(&store->base_mutex);
     atomic_store(&job->stop, true);
     pthread_cond_signal(&store->base_changed);
-    pthread_mutex_unlock(&store->queue_mutex);
+    pthread_mutex_unlock(&store->base_mutex);
     pthread_join(store->base_thread, NULL);
     if (job->phase != BASE_IDLE && job->phase != BASE_CLEANED)
         base_job_clean(store, job); /* nobody waits for it: the next one who opens writes his own */
@@ -119,42 +120,30 @@ void base_thread_end(struct anystore *store)
 
 /* ---- The commit thread's turns ------------------------------------------------------------ */
 
-bool base_wants_turn(const struct anystore *store)
-{
-    return store->base.phase == BASE_READY || store->base.phase == BASE_CLEANED;
-}
-
 /* Whether somebody waits for a base. */
 bool base_is_owed(const struct anystore *store)
 {
-    return store->rewrites || store->base.requests;
+    return store->base_asked || store->base.waiting;
 }
 
-static void append(struct anystore_request **list, struct anystore_request *requests)
+void base_ask(struct anystore *store, struct queued *list)
 {
-    while (*list)
-        list = &(*list)->next;
-    *list = requests;
-}
-
-void base_ask(struct anystore *store, struct anystore_request *requests)
-{
-    append(&store->rewrites, requests);
+    queued_append(&store->base_asked, list);
 }
 
 /* It is in place, or failed, and nothing of it is left over. */
 static void end_job(struct anystore *store)
 {
     struct base_job *job = &store->base;
-    struct anystore_request *requests = job->requests;
-    job->requests = NULL;
+    struct queued *waiting = job->waiting;
+    job->waiting = NULL;
     if (job->outdated && job->status == ANYSTORE_OK) {
-        append(&requests, store->rewrites);
-        store->rewrites = requests;
+        queued_append(&waiting, store->base_asked);
+        store->base_asked = waiting;
     } else {
         if (job->status != ANYSTORE_OK)
             store_log(store, ANYSTORE_LOG_WARNING, "no new base: %s", job->error.text);
-        commit_tell(requests, true, &job->error);
+        queued_tell(waiting, true, &job->error);
     }
     set_phase(store, BASE_IDLE);
 }
@@ -185,18 +174,18 @@ static void begin_job(struct anystore *store)
     struct base_job *job = &store->base;
     struct anystore_error error;
     if (commit_lock(store, &error) != ANYSTORE_OK) {
-        struct anystore_request *requests = store->rewrites;
-        store->rewrites = NULL;
-        commit_tell(requests, true, &error); /* without any: the next commit says why */
+        struct queued *asked = store->base_asked;
+        store->base_asked = NULL;
+        queued_tell(asked, true, &error); /* without any: the next commit says why */
         return;
     }
     /* Another process may have written one meanwhile. */
-    bool begun = (store->rewrites || base_due(store)) && base_job_begin(store, job);
+    bool begun = (store->base_asked || base_due(store)) && base_job_begin(store, job);
     commit_unlock(store);
     if (!begun)
         return;
-    job->requests = store->rewrites;
-    store->rewrites = NULL;
+    job->waiting = store->base_asked;
+    store->base_asked = NULL;
     set_phase(store, job->status == ANYSTORE_OK ? BASE_WRITING : BASE_READY);
 }
 
@@ -209,6 +198,6 @@ void base_round(struct anystore *store, bool due)
     }
     if (phase == BASE_READY)
         finish_job(store);
-    else if (phase == BASE_IDLE && (due || store->rewrites))
+    else if (phase == BASE_IDLE && (due || store->base_asked))
         begin_job(store);
 }

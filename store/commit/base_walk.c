@@ -6,7 +6,7 @@
 
 #include "store/commit/state.h"
 #include "store/common/error.h"
-#include "store/map/txn.h"
+#include "store/common/clock.h"
 
 /* Most that a step looks at: some ten microseconds, for which a publication may have to wait. */
 #define STEP_BUCKETS 64

@@ -10,9 +10,9 @@
  * The mark is raised before the changes are published here: were it the other way round, a reader
  * of this process could see them, and a later one of another process not yet. */
 #include <stdlib.h>
-#include <time.h>
 
 #include "store/commit/state.h"
+#include "store/common/clock.h"
 #include "store/common/error.h"
 #include "store/map/txn.h"
 
@@ -20,13 +20,6 @@
 #define TICK_MS          1000
 #define TICK_EXPIRING_MS 100
 #define TICK_CLAIM_MS    10 /* while another process writes a base, and one is asked for here */
-
-static uint64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 /* ---- The file ----------------------------------------------------------------------------- */
 
@@ -105,77 +98,23 @@ static enum anystore_status persist(struct anystore *store, struct pending *pend
     return status;
 }
 
-/* ---- The queue ---------------------------------------------------------------------------- */
-
-void anystore_submit(struct anystore *store, struct anystore_request *request)
-{
-    request->next = NULL;
-    request->aborted = false;
-    if (!store->path) {
-        struct anystore_error error;
-        bool ran = request->fn != NULL;
-        if (ran)
-            anystore_update(store, request->fn, request->arg, &error);
-        else
-            error_ok(&error);
-        request->on_done(request, ran, &error);
-        return;
-    }
-    pthread_mutex_lock(&store->queue_mutex);
-    *store->queue_tail = request;
-    store->queue_tail = &request->next;
-    store->queue_count++;
-    if (store->queue_count == (store->queue_wanted ? store->queue_wanted : 1))
-        pthread_cond_signal(&store->queue_changed);
-    pthread_mutex_unlock(&store->queue_mutex);
-}
-
-/* What is waiting, up to one that begins a round of its own. */
-static struct anystore_request *take_queue(struct anystore *store)
-{
-    pthread_mutex_lock(&store->queue_mutex);
-    struct anystore_request *requests = store->queue_head, *last = requests;
-    size_t count = last ? 1 : 0;
-    for (; last && last->next && !last->next->begins_round; last = last->next)
-        count++;
-    store->queue_head = last ? last->next : NULL;
-    if (!store->queue_head)
-        store->queue_tail = &store->queue_head;
-    if (last)
-        last->next = NULL;
-    store->queue_count -= count;
-    pthread_mutex_unlock(&store->queue_mutex);
-    return requests;
-}
-
 /* ---- A round ------------------------------------------------------------------------------ */
 
-void commit_tell(struct anystore_request *requests, bool ran, const struct anystore_error *outcome)
-{
-    struct anystore_error aborted;
-    error_set(&aborted, ANYSTORE_ABORTED, "aborted");
-    while (requests) {
-        struct anystore_request *next = requests->next; /* on_done may free or reuse it */
-        requests->on_done(requests, ran && requests->fn, requests->aborted ? &aborted : outcome);
-        requests = next;
-    }
-}
-
 /* Runs the updates over pending changes; returns how many ran. */
-static uint64_t run_updates(struct anystore *store, struct anystore_request *requests,
-                            struct pending *pending)
+static uint64_t run_updates(struct anystore *store, struct queued *list, struct pending *pending)
 {
     struct anystore_txn txn;
     txn_begin(&txn, TXN_PENDING, &store->map, pending);
     txn.watches = &store->watches;
     txn.round = ++store->round;
     uint64_t ran = 0;
-    for (struct anystore_request *request = requests; request; request = request->next) {
-        if (!request->fn)
+    for (struct queued *queued = list; queued; queued = queued->next) {
+        const struct anystore_submission *update = queued->submission;
+        if (!queued_has_update(queued))
             continue;
         txn.now_ms = clock_now_ms();
-        request->aborted = !request->fn(&txn, request->arg);
-        if (request->aborted)
+        queued->aborted = !update->fn(&txn, update->arg);
+        if (queued->aborted)
             anystore_rollback(&txn, 0);
         txn_end(&txn);
         ran++;
@@ -184,41 +123,15 @@ static uint64_t run_updates(struct anystore *store, struct anystore_request *req
     return ran;
 }
 
-static bool wants_rewrite(const struct anystore_request *request)
+static bool is_step(const struct queued *queued)
 {
-    return request->rewrite;
+    return queued->kind == QUEUED_STEP;
 }
 
-/* A step of several.c, to be done after the commit. */
-static bool wants_lock(const struct anystore_request *request)
+static void run_steps(const struct queued *steps)
 {
-    return request->locked;
-}
-
-/* The requests that want something, taken out of the list. */
-static struct anystore_request *take(struct anystore_request **requests,
-                                     bool (*wants)(const struct anystore_request *))
-{
-    struct anystore_request *taken = NULL, **tail = &taken;
-    for (struct anystore_request **link = requests; *link;) {
-        struct anystore_request *request = *link;
-        if (!wants(request)) {
-            link = &request->next;
-            continue;
-        }
-        *link = request->next;
-        request->next = NULL;
-        *tail = request;
-        tail = &request->next;
-    }
-    return taken;
-}
-
-static void run_locked(struct anystore *store, const struct anystore_request *requests)
-{
-    for (; requests; requests = requests->next)
-        if (requests->locked)
-            requests->locked(store, requests->arg);
+    for (; steps; steps = steps->next)
+        steps->step(steps->submission->arg);
 }
 
 static void count_round(struct anystore *store, uint64_t ran, bool committed, uint64_t started_us)
@@ -232,7 +145,7 @@ static void count_round(struct anystore *store, uint64_t ran, bool committed, ui
     atomic_store(&counters->last_batch, ran);
     if (ran > atomic_load(&counters->largest_batch))
         atomic_store(&counters->largest_batch, ran);
-    atomic_store(&counters->last_commit_us, monotonic_us() - started_us);
+    atomic_store(&counters->last_commit_us, clock_monotonic_us() - started_us);
 }
 
 void commit_unlock(struct anystore *store)
@@ -258,27 +171,14 @@ enum anystore_status commit_lock(struct anystore *store, struct anystore_error *
 static void fill_queue(struct anystore *store)
 {
     struct gather *gather = &store->gather;
-    if (!gather_begin(gather, monotonic_us()))
-        return;
-    struct timespec until = {.tv_sec = (time_t)(gather->until_us / 1000000),
-                             .tv_nsec = (long)(gather->until_us % 1000000) * 1000};
-    int result = 0;
-    pthread_mutex_lock(&store->queue_mutex);
-    store->queue_wanted = gather->expected;
-    while (store->queue_count < gather->expected && result == 0 && !store->closing)
-        result = pthread_cond_timedwait(&store->queue_changed, &store->queue_mutex, &until);
-    store->queue_wanted = 0;
-    gather_end(gather, store->queue_count);
-    pthread_mutex_unlock(&store->queue_mutex);
+    if (gather_begin(gather, clock_monotonic_us()))
+        gather_end(gather, queue_wait_for(&store->queue, gather->expected, gather->until_us));
 }
 
 static void note_round(struct anystore *store, uint64_t ran, uint64_t started_us)
 {
-    uint64_t now_us = monotonic_us();
-    pthread_mutex_lock(&store->queue_mutex);
-    size_t waiting = store->queue_count;
-    pthread_mutex_unlock(&store->queue_mutex);
-    gather_note_round(&store->gather, ran, waiting, now_us - started_us, now_us);
+    uint64_t now_us = clock_monotonic_us();
+    gather_note_round(&store->gather, ran, queue_count(&store->queue), now_us - started_us, now_us);
 }
 
 /* One round of group commit; returns whether a new base is due. */
@@ -287,17 +187,17 @@ static bool commit_round(struct anystore *store)
     struct anystore_error error;
     error_ok(&error);
     fill_queue(store);
-    uint64_t started_us = monotonic_us();
+    uint64_t started_us = clock_monotonic_us();
     if (commit_lock(store, &error) != ANYSTORE_OK) {
         atomic_fetch_add(&store->counters.failed_commits, 1);
         store_log(store, ANYSTORE_LOG_WARNING, "no commit: %s", error.text);
-        commit_tell(take_queue(store), false, &error);
+        queued_tell(queue_take(&store->queue), false, &error);
         return false;
     }
-    struct anystore_request *requests = take_queue(store);
+    struct queued *list = queue_take(&store->queue);
     struct pending pending;
     pending_init(&pending, &store->map);
-    uint64_t ran = run_updates(store, requests, &pending);
+    uint64_t ran = run_updates(store, list, &pending);
     bool change = !pending_empty(&pending);
     enum anystore_status status = change ? persist(store, &pending, &error) : ANYSTORE_OK;
     pending_free(&pending);
@@ -308,19 +208,19 @@ static bool commit_round(struct anystore *store)
     }
     count_round(store, ran, change && status == ANYSTORE_OK, started_us);
 
-    struct anystore_request *rewrites = take(&requests, wants_rewrite);
-    struct anystore_request *later = take(&requests, wants_lock);
+    struct queued *for_base = queued_split(&list, queued_wants_base);
+    struct queued *steps = queued_split(&list, is_step);
     if (status == ANYSTORE_OK)
-        run_locked(store, later);
+        run_steps(steps);
     bool due = status == ANYSTORE_OK && base_due(store);
     commit_unlock(store);
     note_round(store, ran, started_us);
-    commit_tell(requests, true, &error);
-    commit_tell(later, true, &error);
+    queued_tell(list, true, &error);
+    queued_tell(steps, true, &error);
     if (status == ANYSTORE_OK)
-        base_ask(store, rewrites);
+        base_ask(store, for_base);
     else
-        commit_tell(rewrites, true, &error);
+        queued_tell(for_base, true, &error);
     return due;
 }
 
@@ -333,7 +233,7 @@ static bool mark_is_behind(struct anystore *store)
 
 /* Sets a mark right that somebody damaged, finds a lock file that was replaced, releases what could not be
  * released. */
-static void heal_round(struct anystore *store)
+static void check_mark(struct anystore *store)
 {
     struct anystore_error error;
     if (commit_lock(store, &error) == ANYSTORE_OK)
@@ -344,42 +244,9 @@ static void heal_round(struct anystore *store)
 
 /* ---- The thread --------------------------------------------------------------------------- */
 
-enum work { WORK_COMMIT, WORK_BASE, WORK_HEAL, WORK_TICK, WORK_END };
-
-static enum work wait_for_work(struct anystore *store, long tick_ms)
+static uint64_t tick_ms(struct anystore *store)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += tick_ms / 1000;
-    until.tv_nsec += tick_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    enum work work = WORK_TICK;
-    pthread_mutex_lock(&store->queue_mutex);
-    int result = 0;
-    bool owed = base_is_owed(store);
-    while (!store->queue_head && !(store->closing && !owed) && !store->heal &&
-           !base_wants_turn(store) && result == 0)
-        result = pthread_cond_timedwait(&store->queue_changed, &store->queue_mutex, &until);
-    if (store->queue_head)
-        work = WORK_COMMIT;
-    else if (base_wants_turn(store))
-        work = WORK_BASE;
-    else if (store->closing && !owed)
-        work = WORK_END;
-    else if (store->heal)
-        work = WORK_HEAL;
-    if (work == WORK_COMMIT || work == WORK_HEAL)
-        store->heal = false;
-    pthread_mutex_unlock(&store->queue_mutex);
-    return work;
-}
-
-static long tick_ms(struct anystore *store)
-{
-    if (store->rewrites)
+    if (store->base_asked)
         return TICK_CLAIM_MS;
     return atomic_load(&store->counters.expiring) != 0 || expire_wanted(store) ? TICK_EXPIRING_MS
                                                                                : TICK_MS;
@@ -388,33 +255,32 @@ static long tick_ms(struct anystore *store)
 void *commit_thread(void *arg)
 {
     struct anystore *store = arg;
-    uint64_t expired_us = monotonic_us();
+    uint64_t expired_us = clock_monotonic_us();
     for (;;) {
-        enum work work = wait_for_work(store, tick_ms(store));
-        switch (work) {
-        case WORK_END:
+        switch (queue_wait(&store->queue, tick_ms(store), !base_is_owed(store))) {
+        case QUEUE_END:
             return NULL;
-        case WORK_COMMIT:
+        case QUEUE_COMMIT:
             base_round(store, commit_round(store));
             break;
-        case WORK_BASE:
+        case QUEUE_BASE_TURN:
             base_round(store, false);
             break;
-        case WORK_HEAL:
-            heal_round(store);
+        case QUEUE_CHECK_MARK:
+            check_mark(store);
             break;
-        case WORK_TICK:
-            if (store->rewrites)
+        case QUEUE_TICK:
+            if (store->base_asked)
                 base_round(store, false);
             if (store->path && (lockfile_replaced(&store->lockfile) ||
                                 lockfile_stuck(&store->lockfile) || mark_is_behind(store)))
-                heal_round(store);
+                check_mark(store);
             commit_look_at_spare(store);
             break;
         }
-        if (monotonic_us() - expired_us >= TICK_EXPIRING_MS * 1000) {
+        if (clock_monotonic_us() - expired_us >= TICK_EXPIRING_MS * 1000) {
             expire_some(store);
-            expired_us = monotonic_us();
+            expired_us = clock_monotonic_us();
         }
     }
 }

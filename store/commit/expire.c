@@ -6,7 +6,7 @@
  * it out.  Each process finds out for itself, so each tells its owner of each key: when it is taken out
  * here, or when a change of any process, or a whole new map, takes its place before. */
 #include "store/commit/state.h"
-#include "store/map/txn.h"
+#include "store/common/clock.h"
 
 /* Buckets looked at in one exclusive step: some microseconds. */
 #define EXPIRE_BUCKETS 256

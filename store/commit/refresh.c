@@ -446,15 +446,6 @@ static enum anystore_status sync_name(struct anystore *store, struct anystore_er
     return ANYSTORE_OK;
 }
 
-/* The file is the truth: the commit thread takes the lock and puts the mark right. */
-static void ask_to_heal(struct anystore *store)
-{
-    pthread_mutex_lock(&store->queue_mutex);
-    store->heal = true;
-    pthread_cond_signal(&store->queue_changed);
-    pthread_mutex_unlock(&store->queue_mutex);
-}
-
 /* Whether the path does not name the file of the news any more.  Then it is the spare, and what was read
  * beyond the mark may be of a commit that is being written, or a piece of one. */
 static bool has_moved_on(const struct anystore *store, const struct news *news)
@@ -502,8 +493,10 @@ static enum anystore_status catch_up(struct anystore *store, bool *ahead,
     }
     bool behind = mark > store->chain.generation && !store->commit_in_progress;
     pthread_mutex_unlock(&store->refresh_mutex);
-    if (status == ANYSTORE_OK && behind)
-        ask_to_heal(store);
+    if (status == ANYSTORE_OK && behind) {
+        /* The file is the truth: the commit thread takes the lock and puts the mark right. */
+        queue_announce_suspect_mark(&store->queue);
+    }
     return status;
 }
 

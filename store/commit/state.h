@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of the store share: the open store and the steps of a commit.
  *
- * Lock order: the file lock (other processes), then refresh_mutex, then view_lock; queue_mutex is
- * taken last and alone. */
+ * Lock order: the file lock (other processes), then refresh_mutex, then view_lock; base_mutex and the
+ * queue's are taken last and alone. */
 #ifndef STORE_COMMIT_STATE_H
 #define STORE_COMMIT_STATE_H
 
@@ -11,6 +11,7 @@
 
 #include "store/commit/base_job.h"
 #include "store/commit/gather.h"
+#include "store/commit/queue.h"
 #include "store/format/chain.h"
 #include "store/map/map.h"
 #include "store/map/pending.h"
@@ -88,22 +89,16 @@ struct anystore {
 
     pthread_t thread;
     bool thread_started;
-    pthread_mutex_t queue_mutex;
-    pthread_cond_t queue_changed;
-    struct anystore_request *queue_head, **queue_tail; /* guard: queue_mutex */
-    size_t queue_count;                                /* guard: queue_mutex */
-    size_t
-        queue_wanted; /* guard: queue_mutex; wake the commit thread at this count; 0: at the first */
-    bool closing;     /* guard: queue_mutex */
-    bool heal;        /* guard: queue_mutex; see refresh.c */
+    struct queue queue;
 
     pthread_t base_thread;
-    bool base_thread_started;    /* guard: queue_mutex */
-    pthread_cond_t base_changed; /* with queue_mutex */
-    int unused_fds[4];           /* for the base thread to close; guard: queue_mutex */
-    size_t unused_count;         /* guard: queue_mutex */
+    pthread_mutex_t base_mutex;
+    bool base_thread_started;    /* guard: base_mutex */
+    pthread_cond_t base_changed; /* with base_mutex */
+    int unused_fds[4];           /* for the base thread to close; guard: base_mutex */
+    size_t unused_count;         /* guard: base_mutex */
     struct base_job base;
-    struct anystore_request *rewrites; /* commit thread: who waits for a base that has not begun */
+    struct queued *base_asked; /* commit thread: who waits for a base that has not begun */
 
     bool has_exchange;      /* commit thread: the file system can exchange two names */
     uint64_t round;         /* commit thread: number of rounds so far */
@@ -168,16 +163,9 @@ enum anystore_status refresh_first(struct anystore *store, struct anystore_error
 
 void *commit_thread(void *store);
 
-/* Submits an update and waits for its end. */
-enum anystore_status store_submit_and_wait(struct anystore *store,
-                                           const struct anystore_request *update,
-                                           struct anystore_error *error);
 /* Takes the file lock and brings the map up to date; without success nothing is held. */
 enum anystore_status commit_lock(struct anystore *store, struct anystore_error *error);
 void commit_unlock(struct anystore *store);
-
-/* Tells the callers of the requests in a list how they ended. */
-void commit_tell(struct anystore_request *requests, bool ran, const struct anystore_error *outcome);
 
 /* commit_file.c ------------------------------------------------------------------------------ */
 
@@ -258,14 +246,11 @@ void base_thread_end(struct anystore *store);
  * back then, which takes long if it is large.  Any thread. */
 void base_close_file(struct anystore *store, int fd);
 
-/* Asks for a base on behalf of requests; they are told when it is in place.  Commit thread. */
-void base_ask(struct anystore *store, struct anystore_request *requests);
+/* Asks for a base on behalf of a list; they are told when it is in place.  Commit thread. */
+void base_ask(struct anystore *store, struct queued *list);
 
 /* What the commit thread has to do for a base, if anything; `due`: one is.  No lock is held. */
 void base_round(struct anystore *store, bool due);
-
-/* Whether base_round has something to do.  queue_mutex is held. */
-bool base_wants_turn(const struct anystore *store);
 
 /* Whether somebody waits for a base.  Commit thread. */
 bool base_is_owed(const struct anystore *store);

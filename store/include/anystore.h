@@ -145,24 +145,31 @@ enum anystore_status anystore_view(struct anystore *store, anystore_fn *fn, void
 enum anystore_status anystore_update(struct anystore *store, anystore_fn *fn, void *arg,
                                      struct anystore_error *error);
 
-/* An update without waiting.  The caller fills in and owns the request and keeps it until on_done
- * is called. */
-struct anystore_request {
-    anystore_fn *fn; /* NULL: nothing to run (with `rewrite`: only that) */
-    void *arg;
-    /* Write a new base (the file without its history of changes) with this commit. */
-    bool rewrite;
-    /* The outcome, on the commit thread; must not block.  `ran` tells whether fn was run at all;
-     * error->status is ANYSTORE_OK, ANYSTORE_ABORTED, or why nothing of it was kept.  The request
-     * may be freed or submitted again from here. */
-    void (*on_done)(struct anystore_request *request, bool ran, const struct anystore_error *error);
-    struct anystore_request *next; /* the store's, as all that follows */
-    bool aborted;
-    bool begins_round;
-    void (*locked)(struct anystore *store, void *arg);
+/* What a submission asks for. */
+enum anystore_submission_kind {
+    ANYSTORE_SUBMIT_UPDATE = 0,      /* run fn */
+    ANYSTORE_SUBMIT_UPDATE_AND_BASE, /* run fn, then write a new base: the file without its history */
+    ANYSTORE_SUBMIT_BASE             /* only write a new base; fn is not used */
 };
 
-void anystore_submit(struct anystore *store, struct anystore_request *request);
+/* An update without waiting.  The caller fills in and owns the submission and keeps it until on_done
+ * is called. */
+struct anystore_submission {
+    enum anystore_submission_kind kind;
+    anystore_fn *fn;
+    void *arg;
+    /* Gets the outcome, on the commit thread; must not block.  `ran` tells whether fn was run at all;
+     * error->status is ANYSTORE_OK, ANYSTORE_ABORTED, or why nothing of it was kept.  The submission
+     * may be freed or submitted again from here. */
+    void (*on_done)(struct anystore_submission *submission, bool ran,
+                    const struct anystore_error *error);
+    union { /* the store's, from anystore_submit to on_done */
+        uint64_t aligned;
+        unsigned char bytes[32];
+    } private_;
+};
+
+void anystore_submit(struct anystore *store, struct anystore_submission *submission);
 
 /* ---- Several stores together -------------------------------------------------------------- */
 
@@ -175,10 +182,10 @@ typedef bool anystore_several_fn(struct anystore_txn *const *txns, void *arg);
  * become durable, and are seen by views, one store after the other, those of the last one in `stores`
  * first.  A store that fn only reads belongs before those that it changes: it stays as it is until they are
  * durable.  If one cannot be made durable, it and all before it are undone; *failed (may be NULL) is its
- * index, and what comes behind it stays changed.  rewrite as in a request, for each of them.
+ * index, and what comes behind it stays changed.  new_base: each of them gets a new base, too.
  * Not to be called in a transaction. */
 enum anystore_status anystore_update_several(struct anystore *const *stores, size_t count,
-                                             anystore_several_fn *fn, void *arg, bool rewrite,
+                                             anystore_several_fn *fn, void *arg, bool new_base,
                                              size_t *failed, struct anystore_error *error);
 
 /* Exchanges what two siblings hold, and with it their files, for all processes, in one atomic step on

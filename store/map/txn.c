@@ -5,14 +5,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-int64_t clock_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
+#include "store/common/clock.h"
 
 void txn_begin(struct anystore_txn *txn, enum txn_mode mode, struct map *map,
                struct pending *pending)

@@ -44,6 +44,4 @@ void txn_end(struct anystore_txn *txn);
 /* Frees the handle's own memory, after txn_end. */
 void txn_free(struct anystore_txn *txn);
 
-int64_t clock_now_ms(void); /* Unix time */
-
 #endif

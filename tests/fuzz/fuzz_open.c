@@ -356,10 +356,10 @@ static bool change(struct anystore_txn *txn, void *arg)
            anystore_delete(txn, "b", 1, NULL) == ANYSTORE_OK;
 }
 
-static void on_rewritten(struct anystore_request *request, bool ran,
+static void on_rewritten(struct anystore_submission *submission, bool ran,
                          const struct anystore_error *error)
 {
-    (void)request;
+    (void)submission;
     (void)ran;
     require(error->status == ANYSTORE_OK, "a new base failed");
 }
@@ -381,7 +381,7 @@ static struct anystore *open_store(struct memory_disk *memory, struct anystore_e
 static void use(struct memory_disk *memory, struct anystore *store, struct anystore *other)
 {
     struct anystore_error error;
-    struct anystore_request rewrite = {.rewrite = true, .on_done = on_rewritten};
+    struct anystore_submission rewrite = {.kind = ANYSTORE_SUBMIT_BASE, .on_done = on_rewritten};
     struct digest digest = look(store);
     if (other)
         expect_same(other, &digest, "catching up leads elsewhere");

@@ -98,15 +98,16 @@ static void gate_go(struct gate *gate)
 
 /* A request for a base. */
 struct asking {
-    struct anystore_request request;
+    struct anystore_submission submission;
     struct gate *gate;
     bool done;
     struct anystore_error error;
 };
 
-static void on_done(struct anystore_request *request, bool ran, const struct anystore_error *error)
+static void on_done(struct anystore_submission *submission, bool ran,
+                    const struct anystore_error *error)
 {
-    struct asking *asking = (struct asking *)(void *)request;
+    struct asking *asking = (struct asking *)(void *)submission;
     (void)ran;
     pthread_mutex_lock(&asking->gate->mutex);
     asking->done = true;
@@ -117,8 +118,9 @@ static void on_done(struct anystore_request *request, bool ran, const struct any
 
 static void ask(struct gate *gate, struct asking *asking)
 {
-    *asking = (struct asking){.request = {.rewrite = true, .on_done = on_done}, .gate = gate};
-    anystore_submit(gate->store, &asking->request);
+    *asking = (struct asking){.submission = {.kind = ANYSTORE_SUBMIT_BASE, .on_done = on_done},
+                              .gate = gate};
+    anystore_submit(gate->store, &asking->submission);
 }
 
 /* Waits until the base thread has stopped; false if the request was answered instead. */

@@ -240,15 +240,15 @@ static void test_kills_without_fsync(void **state)
 /* ---- Bases beside commits ----------------------------------------------------------------- */
 
 struct beside {
-    struct anystore_request request;
+    struct anystore_submission submission;
     atomic_bool done;
     struct anystore_error error;
 };
 
-static void on_base_done(struct anystore_request *request, bool ran,
+static void on_base_done(struct anystore_submission *submission, bool ran,
                          const struct anystore_error *error)
 {
-    struct beside *beside = (struct beside *)(void *)request;
+    struct beside *beside = (struct beside *)(void *)submission;
     (void)ran;
     beside->error = *error;
     atomic_store(&beside->done, true);
@@ -274,8 +274,9 @@ static void test_power_cuts_beside_a_base(void **state)
         run.reader = open_on(memory_disk_table(run.memory), PATH, run.fsync_mode);
         atomic_store(&run.busy, false);
         for (unsigned round = 0; round < 3; round++) {
-            struct beside beside = {.request = {.rewrite = true, .on_done = on_base_done}};
-            anystore_submit(store, &beside.request);
+            struct beside beside = {
+                .submission = {.kind = ANYSTORE_SUBMIT_BASE, .on_done = on_base_done}};
+            anystore_submit(store, &beside.submission);
             for (unsigned i = 0; i < 2 || (i < 25 && !atomic_load(&beside.done)); i++) {
                 atomic_fetch_add(&run.started, 1);
                 raise_well(i % 2 ? other : store);

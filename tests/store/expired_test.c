@@ -14,7 +14,7 @@
 
 #include "anystore.h"
 #include "store/commit/state.h"
-#include "store/map/txn.h"
+#include "store/common/clock.h"
 #include "tests/store/support.h"
 
 #define KEYS 64

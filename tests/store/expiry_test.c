@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "store/commit/state.h"
-#include "store/map/txn.h"
+#include "store/common/clock.h"
 #include "tests/store/disks/hook_disk.h"
 #include "tests/store/support.h"
 

@@ -116,7 +116,7 @@ static void test_moves(void **state)
 struct behind {
     struct anystore *const *stores;
     struct anystore *elsewhere; /* the first of them, in another process */
-    struct anystore_request before;
+    struct anystore_submission before;
     pthread_t thread;
     bool seen, seen_elsewhere;
 };
@@ -128,10 +128,10 @@ static bool put_before(struct anystore_txn *txn, void *arg)
     return true;
 }
 
-static void on_put_before(struct anystore_request *request, bool ran,
+static void on_put_before(struct anystore_submission *submission, bool ran,
                           const struct anystore_error *error)
 {
-    (void)request;
+    (void)submission;
     assert_true(ran);
     assert_int_equal(error->status, ANYSTORE_OK);
 }
@@ -166,11 +166,8 @@ static bool queue_both(struct anystore_txn *txn, void *arg)
     (void)txn;
     anystore_submit(store, &behind->before);
     assert_int_equal(pthread_create(&behind->thread, NULL, update_both, behind), 0);
-    for (size_t count = 0; count < 2;) {
-        pthread_mutex_lock(&store->queue_mutex);
-        count = store->queue_count;
-        pthread_mutex_unlock(&store->queue_mutex);
-    }
+    while (queue_count(&store->queue) < 2)
+        ;
     return true;
 }
 

@@ -437,7 +437,7 @@ static void test_due_bases_are_adopted(void **state)
 /* ---- Taking turns ------------------------------------------------------------------------- */
 
 struct turn {
-    struct anystore_request request;
+    struct anystore_submission submission;
     const char *name;
     pthread_mutex_t *mutex;
     pthread_cond_t *changed;
@@ -465,10 +465,10 @@ static bool append_name(struct anystore_txn *txn, void *arg)
     return anystore_put(txn, "list", 4, &value) == ANYSTORE_OK;
 }
 
-static void on_turn_done(struct anystore_request *request, bool ran,
+static void on_turn_done(struct anystore_submission *submission, bool ran,
                          const struct anystore_error *error)
 {
-    struct turn *turn = (struct turn *)(void *)request;
+    struct turn *turn = (struct turn *)(void *)submission;
     if (!ran || error->status != ANYSTORE_OK)
         abort();
     pthread_mutex_lock(turn->mutex);
@@ -498,22 +498,22 @@ static void test_instances_take_turns(void **state)
         for (unsigned i = 0; i < 3; i++) {
             turns[i].mutex = &mutex;
             turns[i].changed = &changed;
-            turns[i].request.fn = append_name;
-            turns[i].request.arg = &turns[i];
-            turns[i].request.on_done = on_turn_done;
+            turns[i].submission.fn = append_name;
+            turns[i].submission.arg = &turns[i];
+            turns[i].submission.on_done = on_turn_done;
         }
         turns[0].released = &released;
-        anystore_submit(store, &turns[0].request);
+        anystore_submit(store, &turns[0].submission);
         pthread_mutex_lock(&mutex);
         while (!turns[0].running)
             pthread_cond_wait(&changed, &mutex);
         pthread_mutex_unlock(&mutex);
         /* It holds the lock; the other stands in the queue before it; and it wants it again. */
         gate_arm(&gate, HOOK_LOCK);
-        anystore_submit(other, &turns[1].request);
+        anystore_submit(other, &turns[1].submission);
         gate_wait(&gate);
         gate_open(&gate);
-        anystore_submit(store, &turns[2].request);
+        anystore_submit(store, &turns[2].submission);
         pthread_mutex_lock(&mutex);
         released = true;
         pthread_cond_broadcast(&changed);

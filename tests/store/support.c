@@ -333,17 +333,17 @@ int64_t support_get_number(struct anystore *store, const char *key)
 }
 
 struct rewriting {
-    struct anystore_request request;
+    struct anystore_submission submission;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool done;
     struct anystore_error error;
 };
 
-static void on_rewritten(struct anystore_request *request, bool ran,
+static void on_rewritten(struct anystore_submission *submission, bool ran,
                          const struct anystore_error *error)
 {
-    struct rewriting *self = (struct rewriting *)(void *)request;
+    struct rewriting *self = (struct rewriting *)(void *)submission;
     assert_false(ran); /* there is nothing to run */
     pthread_mutex_lock(&self->mutex);
     self->error = *error;
@@ -354,10 +354,11 @@ static void on_rewritten(struct anystore_request *request, bool ran,
 
 enum anystore_status support_rewrite(struct anystore *store, struct anystore_error *error)
 {
-    struct rewriting rewriting = {.request = {.rewrite = true, .on_done = on_rewritten},
-                                  .mutex = PTHREAD_MUTEX_INITIALIZER,
-                                  .changed = PTHREAD_COND_INITIALIZER};
-    anystore_submit(store, &rewriting.request);
+    struct rewriting rewriting = {
+        .submission = {.kind = ANYSTORE_SUBMIT_BASE, .on_done = on_rewritten},
+        .mutex = PTHREAD_MUTEX_INITIALIZER,
+        .changed = PTHREAD_COND_INITIALIZER};
+    anystore_submit(store, &rewriting.submission);
     pthread_mutex_lock(&rewriting.mutex);
     while (!rewriting.done)
         pthread_cond_wait(&rewriting.changed, &rewriting.mutex);

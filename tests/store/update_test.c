@@ -455,7 +455,7 @@ struct batch {
 };
 
 struct queued {
-    struct anystore_request request;
+    struct anystore_submission submission;
     struct batch *batch;
     unsigned number;
     bool ran;
@@ -493,9 +493,10 @@ static bool append(struct anystore_txn *txn, void *arg)
     return anystore_put(txn, "list", 4, &value) == ANYSTORE_OK && queued->number % 10 != 9;
 }
 
-static void on_done(struct anystore_request *request, bool ran, const struct anystore_error *error)
+static void on_done(struct anystore_submission *submission, bool ran,
+                    const struct anystore_error *error)
 {
-    struct queued *queued = (struct queued *)(void *)request;
+    struct queued *queued = (struct queued *)(void *)submission;
     pthread_mutex_lock(&queued->batch->mutex);
     queued->ran = ran;
     queued->status = error->status;
@@ -524,20 +525,20 @@ static void test_group_commit(void **state)
 {
     enum { MANY = 100 };
     struct batch batch = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    struct queued first = {.request = {.fn = hold, .arg = &batch, .on_done = on_done},
+    struct queued first = {.submission = {.fn = hold, .arg = &batch, .on_done = on_done},
                            .batch = &batch};
     struct queued queued[MANY];
     char list[1000] = "", *end = list;
 
     (void)state;
     struct anystore *store = support_open(path);
-    anystore_submit(store, &first.request);
+    anystore_submit(store, &first.submission);
     wait_for(&batch, &batch.running, 0);
     for (unsigned i = 0; i < MANY; i++) {
         queued[i] = (struct queued){
-            .request = {.fn = append, .on_done = on_done}, .batch = &batch, .number = i};
-        queued[i].request.arg = &queued[i];
-        anystore_submit(store, &queued[i].request);
+            .submission = {.fn = append, .on_done = on_done}, .batch = &batch, .number = i};
+        queued[i].submission.arg = &queued[i];
+        anystore_submit(store, &queued[i].submission);
         if (i % 10 != 9)
             end += sprintf(end, "%u ", i);
     }
@@ -647,9 +648,9 @@ static void test_close_finishes(void **state)
         struct anystore *store = support_open(in_memory ? NULL : path);
         for (unsigned i = 0; i < MANY; i++) {
             queued[i] = (struct queued){
-                .request = {.fn = append, .on_done = on_done}, .batch = &batch, .number = i};
-            queued[i].request.arg = &queued[i];
-            anystore_submit(store, &queued[i].request);
+                .submission = {.fn = append, .on_done = on_done}, .batch = &batch, .number = i};
+            queued[i].submission.arg = &queued[i];
+            anystore_submit(store, &queued[i].submission);
         }
         anystore_close(store);
         assert_int_equal(batch.done, MANY);
@@ -668,17 +669,18 @@ static void test_close_finishes(void **state)
 static void test_rewrite_requests(void **state)
 {
     struct batch batch = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    struct queued queued = {.request = {.fn = append, .rewrite = true, .on_done = on_done},
-                            .batch = &batch,
-                            .number = 3};
+    struct queued queued = {
+        .submission = {.fn = append, .kind = ANYSTORE_SUBMIT_UPDATE_AND_BASE, .on_done = on_done},
+        .batch = &batch,
+        .number = 3};
     struct anystore_error error;
 
     (void)state;
-    queued.request.arg = &queued;
+    queued.submission.arg = &queued;
     struct anystore *store = support_open(path);
     support_put(store, "a", "1");
     /* With an update: both. */
-    anystore_submit(store, &queued.request);
+    anystore_submit(store, &queued.submission);
     wait_for(&batch, NULL, 1);
     assert_true(queued.ran);
     assert_int_equal(queued.status, ANYSTORE_OK);
@@ -689,7 +691,7 @@ static void test_rewrite_requests(void **state)
     /* Alone, and of an update that says no. */
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
     queued.number = 9;
-    anystore_submit(store, &queued.request);
+    anystore_submit(store, &queued.submission);
     wait_for(&batch, NULL, 2);
     assert_int_equal(queued.status, ANYSTORE_ABORTED);
     assert_int_equal(stats_of(store).generation, stats.generation);

@@ -509,16 +509,17 @@ static int at_gate(struct hook_disk *hook, enum hook_call call)
 }
 
 struct in_flight {
-    struct anystore_request request; /* first */
+    struct anystore_submission submission; /* first */
     struct steps steps;
     struct gate *gate;
     bool done;
     enum anystore_status status;
 };
 
-static void on_done(struct anystore_request *request, bool ran, const struct anystore_error *error)
+static void on_done(struct anystore_submission *submission, bool ran,
+                    const struct anystore_error *error)
 {
-    struct in_flight *self = (struct in_flight *)(void *)request;
+    struct in_flight *self = (struct in_flight *)(void *)submission;
     (void)ran;
     pthread_mutex_lock(&self->gate->mutex);
     self->done = true;
@@ -531,12 +532,12 @@ static void fly(struct anystore *store, struct gate *gate, struct in_flight *fli
                 struct anystore_watch *watches, const char *const *words)
 {
     *flight = (struct in_flight){.gate = gate, .steps = {.words = words, .watches = watches}};
-    flight->request =
-        (struct anystore_request){.fn = run_steps, .arg = &flight->steps, .on_done = on_done};
+    flight->submission =
+        (struct anystore_submission){.fn = run_steps, .arg = &flight->steps, .on_done = on_done};
     pthread_mutex_lock(&gate->mutex);
     gate->armed = true;
     pthread_mutex_unlock(&gate->mutex);
-    anystore_submit(store, &flight->request);
+    anystore_submit(store, &flight->submission);
     pthread_mutex_lock(&gate->mutex);
     while (!gate->waiting)
         pthread_cond_wait(&gate->changed, &gate->mutex);
