@@ -66,7 +66,7 @@ void transaction_end(struct transaction *transaction)
 static struct watched_key **bucket_of(const struct watched_keys *keys,
                                       const struct watched_key *watched)
 {
-    return &keys->buckets[watched->watch.hash & (keys->bucket_count - 1)];
+    return &keys->buckets[anystore_watch_hash(&watched->watch) & (keys->bucket_count - 1)];
 }
 
 static void put(struct watched_keys *keys, struct watched_key *watched)
@@ -98,8 +98,8 @@ static bool is_watched(const struct watched_keys *keys, const struct watched_key
 {
     const struct anystore_watch *watch = &watched->watch;
     for (const struct watched_key *w = *bucket_of(keys, watched); w; w = w->next_in_bucket)
-        if (w->watch.hash == watch->hash && w->database == watched->database &&
-            w->watch.key_size == watch->key_size &&
+        if (anystore_watch_hash(&w->watch) == anystore_watch_hash(watch) &&
+            w->database == watched->database && w->watch.key_size == watch->key_size &&
             memcmp(w->key, watched->key, watch->key_size) == 0)
             return true;
     return false;

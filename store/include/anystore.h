@@ -255,12 +255,10 @@ int64_t anystore_now(const struct anystore_txn *txn);
 struct anystore_watch {
     const void *key;
     size_t key_size;
-    atomic_bool changed; /* the rest is the store's */
-    bool existed;
-    int64_t expire_ms;
-    uint32_t hash;
-    uint64_t round;
-    struct anystore_watch *previous, *next;
+    union { /* the store's, from anystore_watch to anystore_unwatch */
+        uint64_t aligned;
+        unsigned char bytes[40];
+    } private_;
 };
 
 /* Starts watching, in a transaction: what that sees is what changes are told against. */
@@ -269,6 +267,9 @@ void anystore_watch(struct anystore_txn *txn, struct anystore_watch *watch);
 /* Whether the key was changed, or has expired, since.  In an update that is the truth for all
  * processes; a view may not have seen the newest yet. */
 bool anystore_watch_changed(const struct anystore_txn *txn, const struct anystore_watch *watch);
+
+/* A number that is the same for watches of the same key in the same store: for tables of watches. */
+uint32_t anystore_watch_hash(const struct anystore_watch *watch);
 
 void anystore_unwatch(struct anystore *store, struct anystore_watch *watch);
 

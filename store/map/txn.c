@@ -431,17 +431,24 @@ enum anystore_status anystore_clear(struct anystore_txn *txn)
 
 void anystore_watch(struct anystore_txn *txn, struct anystore_watch *watch)
 {
-    watch->hash = map_hash(txn->map, watch->key, watch->key_size);
-    watch->expire_ms = 0;
-    watch->existed =
-        look_live(txn, watch->hash, watch->key, watch->key_size, &watch->expire_ms) != NULL;
-    watch->round = txn->round;
-    atomic_init(&watch->changed, false);
+    struct watch *self = watch_of(watch);
+    self->hash = map_hash(txn->map, watch->key, watch->key_size);
+    self->expire_ms = 0;
+    self->existed =
+        look_live(txn, self->hash, watch->key, watch->key_size, &self->expire_ms) != NULL;
+    self->round = txn->round;
+    atomic_init(&self->changed, false);
     watch_add(txn->watches, watch);
 }
 
 bool anystore_watch_changed(const struct anystore_txn *txn, const struct anystore_watch *watch)
 {
-    return atomic_load_explicit(&watch->changed, memory_order_acquire) ||
-           (watch->existed && watch->expire_ms != 0 && watch->expire_ms <= txn->now_ms);
+    const struct watch *self = watch_of_const(watch);
+    return atomic_load_explicit(&self->changed, memory_order_acquire) ||
+           (self->existed && self->expire_ms != 0 && self->expire_ms <= txn->now_ms);
+}
+
+uint32_t anystore_watch_hash(const struct anystore_watch *watch)
+{
+    return watch_of_const(watch)->hash;
 }

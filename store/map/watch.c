@@ -28,15 +28,24 @@ static bool nobody_watches(struct watch_table *table)
     return atomic_load_explicit(&table->count, memory_order_acquire) == 0;
 }
 
+static void set_changed(struct anystore_watch *watch)
+{
+    atomic_store_explicit(&watch_of(watch)->changed, true, memory_order_release);
+}
+
+static bool is_of_round(struct anystore_watch *watch, uint64_t round)
+{
+    return round != 0 && watch_of(watch)->round == round;
+}
+
 static void touch_locked(struct watch_table *table, uint32_t hash, const void *key, size_t key_size,
                          uint64_t except_round)
 {
     for (struct anystore_watch *watch = table->buckets[hash % table->bucket_count]; watch;
-         watch = watch->next)
-        if (watch->hash == hash && watch->key_size == key_size &&
-            memcmp(watch->key, key, key_size) == 0 &&
-            (except_round == 0 || watch->round != except_round))
-            atomic_store_explicit(&watch->changed, true, memory_order_release);
+         watch = watch_of(watch)->next)
+        if (watch_of(watch)->hash == hash && watch->key_size == key_size &&
+            memcmp(watch->key, key, key_size) == 0 && !is_of_round(watch, except_round))
+            set_changed(watch);
 }
 
 void watch_touch(struct watch_table *table, uint32_t hash, const void *key, size_t key_size)
@@ -51,10 +60,9 @@ void watch_touch(struct watch_table *table, uint32_t hash, const void *key, size
 static void touch_each_locked(struct watch_table *table, bool missing_too, uint64_t except_round)
 {
     for (size_t i = 0; i < table->bucket_count; i++)
-        for (struct anystore_watch *watch = table->buckets[i]; watch; watch = watch->next)
-            if ((watch->existed || missing_too) &&
-                (except_round == 0 || watch->round != except_round))
-                atomic_store_explicit(&watch->changed, true, memory_order_release);
+        for (struct anystore_watch *watch = table->buckets[i]; watch; watch = watch_of(watch)->next)
+            if ((watch_of(watch)->existed || missing_too) && !is_of_round(watch, except_round))
+                set_changed(watch);
 }
 
 static void touch_each(struct watch_table *table, bool missing_too)
@@ -82,9 +90,9 @@ void watch_touch_hash(struct watch_table *table, uint32_t hash)
         return;
     pthread_mutex_lock(&table->mutex);
     for (struct anystore_watch *watch = table->buckets[hash % table->bucket_count]; watch;
-         watch = watch->next)
-        if (watch->hash == hash)
-            atomic_store_explicit(&watch->changed, true, memory_order_release);
+         watch = watch_of(watch)->next)
+        if (watch_of(watch)->hash == hash)
+            set_changed(watch);
     pthread_mutex_unlock(&table->mutex);
 }
 
@@ -94,9 +102,9 @@ void watch_touch_round(struct watch_table *table, uint64_t round)
         return;
     pthread_mutex_lock(&table->mutex);
     for (size_t i = 0; i < table->bucket_count; i++)
-        for (struct anystore_watch *watch = table->buckets[i]; watch; watch = watch->next)
-            if (watch->round == round)
-                atomic_store_explicit(&watch->changed, true, memory_order_release);
+        for (struct anystore_watch *watch = table->buckets[i]; watch; watch = watch_of(watch)->next)
+            if (is_of_round(watch, round))
+                set_changed(watch);
     pthread_mutex_unlock(&table->mutex);
 }
 
@@ -127,11 +135,12 @@ void watch_touch_pending(struct watch_table *table, const struct pending *pendin
 
 static void put_locked(struct watch_table *table, struct anystore_watch *watch)
 {
-    struct anystore_watch **bucket = &table->buckets[watch->hash % table->bucket_count];
-    watch->previous = NULL;
-    watch->next = *bucket;
+    struct watch *self = watch_of(watch);
+    struct anystore_watch **bucket = &table->buckets[self->hash % table->bucket_count];
+    self->previous = NULL;
+    self->next = *bucket;
     if (*bucket)
-        (*bucket)->previous = watch;
+        watch_of(*bucket)->previous = watch;
     *bucket = watch;
 }
 
@@ -147,7 +156,7 @@ static void grow_locked(struct watch_table *table)
     table->bucket_count = 4 * old_count;
     for (size_t i = 0; i < old_count; i++) {
         for (struct anystore_watch *watch = old[i]; watch; watch = next) {
-            next = watch->next;
+            next = watch_of(watch)->next;
             put_locked(table, watch);
         }
     }
@@ -176,13 +185,14 @@ void watch_add(struct watch_table *table, struct anystore_watch *watch)
 
 void watch_remove(struct watch_table *table, struct anystore_watch *watch)
 {
+    const struct watch *self = watch_of(watch);
     pthread_mutex_lock(&table->mutex);
-    if (watch->previous)
-        watch->previous->next = watch->next;
+    if (self->previous)
+        watch_of(self->previous)->next = self->next;
     else
-        table->buckets[watch->hash % table->bucket_count] = watch->next;
-    if (watch->next)
-        watch->next->previous = watch->previous;
+        table->buckets[self->hash % table->bucket_count] = self->next;
+    if (self->next)
+        watch_of(self->next)->previous = self->previous;
     if (atomic_fetch_sub(&table->count, 1) == 1 && table->buckets != table->first)
         shrink_locked(table);
     pthread_mutex_unlock(&table->mutex);

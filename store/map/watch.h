@@ -9,12 +9,36 @@
 #ifndef STORE_MAP_WATCH_H
 #define STORE_MAP_WATCH_H
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "store/map/pending.h"
 
 #define WATCH_BUCKETS 256 /* at first: they grow with the number of watches */
+
+/* The private part of a watch.  previous and next: in its bucket; guard: the table's mutex.  The rest,
+ * but for `changed`, is constant from anystore_watch on. */
+struct watch {
+    atomic_bool changed;
+    bool existed;
+    uint32_t hash;
+    int64_t expire_ms;
+    uint64_t round; /* of commits, in which it was set; 0: in a view */
+    struct anystore_watch *previous, *next;
+};
+static_assert(sizeof(struct watch) <= sizeof((struct anystore_watch){.key = NULL}.private_),
+              "the private part of a watch has room");
+
+static inline struct watch *watch_of(struct anystore_watch *watch)
+{
+    return (struct watch *)(void *)watch->private_.bytes;
+}
+
+static inline const struct watch *watch_of_const(const struct anystore_watch *watch)
+{
+    return (const struct watch *)(const void *)watch->private_.bytes;
+}
 
 struct watch_table {
     pthread_mutex_t mutex;

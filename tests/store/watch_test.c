@@ -351,7 +351,7 @@ static void expiry(struct anystore *changer)
         RUN(here, NULL, "put b", "soon b");
         RUN(here, watches, "view", "watch 0", "watch 1", "watch 2", "watch 3");
         late++;
-    } while (!watches[1].existed);
+    } while (!watch_of(&watches[1])->existed);
     wait_until_gone(here, "b");
     expect(here, watches, "-x--");
     support_put(changer, "d", "1");
@@ -441,7 +441,7 @@ static void test_many_watches(void **state)
     }
     support_expect(here, "none", NULL); /* reads what is new */
     for (size_t i = 0; i < COUNT; i++)
-        assert_int_equal(atomic_load(&all[i].changed), touched[i % KEYS]);
+        assert_int_equal(atomic_load(&watch_of(&all[i])->changed), touched[i % KEYS]);
     /* Taken away in any order. */
     for (size_t left = COUNT; left > 0; left--) {
         size_t i = support_random_below(&random, left);
