@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "server/config/config.h"
+#include "server/observe/stats.h"
 #include "server/publish/notify.h"
 #include "server/server.h"
 #include "server/session/session.h"
@@ -252,7 +253,7 @@ void reply_help(struct call *call, const char *const *lines)
 
 static void count_one(struct call *call, bool there)
 {
-    struct server_stats *stats = &call->session->server->stats;
+    struct server_stats *stats = call->session->server->stats;
     atomic_fetch_add_explicit(there ? &stats->keyspace_hits : &stats->keyspace_misses, 1,
                               memory_order_relaxed);
 }

@@ -13,21 +13,17 @@
 #include <openssl/rand.h>
 
 #include "anystore.h"
-#include "command/table.h"
-#include "server/client/client.h"
 #include "server/config/config.h"
 #include "server/data/databases.h"
+#include "server/data/memory.h"
 #include "server/data/open_files.h"
 #include "server/net/listener.h"
 #include "server/net/worker.h"
 #include "server/observe/clock.h"
-#include "server/observe/latency.h"
 #include "server/observe/log.h"
-#include "server/observe/slowlog.h"
-#include "server/observe/tally.h"
+#include "server/parts.h"
 #include "server/peer/peers.h"
 #include "server/publish/notify.h"
-#include "server/publish/pubsub.h"
 #include "server/server.h"
 #include "server/startup.h"
 #include "server/version.h"
@@ -246,16 +242,8 @@ static bool start(struct main_loop *loop)
     char *cause = NULL;
     loop->base = event_base_new();
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    server->commands = command_table_new();
-    server->clients = client_registry_new();
-    server->pubsub = pubsub_new();
-    monitors_init(&server->monitors);
-    server->tally = server->commands ? tally_new(command_total(server->commands)) : NULL;
-    server->slowlog = slowlog_new();
-    server->latency = latency_new();
-    if (!loop->base || loop->wake_fd < 0 || !server->commands || !server->clients ||
-        !server->pubsub || !server->tally || !server->slowlog || !server->latency ||
-        !make_run_id(server) || !catch_signals(loop))
+    if (!loop->base || loop->wake_fd < 0 || !parts_make(server) || !make_run_id(server) ||
+        !catch_signals(loop))
         return say_and_free(NULL);
     adjust_open_files(server);
     loop->listener = listener_open(server, loop->base, &cause);
@@ -298,13 +286,7 @@ static void end(struct main_loop *loop)
         event_base_free(loop->base);
     if (loop->wake_fd >= 0)
         close(loop->wake_fd);
-    client_registry_free(server->clients);
-    pubsub_free(server->pubsub);
-    monitors_destroy(&server->monitors);
-    tally_free(server->tally);
-    slowlog_free(server->slowlog);
-    latency_free(server->latency);
-    command_table_free(server->commands);
+    parts_free(server);
     free(server->workers);
     free(server->data_path);
     free(server->key_path);

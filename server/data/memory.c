@@ -32,7 +32,7 @@ static void count_data(struct server *server, uint64_t *published, uint64_t *upd
     for (database_bits bits = databases_opened(server->databases); bits != 0; bits &= bits - 1) {
         unsigned number = database_first(bits);
         *published += anystore_memory(databases_store(server->databases, number));
-        *updating += atomic_load_explicit(&server->memory.updating[number], memory_order_relaxed);
+        *updating += atomic_load_explicit(&server->memory->updating[number], memory_order_relaxed);
     }
 }
 
@@ -41,14 +41,14 @@ void memory_note_startup(struct server *server)
     struct mallinfo2 heap = mallinfo2();
     uint64_t allocated = heap.uordblks + heap.hblkhd, published, updating;
     count_data(server, &published, &updating);
-    server->memory.startup = allocated > published ? allocated - published : 0;
+    server->memory->startup = allocated > published ? allocated - published : 0;
 }
 
 uint64_t memory_used(struct server *server)
 {
     uint64_t published, updating;
     count_data(server, &published, &updating);
-    return server->memory.startup + published + updating + atomic_load(&server->memory.clients);
+    return server->memory->startup + published + updating + atomic_load(&server->memory->clients);
 }
 
 struct memory_figures memory_figures(struct server *server)
@@ -56,8 +56,8 @@ struct memory_figures memory_figures(struct server *server)
     struct mallinfo2 heap = mallinfo2();
     struct rusage usage = {0};
     struct memory_figures figures = {
-        .startup = server->memory.startup,
-        .clients = atomic_load(&server->memory.clients),
+        .startup = server->memory->startup,
+        .clients = atomic_load(&server->memory->clients),
         .allocated = heap.uordblks + heap.hblkhd,
         .heap = heap.arena + heap.hblkhd,
         .resident = resident_bytes(),
@@ -76,7 +76,7 @@ struct memory_figures memory_figures(struct server *server)
 /* What the update that runs the request has added so far. */
 static void note_update(const struct call *call)
 {
-    struct memory_account *account = &call->session->server->memory;
+    struct memory_account *account = call->session->server->memory;
     const struct scope *scope = call->scope;
     database_bits bits = scope->databases ? scope->databases : database_bit(scope->database);
     for (; scope->updating && bits != 0; bits &= bits - 1) {
@@ -102,7 +102,7 @@ uint64_t memory_clients_most(const struct server *server)
 void memory_end_update(struct server *server, database_bits databases)
 {
     for (; databases != 0; databases &= databases - 1)
-        atomic_store_explicit(&server->memory.updating[database_first(databases)], 0,
+        atomic_store_explicit(&server->memory->updating[database_first(databases)], 0,
                               memory_order_relaxed);
 }
 
@@ -116,7 +116,7 @@ bool memory_is_short(const struct call *call)
     uint64_t published, updating;
     count_data(server, &published, &updating);
     uint64_t granted = server->data_path ? most / 8 : 0;
-    uint64_t used = server->memory.startup + published + atomic_load(&server->memory.clients) +
+    uint64_t used = server->memory->startup + published + atomic_load(&server->memory->clients) +
                     (updating > granted ? updating - granted : 0);
     return used > most;
 }

@@ -6,6 +6,7 @@
 
 #include "command/reply.h"
 #include "server/client/client.h"
+#include "server/client/pause.h"
 #include "server/config/config.h"
 #include "server/family/shared.h"
 #include "server/net/worker.h"
@@ -259,14 +260,14 @@ static void run_client_pause(struct call *call)
     if (__builtin_add_overflow(now_ms(), ms, &end_ms))
         end_ms = INT64_MAX;
     if (ms > 0)
-        pause_begin(&call->session->server->pause, kind, end_ms);
+        pause_begin(call->session->server->pause, kind, end_ms);
     reply_ok(call);
 }
 
 static void run_client_unpause(struct call *call)
 {
     struct server *server = call->session->server;
-    pause_end(&server->pause);
+    pause_end(server->pause);
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_look(server->workers[i]);
     reply_ok(call);

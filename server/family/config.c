@@ -3,16 +3,18 @@
 #include "command/reply.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/config/config.h"
 #include "server/data/databases.h"
+#include "server/data/memory.h"
 #include "server/data/open_files.h"
 #include "server/family/shared.h"
+#include "server/observe/histogram.h"
 #include "server/observe/log.h"
+#include "server/observe/stats.h"
 #include "server/observe/tally.h"
 #include "server/publish/notify.h"
 #include "server/server.h"
@@ -275,27 +277,11 @@ static void run_config_set(struct call *call)
 
 static void run_config_resetstat(struct call *call)
 {
-    struct server_stats *stats = &call->session->server->stats;
     struct anystore_stats store;
-    atomic_uint_fast64_t *const counters[] = {
-        &stats->connections_received,
-        &stats->connections_rejected,
-        &stats->commands_processed,
-        &stats->bytes_read,
-        &stats->bytes_written,
-        &stats->keyspace_hits,
-        &stats->keyspace_misses,
-        &stats->error_replies,
-        &stats->output_limit_disconnections,
-        &stats->query_limit_disconnections,
-        &stats->evicted_clients,
-    };
-    for (size_t i = 0; i < COUNT_OF(counters); i++)
-        atomic_store_explicit(counters[i], 0, memory_order_relaxed);
     databases_stats(call->session->server->databases, &store);
-    atomic_store_explicit(&stats->expired_before, store.expired, memory_order_relaxed);
+    stats_reset(call->session->server->stats, store.expired);
     tally_reset(call->session->server->tally);
-    histogram_clear(&call->session->server->commit_times);
+    histogram_clear(call->session->server->commit_times);
     reply_ok(call);
 }
 

@@ -16,6 +16,7 @@
 #include "server/publish/pubsub.h"
 #include "server/server.h"
 #include "server/session/session.h"
+#include "server/version.h"
 
 /* In the form of a message, as such a client expects nothing else. */
 static void reply_pong_to_subscriber(struct call *call)

@@ -18,6 +18,8 @@
 #include "server/data/databases.h"
 #include "server/data/memory.h"
 #include "server/observe/clock.h"
+#include "server/observe/histogram.h"
+#include "server/observe/stats.h"
 #include "server/observe/tally.h"
 #include "server/peer/peers.h"
 #include "server/publish/pubsub.h"
@@ -83,7 +85,7 @@ static void write_server(struct server *server, struct resp_buffer *out)
 
 static void write_clients(struct server *server, struct resp_buffer *out)
 {
-    line(out, "connected_clients:%u", atomic_load(&server->stats.clients));
+    line(out, "connected_clients:%u", atomic_load(&server->stats->clients));
     line(out, "cluster_connections:0");
     line(out, "maxclients:%lld", (long long)config_number(server->config, CONFIG_MAXCLIENTS));
     line(out, "blocked_clients:%zu", client_count_blocked(server->clients));
@@ -164,7 +166,7 @@ static void write_persistence(struct server *server, struct resp_buffer *out)
 
 static void write_stats(struct server *server, struct resp_buffer *out)
 {
-    struct server_stats *stats = &server->stats;
+    struct server_stats *stats = server->stats;
     struct anystore_stats store;
     databases_stats(server->databases, &store);
     const struct {
@@ -368,7 +370,7 @@ static void write_anystore(struct server *server, struct resp_buffer *out)
     line(out, "copy_method:%s", stats.copy_method);
     write_peers(server, out);
     struct histogram_counts times = {.total = 0};
-    histogram_collect(&server->commit_times, &times);
+    histogram_collect(server->commit_times, &times);
     write_percentiles(out, "write_latency_usec", "50 99 99.9", &times);
 }
 

@@ -13,6 +13,7 @@
 #include "server/server.h"
 #include "server/session/needs.h"
 #include "server/session/session.h"
+#include "server/version.h"
 
 static void run_info(struct call *call)
 {

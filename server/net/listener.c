@@ -19,6 +19,7 @@
 #include "server/config/config.h"
 #include "server/net/worker.h"
 #include "server/observe/log.h"
+#include "server/observe/stats.h"
 #include "server/server.h"
 
 #define MOST_SOCKETS     17 /* as Redis: 16 addresses, and a UNIX socket */
@@ -259,7 +260,7 @@ static bool from_loopback(const union address *address)
 static const char *refusal(struct server *server, bool is_unix, const union address *address)
 {
     uint64_t most = (uint64_t)config_number(server->config, CONFIG_MAXCLIENTS);
-    if (atomic_load(&server->stats.clients) >= most)
+    if (atomic_load(&server->stats->clients) >= most)
         return "-ERR max number of clients reached\r\n";
     if (is_unix || from_loopback(address) || !config_flag(server->config, CONFIG_PROTECTED_MODE))
         return NULL;
@@ -332,14 +333,14 @@ static void on_accept(evutil_socket_t listening, short what, void *arg)
         if (error) {
             ssize_t n = send(fd, error, strlen(error), MSG_NOSIGNAL | MSG_DONTWAIT);
             (void)n; /* a courtesy */
-            atomic_fetch_add(&server->stats.connections_rejected, 1);
+            atomic_fetch_add(&server->stats->connections_rejected, 1);
             close(fd);
             continue;
         }
         if (!entry->is_unix)
             tune(server, fd);
-        atomic_fetch_add(&server->stats.connections_received, 1);
-        atomic_fetch_add(&server->stats.clients, 1);
+        atomic_fetch_add(&server->stats->connections_received, 1);
+        atomic_fetch_add(&server->stats->clients, 1);
         worker_add(server->workers[listener->next_worker++ % server->worker_count], fd,
                    entry->is_unix);
     }

@@ -12,6 +12,7 @@
 #include "server/client/client.h"
 #include "server/config/config.h"
 #include "server/observe/clock.h"
+#include "server/observe/stats.h"
 #include "server/observe/tally.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
@@ -43,7 +44,7 @@ void worker_add(struct worker *worker, int fd, bool is_unix)
     struct arrival *arrival = malloc(sizeof *arrival);
     if (!arrival) {
         close(fd);
-        atomic_fetch_sub(&worker->server->stats.clients, 1);
+        atomic_fetch_sub(&worker->server->stats->clients, 1);
         return;
     }
     *arrival = (struct arrival){.fd = fd, .is_unix = is_unix};
@@ -118,7 +119,7 @@ static void adopt(struct worker *worker, const struct arrival *arrival)
     }
     if (!connection || !connection->read_event || !connection->write_event) {
         connection_free(connection);
-        atomic_fetch_sub(&worker->server->stats.clients, 1);
+        atomic_fetch_sub(&worker->server->stats->clients, 1);
         return;
     }
     connection->next = worker->connections;

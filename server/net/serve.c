@@ -7,10 +7,13 @@
 #include <string.h>
 
 #include "server/client/client.h"
+#include "server/client/pause.h"
 #include "server/config/config.h"
 #include "server/data/memory.h"
 #include "server/observe/clock.h"
+#include "server/observe/histogram.h"
 #include "server/observe/latency.h"
+#include "server/observe/stats.h"
 #include "server/observe/tally.h"
 #include "server/server.h"
 #include "server/session/client_memory.h"
@@ -206,7 +209,7 @@ static void set_paused(struct connection *connection, bool paused)
     if (!paused)
         return;
     int64_t left_ms =
-        pause_now(&worker->server->pause, &end_ms) != PAUSE_NONE ? end_ms - now_ms() : 0;
+        pause_now(worker->server->pause, &end_ms) != PAUSE_NONE ? end_ms - now_ms() : 0;
     left_ms = left_ms < 1 ? 1 : left_ms > LONGEST_WAIT_MS ? LONGEST_WAIT_MS : left_ms;
     const struct timeval left = {.tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000};
     event_add(worker->resume_event, &left);
@@ -313,7 +316,7 @@ static void append_error(struct connection *connection, struct resp_writer *writ
                                                    : "nothing was changed",
                       text);
     tally_error(connection->session.server->tally, code, strlen(code));
-    atomic_fetch_add_explicit(&connection->session.server->stats.error_replies, 1,
+    atomic_fetch_add_explicit(&connection->session.server->stats->error_replies, 1,
                               memory_order_relaxed);
 }
 
@@ -377,7 +380,7 @@ static void note_commit(struct connection *connection)
     struct server *server = connection->session.server;
     int64_t ns = measure_clock() - connection->update_began_ns;
     int64_t spike_ms = config_number(server->config, CONFIG_LATENCY_MONITOR_THRESHOLD);
-    histogram_add(&server->commit_times, ns, false);
+    histogram_add(server->commit_times, ns, false);
     if (spike_ms > 0 && ns / 1000000 >= spike_ms)
         latency_note(server->latency, LATENCY_COMMIT, ns / 1000000);
 }

@@ -9,6 +9,7 @@
 #include "server/config/config.h"
 #include "server/observe/clock.h"
 #include "server/observe/log.h"
+#include "server/observe/stats.h"
 #include "server/peer/message.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
@@ -60,7 +61,7 @@ void worker_close(struct connection *connection)
     worker_leave_turns(connection);
     pubsub_forget(connection->held);
     connection_free(connection);
-    atomic_fetch_sub(&worker->server->stats.clients, 1);
+    atomic_fetch_sub(&worker->server->stats->clients, 1);
 }
 
 /* ---- Sending ------------------------------------------------------------------------------ */
@@ -80,7 +81,7 @@ struct config_output_limit worker_output_limit(const struct server *server,
 
 static void note_output_overrun(const struct connection *connection, size_t size)
 {
-    atomic_fetch_add(&connection->session.server->stats.output_limit_disconnections, 1);
+    atomic_fetch_add(&connection->session.server->stats->output_limit_disconnections, 1);
     log_write(connection->session.server->log, LOG_WARNING,
               "Client %s closed: %zu bytes of output exceed client-output-buffer-limit%s",
               connection->session.client->address, size,
@@ -125,7 +126,7 @@ bool worker_flush(struct connection *connection)
         resp_buffer_consume(output, (size_t)n);
     }
     if (sent)
-        atomic_fetch_add_explicit(&connection->session.server->stats.bytes_written, sent,
+        atomic_fetch_add_explicit(&connection->session.server->stats->bytes_written, sent,
                                   memory_order_relaxed);
     bool empty = resp_buffer_size(output) == 0;
     if (empty)
@@ -263,7 +264,7 @@ static void read_input(struct connection *connection)
         if ((size_t)n < size)
             break;
     }
-    atomic_fetch_add_explicit(&connection->session.server->stats.bytes_read, total,
+    atomic_fetch_add_explicit(&connection->session.server->stats->bytes_read, total,
                               memory_order_relaxed);
     atomic_store_explicit(&connection->session.client->last_active_ms, now_ms(),
                           memory_order_relaxed);
@@ -275,7 +276,7 @@ static bool input_within_limits(struct connection *connection)
     if (size <= (uint64_t)config_number(connection->session.server->config,
                                         CONFIG_CLIENT_QUERY_BUFFER_LIMIT))
         return true;
-    atomic_fetch_add(&connection->session.server->stats.query_limit_disconnections, 1);
+    atomic_fetch_add(&connection->session.server->stats->query_limit_disconnections, 1);
     log_write(connection->session.server->log, LOG_WARNING,
               "Client %s closed: %zu bytes of input exceed client-query-buffer-limit",
               connection->session.client->address, size);

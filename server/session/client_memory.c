@@ -5,6 +5,7 @@
 #include "server/client/client.h"
 #include "server/data/memory.h"
 #include "server/observe/log.h"
+#include "server/observe/stats.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
 #include "server/session/connection.h"
@@ -16,7 +17,7 @@ static void change(struct connection *connection, size_t now)
     if (now == before) /* mostly: the count that all share is left alone */
         return;
     atomic_store_explicit(&client->memory, now, memory_order_relaxed);
-    atomic_fetch_add_explicit(&connection->session.server->memory.clients,
+    atomic_fetch_add_explicit(&connection->session.server->memory->clients,
                               (uint64_t)now - (uint64_t)before, memory_order_relaxed);
 }
 
@@ -24,12 +25,12 @@ static void change(struct connection *connection, size_t now)
 static void evict(struct server *server)
 {
     uint64_t most = memory_clients_most(server);
-    if (most == 0 || atomic_load_explicit(&server->memory.clients, memory_order_relaxed) < most)
+    if (most == 0 || atomic_load_explicit(&server->memory->clients, memory_order_relaxed) < most)
         return;
     size_t count = client_evict(server->clients, most);
     if (count == 0)
         return;
-    atomic_fetch_add(&server->stats.evicted_clients, count);
+    atomic_fetch_add(&server->stats->evicted_clients, count);
     log_write(server->log, LOG_NOTICE, "%zu clients closed: all together exceed maxmemory-clients",
               count);
 }

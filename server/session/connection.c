@@ -11,10 +11,13 @@
 
 #include "command/reply.h"
 #include "server/client/client.h"
+#include "server/client/pause.h"
 #include "server/config/config.h"
+#include "server/data/memory.h"
 #include "server/net/worker.h"
 #include "server/observe/clock.h"
 #include "server/observe/log.h"
+#include "server/observe/stats.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
 #include "server/session/admit.h"
@@ -293,7 +296,7 @@ static void queue_command(struct call *call)
 /* Also what is only to be queued waits, as in Redis; never a client that monitors. */
 static bool is_paused(const struct call *call, unsigned flags)
 {
-    enum pause_kind kind = pause_now(&call->session->server->pause, NULL);
+    enum pause_kind kind = pause_now(call->session->server->pause, NULL);
     bool writes = flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE);
     return (kind == PAUSE_ALL || (kind == PAUSE_WRITES && writes)) &&
            !subscriber_monitors(call->session->subscriber);
@@ -494,6 +497,6 @@ enum run_result connection_run(struct connection *connection, const struct scope
         result = RUN_CLOSE;
     replies->most = 0;
     show_session(connection);
-    atomic_fetch_add_explicit(&server->stats.commands_processed, commands, memory_order_relaxed);
+    atomic_fetch_add_explicit(&server->stats->commands_processed, commands, memory_order_relaxed);
     return result;
 }

@@ -8,6 +8,7 @@
 #include "server/config/config.h"
 #include "server/observe/latency.h"
 #include "server/observe/slowlog.h"
+#include "server/observe/stats.h"
 #include "server/observe/tally.h"
 #include "server/server.h"
 #include "server/session/session.h"
@@ -58,7 +59,8 @@ static bool count_error(struct call *call, size_t reply_start)
         return false;
     tally_error(call->session->server->tally, resp_buffer_bytes(out) + reply_start + 1,
                 size - reply_start - 1);
-    atomic_fetch_add_explicit(&call->session->server->stats.error_replies, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&call->session->server->stats->error_replies, 1,
+                              memory_order_relaxed);
     return true;
 }
 

@@ -23,6 +23,7 @@
 #include "command/reply.h"
 #include "command/table.h"
 #include "server/client/client.h"
+#include "server/client/pause.h"
 #include "server/config/config.h"
 #include "server/data/databases.h"
 #include "server/net/worker_state.h"
@@ -30,6 +31,7 @@
 #include "server/observe/log.h"
 #include "server/observe/slowlog.h"
 #include "server/observe/tally.h"
+#include "server/parts.h"
 #include "server/publish/notify.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
@@ -67,22 +69,13 @@ static void open_server(struct server *server, struct worker *worker)
         .on_shutdown = on_shutdown, .run_id = "0", .notify = {.mutex = PTHREAD_MUTEX_INITIALIZER}};
     server->config = config_new();
     server->log = log_open("/dev/null", LOG_WARNING, &cause);
-    server->commands = command_table_new();
-    server->clients = client_registry_new();
-    server->pubsub = pubsub_new();
-    server->slowlog = slowlog_new();
-    server->latency = latency_new();
     const struct databases_options options = {.on_expired = notify_expired,
                                               .wants_expired = notify_wants_expired,
                                               .expired_arg = server,
                                               .count = DATABASES,
                                               .log = server->log};
     server->databases = databases_new(&options, &error);
-    require(server->config && server->log && server->commands && server->clients &&
-                server->pubsub && server->slowlog && server->latency && server->databases,
-            "no server");
-    server->tally = tally_new(command_total(server->commands));
-    monitors_init(&server->monitors);
+    require(server->config && server->log && parts_make(server) && server->databases, "no server");
     set(server, CONFIG_PERSISTENCE, "no");
     set(server, CONFIG_DATABASES, "4");
     set(server, CONFIG_ENABLE_DEBUG_COMMAND, "yes");
@@ -91,7 +84,7 @@ static void open_server(struct server *server, struct worker *worker)
     notify_start(server);
     *worker = (struct worker){.server = server, .wake_fd = eventfd(0, EFD_CLOEXEC)};
     worker->deliveries_end = &worker->deliveries;
-    worker->tally = server->tally ? tally_block_new(server->tally) : NULL;
+    worker->tally = tally_block_new(server->tally);
     require(worker->tally && worker->wake_fd >= 0, "no worker");
     pthread_mutex_init(&worker->mutex, NULL);
 }
@@ -103,13 +96,7 @@ static void close_server(struct server *server, struct worker *worker)
     databases_free(server->databases);
     pthread_mutex_destroy(&worker->mutex);
     close(worker->wake_fd);
-    monitors_destroy(&server->monitors);
-    client_registry_free(server->clients);
-    pubsub_free(server->pubsub);
-    tally_free(server->tally);
-    slowlog_free(server->slowlog);
-    latency_free(server->latency);
-    command_table_free(server->commands);
+    parts_free(server);
     log_close(server->log);
     config_free(server->config);
 }
@@ -188,7 +175,7 @@ static size_t run_input(struct connection *connection, bool single)
         count += take_replies(connection, same ? version : 0);
         take_deliveries(connection->worker);
         if (result == RUN_PAUSED)
-            pause_end(&connection->session.server->pause);
+            pause_end(connection->session.server->pause);
         else if (result != RUN_OUTPUT_FULL && result != RUN_NEEDS_DATABASES)
             return count;
     }

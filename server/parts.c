@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* Makes and frees the parts of a server that live in memory only. */
+#include "server/parts.h"
+
+#include <stdlib.h>
+
+#include "command/table.h"
+#include "server/client/client.h"
+#include "server/client/pause.h"
+#include "server/data/memory.h"
+#include "server/observe/histogram.h"
+#include "server/observe/latency.h"
+#include "server/observe/slowlog.h"
+#include "server/observe/stats.h"
+#include "server/observe/tally.h"
+#include "server/publish/monitor.h"
+#include "server/publish/pubsub.h"
+#include "server/server.h"
+
+bool parts_make(struct server *server)
+{
+    server->commands = command_table_new();
+    server->clients = client_registry_new();
+    server->pause = calloc(1, sizeof *server->pause);
+    server->pubsub = pubsub_new();
+    monitors_init(&server->monitors);
+    server->memory = calloc(1, sizeof *server->memory);
+    server->stats = calloc(1, sizeof *server->stats);
+    server->commit_times = calloc(1, sizeof *server->commit_times);
+    server->tally = server->commands ? tally_new(command_total(server->commands)) : NULL;
+    server->slowlog = slowlog_new();
+    server->latency = latency_new();
+    return server->commands && server->clients && server->pause && server->pubsub &&
+           server->memory && server->stats && server->commit_times && server->tally &&
+           server->slowlog && server->latency;
+}
+
+void parts_free(struct server *server)
+{
+    client_registry_free(server->clients);
+    free(server->pause);
+    pubsub_free(server->pubsub);
+    monitors_destroy(&server->monitors);
+    free(server->memory);
+    free(server->stats);
+    free(server->commit_times);
+    tally_free(server->tally);
+    slowlog_free(server->slowlog);
+    latency_free(server->latency);
+    command_table_free(server->commands);
+}
