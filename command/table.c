@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds the row of a command and checks what can be wrong before it runs.
+/* Finds the row of a command by its name.
  *
  * Names are folded to lower case in three machine words, eight letters at a time, so that a lookup
  * is two multiplications and a comparison of words, whatever case the client writes. */
@@ -12,12 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "command/reply.h"
-#include "server/client/client.h"
-#include "server/config/config.h"
 #include "server/family/shared.h"
-#include "server/server.h"
-#include "server/session/session.h"
 
 enum {
     NAME_WORDS = 3,
@@ -251,6 +246,15 @@ const struct command *command_find_sub(const struct command *command, const void
     return NULL;
 }
 
+const struct command *command_find_call(const struct command_table *table, size_t argc,
+                                        const struct resp_arg *argv,
+                                        const struct command **container)
+{
+    const struct command *found = command_find(table, argv[0].data, argv[0].size);
+    *container = found && found->subcommands ? found : NULL;
+    return *container && argc > 1 ? command_find_sub(found, argv[1].data, argv[1].size) : found;
+}
+
 size_t command_count(const struct command_table *table)
 {
     return table->count;
@@ -282,72 +286,9 @@ void command_config_unlock(struct command_table *table)
     pthread_mutex_unlock(&table->config_lock);
 }
 
-/* ---- Checks ------------------------------------------------------------------------------- */
-
-/* Redis looks whether a password is set at each command, so that taking it away lets those in who
- * came before. */
-static bool needs_auth(const struct call *call)
-{
-    if (call->session->authenticated)
-        return false;
-    char *password = config_text(call->session->server->config, CONFIG_REQUIREPASS);
-    bool needed = !password || *password;
-    if (password)
-        explicit_bzero(password, strlen(password));
-    free(password);
-    return needed;
-}
-
-/* Whether enable-debug-command lets this client use what can do harm. */
-static bool is_allowed_or_reply(struct call *call)
-{
-    const struct client *client = call->session->client;
-    int64_t who = config_number(call->session->server->config, CONFIG_ENABLE_DEBUG_COMMAND);
-    bool local = client->is_unix || strncmp(client->address, "127.", 4) == 0 ||
-                 strncmp(client->address, "[::1]:", 6) == 0;
-    if (who == CONFIG_PROTECTED_YES || (who == CONFIG_PROTECTED_LOCAL && local))
-        return true;
-    resp_write_error(call->reply,
-                     "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
-                     "\"local\", you can run it from a local connection, otherwise you need to set "
-                     "this option in the configuration file, and then restart the server.");
-    return false;
-}
-
 bool command_arity_fits(const struct command *command, size_t argc)
 {
     if (command->arity >= 0)
         return argc == (size_t)command->arity;
     return argc >= (size_t)-command->arity;
-}
-
-enum command_verdict command_check(struct call *call)
-{
-    const struct resp_arg *argv = call->argv;
-    const struct command *found =
-        command_find(call->session->server->commands, argv[0].data, argv[0].size);
-    bool is_container = found && found->subcommands;
-    call->command = found;
-    if (is_container && call->argc > 1)
-        call->command = command_find_sub(found, argv[1].data, argv[1].size);
-
-    if (!call->command) {
-        if (is_container)
-            reply_unknown_subcommand(call, found);
-        else
-            reply_unknown_command(call);
-        return COMMAND_REFUSED;
-    }
-    if (!command_arity_fits(call->command, call->argc)) {
-        reply_wrong_arity(call);
-        return COMMAND_REFUSED;
-    }
-    if ((call->command->flags & COMMAND_PROTECTED) && !is_allowed_or_reply(call))
-        return COMMAND_REFUSED;
-    if (!(call->command->flags & COMMAND_NO_AUTH) && needs_auth(call)) {
-        resp_write_error(call->reply, "NOAUTH Authentication required.");
-        return COMMAND_REFUSED;
-    }
-    assert(call->command->run);
-    return COMMAND_RUN;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The command table: one constant row for each command, and the checks that come before any of
- * them runs.
+/* The command table: one constant row for each command.
  *
  * The rows of a family (strings, keys, ...) stand at the end of the file with its functions,
  * command_<family>.c.  COMMAND, COMMAND DOCS and the README's list come from the rows. */
@@ -155,6 +154,12 @@ const struct command *command_find(const struct command_table *table, const void
 const struct command *command_find_sub(const struct command *command, const void *name,
                                        size_t size);
 
+/* The row of a call, the subcommand's if its first word has subcommands.  NULL: there is none; then
+ * *container is the row of the first word if only the second one is wrong, and otherwise NULL. */
+const struct command *command_find_call(const struct command_table *table, size_t argc,
+                                        const struct resp_arg *argv,
+                                        const struct command **container);
+
 /* The commands in the order of their names. */
 size_t command_count(const struct command_table *table);
 const struct command *command_at(const struct command_table *table, size_t index);
@@ -177,15 +182,5 @@ static inline unsigned command_call_flags(const struct command *command, size_t 
 
 /* Whether Redis's arity lets a command have so many arguments, its name included. */
 bool command_arity_fits(const struct command *command, size_t argc);
-
-/* What is to be done with a request, found before anything runs. */
-enum command_verdict {
-    COMMAND_RUN,    /* call command->run */
-    COMMAND_REFUSED /* the error reply has been written */
-};
-
-/* Finds the command and checks existence, arity, and authentication, in Redis's order, with Redis's
- * texts.  Sets request->command (NULL: there is none). */
-enum command_verdict command_check(struct call *call);
 
 #endif

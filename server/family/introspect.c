@@ -390,10 +390,9 @@ static const struct command *call_or_reply(struct call *call)
 {
     const struct resp_arg *argv = call->argv + 2;
     size_t argc = call->argc - 2;
+    const struct command *container;
     const struct command *command =
-        command_find(call->session->server->commands, argv[0].data, argv[0].size);
-    if (command && command->subcommands && argc > 1)
-        command = command_find_sub(command, argv[1].data, argv[1].size);
+        command_find_call(call->session->server->commands, argc, argv, &container);
 
     const char *wrong = NULL;
     if (!command)

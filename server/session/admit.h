@@ -8,7 +8,7 @@
 
 struct call;
 
-/* Of a request that command_check has let through; `flags` as needs_of tells them.  False: the error has
+/* Of a request that check_or_reply has let through; `flags` as needs_of tells them.  False: the error has
  * been replied, and a transaction that is being queued is to fail. */
 bool admit_or_reply(struct call *call, unsigned flags);
 

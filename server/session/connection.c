@@ -22,6 +22,7 @@
 #include "server/server.h"
 #include "server/session/admit.h"
 #include "server/session/call.h"
+#include "server/session/check.h"
 #include "server/session/client_memory.h"
 #include "server/session/turn.h"
 
@@ -460,11 +461,11 @@ enum run_result connection_run(struct connection *connection, const struct scope
                             .argv = resp_parser_argv(connection->session.parser),
                             .reply = &writer};
         run.touched_store = run.ran = false;
-        enum command_verdict verdict = command_check(&call);
+        bool checked = check_or_reply(&call);
         /* As Redis does: also what is refused or queued, not what EXEC runs. */
         atomic_store_explicit(&connection->session.client->last_command, call.command,
                               memory_order_relaxed);
-        if (verdict != COMMAND_RUN)
+        if (!checked)
             rejected(&call, start, replies);
         else if (!run_checked(&call, &run, &result))
             break;
