@@ -254,7 +254,7 @@ static bool start(struct main_loop *loop)
     notify_start(server);
     if (!start_workers(server))
         return false;
-    memory_note_startup(server);
+    memory_note_startup(server->memory, server->databases);
     listener_start(loop->listener);
     log_ready(loop);
     return true;

@@ -242,7 +242,7 @@ static void free_secret(char *text)
 static void warn_of_maxmemory(struct server *server, uint64_t before)
 {
     uint64_t most = (uint64_t)config_number(server->config, CONFIG_MAXMEMORY);
-    uint64_t used = memory_used(server);
+    uint64_t used = memory_used(server->memory, server->databases);
     if (most != before && most != 0 && most < used)
         log_write(
             server->log, LOG_WARNING,

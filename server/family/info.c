@@ -122,7 +122,7 @@ static double percent(uint64_t part, uint64_t whole)
 
 static void write_memory(struct server *server, struct resp_buffer *out)
 {
-    struct memory_figures memory = memory_figures(server);
+    struct memory_figures memory = memory_figures(server->memory, server->databases);
     uint64_t used = memory.used, rss = memory.resident;
     uint64_t overhead = memory.startup + memory.clients;
     bytes_line(out, "used_memory", used);

@@ -83,7 +83,8 @@ static void reply_database(struct call *call, unsigned number)
 static void run_memory_stats(struct call *call)
 {
     struct resp_writer *reply = call->reply;
-    struct memory_figures memory = memory_figures(call->session->server);
+    const struct server *server = call->session->server;
+    struct memory_figures memory = memory_figures(server->memory, server->databases);
     struct anystore_stats store;
     databases_stats(call->session->server->databases, &store);
     uint64_t overhead = memory.startup + memory.clients;
@@ -155,7 +156,8 @@ static void run_memory_doctor(struct call *call)
         "uses that again; MEMORY PURGE gives back to the system what can be given back.\n";
     static const char fine[] = "No memory issue was found.\n";
     const uint64_t mib = 1 << 20;
-    struct memory_figures memory = memory_figures(call->session->server);
+    const struct server *server = call->session->server;
+    struct memory_figures memory = memory_figures(server->memory, server->databases);
     const char *text = fine;
     if (memory.used < 5 * mib)
         text = small;

@@ -70,7 +70,7 @@ void worker_end_update(struct connection *connection, bool ran, const struct any
     struct worker *worker = connection->worker;
     connection->update_ran = ran;
     connection->update_error = *error;
-    memory_end_update(connection->session.server,
+    memory_end_update(connection->session.server->memory,
                       connection->update_kind == UPDATE_COMMIT
                           ? database_bit(connection->run_database)
                           : needs_databases(&connection->session.needs));
@@ -183,7 +183,7 @@ enum run_result worker_run_input(struct connection *connection)
             return needs_open(connection);
         if (result == RUN_NEEDS_UPDATE && !server->data_path) {
             anystore_update(store, run_update_here, connection, NULL);
-            memory_end_update(server, database_bit(connection->run_database));
+            memory_end_update(server->memory, database_bit(connection->run_database));
             result = connection->run_result;
         }
         if (result == RUN_NEEDS_NO_MAP) {

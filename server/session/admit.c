@@ -3,6 +3,7 @@
 #include "server/session/admit.h"
 
 #include "command/reply.h"
+#include "server/config/config.h"
 #include "server/data/memory.h"
 #include "server/publish/monitor.h"
 #include "server/publish/pubsub.h"
@@ -45,6 +46,32 @@ static bool fits_monitor_or_reply(struct call *call, unsigned flags)
     resp_write_error(call->reply, "ERR Replica can't interact with the keyspace");
     session->transaction.failed |= session->transaction.open;
     return false;
+}
+
+/* Notes what the update that runs the call has added so far. */
+static void note_update(const struct call *call)
+{
+    const struct scope *scope = call->scope;
+    database_bits bits = scope->databases ? scope->databases : database_bit(scope->database);
+    for (; scope->updating && bits != 0; bits &= bits - 1) {
+        unsigned number = database_first(bits);
+        const struct anystore_txn *txn = call_txn(call, number);
+        if (txn)
+            memory_note_update(call->session->server->memory, number, anystore_update_memory(txn));
+    }
+}
+
+/* Whether more is used than maxmemory, before a call runs that would take more.  While an update is on its
+ * way to the disk, what it replaces is there, too: an eighth of maxmemory is granted for that. */
+static bool memory_is_short(const struct call *call)
+{
+    const struct server *server = call->session->server;
+    uint64_t most = (uint64_t)config_number(server->config, CONFIG_MAXMEMORY);
+    if (most == 0)
+        return false;
+    note_update(call);
+    uint64_t granted = server->data_path ? most / 8 : 0;
+    return memory_used_beyond(server->memory, server->databases, granted) > most;
 }
 
 /* Beyond maxmemory, as in Redis, nothing is done that takes more of it, and nothing queued, as there may

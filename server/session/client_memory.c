@@ -3,6 +3,7 @@
 #include "server/session/client_memory.h"
 
 #include "server/client/client.h"
+#include "server/config/config.h"
 #include "server/data/memory.h"
 #include "server/observe/log.h"
 #include "server/observe/stats.h"
@@ -21,10 +22,21 @@ static void change(struct connection *connection, size_t now)
                               (uint64_t)now - (uint64_t)before, memory_order_relaxed);
 }
 
+uint64_t client_memory_most(const struct config *config)
+{
+    const uint64_t least = 128 * 1024; /* as in Redis: below it no client could say anything */
+    int64_t most = config_number(config, CONFIG_MAXMEMORY_CLIENTS);
+    uint64_t memory = (uint64_t)config_number(config, CONFIG_MAXMEMORY);
+    if (most == 0 || (most < 0 && memory == 0))
+        return 0;
+    uint64_t bytes = most > 0 ? (uint64_t)most : memory / 100 * (uint64_t)-most;
+    return bytes > least ? bytes : least;
+}
+
 /* Those that were closed for it may count for a while yet, so the registry has a closer look. */
 static void evict(struct server *server)
 {
-    uint64_t most = memory_clients_most(server);
+    uint64_t most = client_memory_most(server->config);
     if (most == 0 || atomic_load_explicit(&server->memory->clients, memory_order_relaxed) < most)
         return;
     size_t count = client_evict(server->clients, most);

@@ -4,7 +4,13 @@
 #ifndef SERVER_SESSION_CLIENT_MEMORY_H
 #define SERVER_SESSION_CLIENT_MEMORY_H
 
+#include <stdint.h>
+
+struct config;
 struct connection;
+
+/* What all clients together may take, as maxmemory-clients says, in bytes; 0: there is no limit. */
+uint64_t client_memory_most(const struct config *config);
 
 /* Counts a connection as it is now, in place of what was counted of it before, and has clients closed if
  * all together exceed maxmemory-clients: it may be among them, and is closed later then.  On the thread

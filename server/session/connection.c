@@ -13,7 +13,6 @@
 #include "server/client/client.h"
 #include "server/client/pause.h"
 #include "server/config/config.h"
-#include "server/data/memory.h"
 #include "server/net/worker.h"
 #include "server/observe/clock.h"
 #include "server/observe/log.h"
@@ -104,7 +103,7 @@ static size_t output_most(const struct connection *connection)
                         ? connection_output_pause(connection) + OUTPUT_PAUSE + limit.hard_bytes
                         : 0;
     /* Nor is it made if it would have the client closed for that. */
-    uint64_t clients = memory_clients_most(connection->session.server);
+    uint64_t clients = client_memory_most(connection->session.server->config);
     if (clients && (!most || clients < most) &&
         !atomic_load_explicit(&connection->session.client->no_evict, memory_order_relaxed))
         most = clients;
