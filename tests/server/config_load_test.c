@@ -693,7 +693,8 @@ static void strip_newline(char *line)
     line[strcspn(line, "\n")] = '\0';
 }
 
-/* Each option stands in it once, with the default of the table as the table writes it. */
+/* Each option stands in it once, with the default of the table as the table writes it.  The comment
+ * above it says "changeable" if CONFIG SET can change it, and only then. */
 static void test_sample_file(void **state)
 {
     (void)state;
@@ -701,16 +702,23 @@ static void test_sample_file(void **state)
     assert_non_null(file);
     size_t seen[CONFIG_COUNT] = {0};
     char line[300];
+    bool changeable = false;
     while (fgets(line, sizeof line, file)) {
         strip_newline(line);
         if (strlen(line) > 100)
             fail_msg("too wide: %s", line);
+        if (!*line)
+            changeable = false;
+        if (*line == '#' && strstr(line, "hangeable."))
+            changeable = true;
         if (!*line || *line == '#')
             continue;
         size_t name_size = strcspn(line, " ");
         enum config_id id = config_find(line, name_size);
         if (id == CONFIG_COUNT)
             fail_msg("not in the table: %s", line);
+        if (config_row(id)->mutable != changeable)
+            fail_msg("changeable, or not? %s", line);
         const char *expected = config_row(id)->default_text;
         assert_string_equal(line + name_size + 1, *expected ? expected : "\"\"");
         seen[id]++;
