@@ -80,14 +80,24 @@ static void run_punsubscribe(struct call *call)
     unsubscribe(call, PUBSUB_PATTERN);
 }
 
+/* Publishes a message, which it takes over. */
+static void reply_receivers(struct call *call, struct message *message)
+{
+    struct session *session = call->session;
+    int64_t receivers = outbox_add(&session->outbox, session->server->pubsub, message);
+    if (receivers < 0)
+        reply_out_of_memory(call);
+    else
+        resp_write_integer(call->reply, receivers);
+}
+
 static void run_publish(struct call *call)
 {
     struct message *message = message_new(MESSAGE_CHANNEL, &call->argv[1], &call->argv[2]);
     if (!message)
         reply_out_of_memory(call);
     else
-        resp_write_integer(call->reply,
-                           outbox_add(&call->session->outbox, call->session->server, message));
+        reply_receivers(call, message);
 }
 
 /* ---- PUBSUB ------------------------------------------------------------------------------- */

@@ -74,7 +74,7 @@ void worker_end_update(struct connection *connection, bool ran, const struct any
                       connection->update_kind == UPDATE_COMMIT
                           ? database_bit(connection->run_database)
                           : needs_databases(&connection->session.needs));
-    outbox_send(&connection->session.outbox, connection->session.server,
+    outbox_send(&connection->session.outbox, connection->session.server->peers,
                 ran && error->status == ANYSTORE_OK);
     pthread_mutex_lock(&worker->mutex);
     connection->next_done = worker->finished;

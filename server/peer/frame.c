@@ -88,10 +88,8 @@ enum peer_parse peer_frame_read(const uint8_t *in, size_t available, uint64_t mo
         return PEER_PARSE_BAD;
     const struct resp_arg name = {in + PEER_FRAME_SIZE, (size_t)name_size};
     const struct resp_arg payload = {in + PEER_FRAME_SIZE + name_size, (size_t)payload_size};
-    *message = message_new((enum message_kind)kind, &name, &payload);
-    if (!*message)
-        return PEER_PARSE_NOMEM;
-    (*message)->class = (unsigned)class;
-    (*message)->database = (unsigned)database;
-    return PEER_PARSE_MESSAGE;
+    *message = kind == MESSAGE_EVENT
+                   ? message_new_event((unsigned)class, (unsigned)database, &name, &payload)
+                   : message_new(MESSAGE_CHANNEL, &name, &payload);
+    return *message ? PEER_PARSE_MESSAGE : PEER_PARSE_NOMEM;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages in one piece of memory, counted by reference. */
+/* A message is one piece of memory with a count of references. */
 #include "server/peer/message.h"
 
 #include <stdlib.h>
@@ -27,6 +27,17 @@ struct message *message_new(enum message_kind kind, const struct resp_arg *name,
                             const struct resp_arg *payload)
 {
     return make(kind, "", name, payload);
+}
+
+struct message *message_new_event(unsigned class, unsigned database, const struct resp_arg *event,
+                                  const struct resp_arg *key)
+{
+    struct message *message = message_new(MESSAGE_EVENT, event, key);
+    if (message) {
+        message->class = class;
+        message->database = database;
+    }
+    return message;
 }
 
 struct message *message_new_behind(const char *prefix, const struct resp_arg *name,

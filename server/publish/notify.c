@@ -150,19 +150,15 @@ void notify_send(struct call *call, enum notify_class class, unsigned database, 
     struct messages messages;
     make_messages(server, class, database, &name, key, &messages);
     for (size_t i = 0; i < messages.count; i++)
-        outbox_add_here(outbox, server, messages.list[i]);
-    struct message *message = server->peers ? message_new(MESSAGE_EVENT, &name, key) : NULL;
-    if (!message)
-        return;
-    message->class = class;
-    message->database = database;
-    outbox_add_there(outbox, message);
+        outbox_add_here(outbox, server->pubsub, messages.list[i]);
+    struct message *message = server->peers ? message_new_event(class, database, &name, key) : NULL;
+    if (message)
+        outbox_add_there(outbox, message);
 }
 
 void notify_hear(struct server *server, const struct message *event)
 {
-    const struct resp_arg name = {event->bytes, event->name_size};
-    const struct resp_arg key = {event->bytes + event->name_size, event->payload_size};
+    const struct resp_arg name = message_name(event), key = message_payload(event);
     deliver(server, event->class, event->database, &name, &key);
 }
 

@@ -1,83 +1,109 @@
 /* SPDX-License-Identifier: MIT */
-/* A list of messages, each with its deliveries, that is sent or forgotten. */
+/* A list of messages with their deliveries. */
 #include "server/publish/outbox.h"
 
+#include <stdlib.h>
+
+#include "server/peer/message.h"
 #include "server/peer/peers.h"
 #include "server/publish/pubsub.h"
-#include "server/server.h"
 
-static void append(struct outbox *outbox, struct message *message)
+/* NULL if memory is short; the message is released then. */
+static struct outgoing *outgoing_new(struct message *message)
 {
-    message->next = NULL;
-    if (outbox->last)
-        outbox->last->next = message;
-    else
-        outbox->first = message;
-    outbox->last = message;
-    if (!outbox->unsettled)
-        outbox->unsettled = message;
-}
-
-int64_t outbox_add(struct outbox *outbox, struct server *server, struct message *message)
-{
-    append(outbox, message);
-    return pubsub_address(server->pubsub, message, &message->deliveries);
-}
-
-void outbox_add_here(struct outbox *outbox, struct server *server, struct message *message)
-{
-    message->here_only = true;
-    if (pubsub_address(server->pubsub, message, &message->deliveries) > 0)
-        append(outbox, message);
+    struct outgoing *outgoing = calloc(1, sizeof *outgoing);
+    if (outgoing)
+        outgoing->message = message;
     else
         message_release(message);
+    return outgoing;
+}
+
+/* The deliveries are the caller's. */
+static void outgoing_free(struct outgoing *outgoing)
+{
+    message_release(outgoing->message);
+    free(outgoing);
+}
+
+static void append(struct outbox *outbox, struct outgoing *outgoing)
+{
+    if (outbox->last)
+        outbox->last->next = outgoing;
+    else
+        outbox->first = outgoing;
+    outbox->last = outgoing;
+    if (!outbox->unsettled)
+        outbox->unsettled = outgoing;
+}
+
+int64_t outbox_add(struct outbox *outbox, struct pubsub *pubsub, struct message *message)
+{
+    struct outgoing *outgoing = outgoing_new(message);
+    if (!outgoing)
+        return -1;
+    append(outbox, outgoing);
+    return pubsub_address(pubsub, message, &outgoing->deliveries);
+}
+
+void outbox_add_here(struct outbox *outbox, struct pubsub *pubsub, struct message *message)
+{
+    struct outgoing *outgoing = outgoing_new(message);
+    if (!outgoing)
+        return;
+    outgoing->here_only = true;
+    if (pubsub_address(pubsub, message, &outgoing->deliveries) > 0)
+        append(outbox, outgoing);
+    else
+        outgoing_free(outgoing);
 }
 
 void outbox_add_there(struct outbox *outbox, struct message *message)
 {
-    append(outbox, message);
+    struct outgoing *outgoing = outgoing_new(message);
+    if (outgoing)
+        append(outbox, outgoing);
 }
 
-void outbox_send(struct outbox *outbox, struct server *server, bool committed)
+void outbox_send(struct outbox *outbox, struct peers *peers, bool committed)
 {
-    struct message *message = outbox->first;
+    struct outgoing *outgoing = outbox->first;
     *outbox = (struct outbox){0};
-    while (message) {
-        struct message *next = message->next;
-        if (committed || !message->depends) {
-            message->next = NULL;
-            if (!message->here_only)
-                peers_relay(server->peers, message);
-            pubsub_deliver(message->deliveries);
+    while (outgoing) {
+        struct outgoing *next = outgoing->next;
+        if (committed || !outgoing->depends) {
+            if (!outgoing->here_only)
+                peers_relay(peers, outgoing->message);
+            pubsub_deliver(outgoing->deliveries);
         } else {
-            pubsub_forget(message->deliveries);
+            pubsub_forget(outgoing->deliveries);
         }
-        message_release(message);
-        message = next;
+        outgoing_free(outgoing);
+        outgoing = next;
     }
 }
 
 void outbox_settle(struct outbox *outbox, bool depends)
 {
-    for (struct message *message = outbox->unsettled; message; message = message->next)
-        message->depends = depends;
+    for (struct outgoing *outgoing = outbox->unsettled; outgoing; outgoing = outgoing->next)
+        outgoing->depends = depends;
     outbox->unsettled = NULL;
 }
 
-void outbox_rollback(struct outbox *outbox, struct message *last)
+void outbox_rollback(struct outbox *outbox, struct outgoing *last)
 {
-    struct message *message = last ? last->next : outbox->first;
+    struct outgoing *outgoing = last ? last->next : outbox->first;
     if (last)
         last->next = NULL;
     else
         outbox->first = NULL;
     outbox->last = last;
-    while (message) {
-        struct message *next = message->next;
-        if (outbox->unsettled == message)
+    while (outgoing) {
+        struct outgoing *next = outgoing->next;
+        if (outbox->unsettled == outgoing)
             outbox->unsettled = NULL;
-        pubsub_forget(message->deliveries);
-        message_release(message);
-        message = next;
+        pubsub_forget(outgoing->deliveries);
+        outgoing_free(outgoing);
+        outgoing = next;
     }
 }

@@ -1,43 +1,54 @@
 /* SPDX-License-Identifier: MIT */
-/* What the commands of a connection publish, until it may leave.
+/* The messages that the commands of a session publish, until they may leave.
  *
- * In an update nothing leaves before the commit is durable: whoever gets the message and reads then
- * sees what was written before it, at every server; and what a command of a failed commit had to tell
- * is not told.  The receivers are those of the moment at which the command ran.
+ * During an update nothing leaves before the commit is durable.  So a client that gets a message and
+ * then reads sees what was written before the message, at every server; and a commit that fails
+ * publishes nothing.  The receivers are those of the moment at which the command ran.
  *
- * Belongs to the session side of a connection: used by whichever thread has that. */
+ * An outbox belongs to a session (session.h) and to the thread that has it. */
 #ifndef SERVER_PUBLISH_OUTBOX_H
 #define SERVER_PUBLISH_OUTBOX_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-#include "server/peer/message.h"
+struct delivery;
+struct message;
+struct peers;
+struct pubsub;
 
-struct server;
+/* A message that waits. */
+struct outgoing {
+    struct outgoing *next;
+    struct message *message;     /* a reference */
+    struct delivery *deliveries; /* to the receivers at this server */
+    bool depends;                /* on the commit: dropped if that fails */
+    bool here_only;              /* not for other servers */
+};
 
 /* All bytes zero is an empty one. */
 struct outbox {
-    struct message *first, *last;
-    struct message *unsettled; /* the first one of the request that runs; NULL: none */
+    struct outgoing *first, *last;
+    struct outgoing *unsettled; /* the first one of the request that runs; NULL: none */
 };
 
-/* Finds the receivers, and keeps the message, which it takes over.  Returns how many receivers there
- * are at this server. */
-int64_t outbox_add(struct outbox *outbox, struct server *server, struct message *message);
-
-/* Keeps a message that is for the subscribers of this server only (dropped if there are none), or one
- * that is for other servers only.  Both take it over. */
-void outbox_add_here(struct outbox *outbox, struct server *server, struct message *message);
+/* Each of these three takes the message over, also where it fails for lack of memory.
+ *
+ * outbox_add: for all servers.  Finds the receivers here and returns their number; -1: no memory.
+ * outbox_add_here: for this server; dropped at once if it has no receivers.
+ * outbox_add_there: for the other servers. */
+int64_t outbox_add(struct outbox *outbox, struct pubsub *pubsub, struct message *message);
+void outbox_add_here(struct outbox *outbox, struct pubsub *pubsub, struct message *message);
 void outbox_add_there(struct outbox *outbox, struct message *message);
 
-/* Sends what waits: at once behind a command that is not part of an update, else at the end of the
- * update; if that was not committed, only what does not depend on it. */
-void outbox_send(struct outbox *outbox, struct server *server, bool committed);
+/* Sends the queued messages: right after a command, or at the end of an update.  After a failed update,
+ * messages that depended on it are dropped.  `peers` may be NULL: there are no other servers. */
+void outbox_send(struct outbox *outbox, struct peers *peers, bool committed);
 
-/* The end of a request in an update: notes whether what it published depends on the commit. */
+/* A request of an update is over: notes whether its messages depend on the commit. */
 void outbox_settle(struct outbox *outbox, bool depends);
 
-/* Forgets what came behind `last` (outbox->last of an earlier moment, NULL: all). */
-void outbox_rollback(struct outbox *outbox, struct message *last);
+/* Drops the messages behind `last` (outbox->last of an earlier moment; NULL: all of them). */
+void outbox_rollback(struct outbox *outbox, struct outgoing *last);
 
 #endif

@@ -313,7 +313,7 @@ static void address_if_matching(const void *node, VISIT visit, void *arg)
 
 int64_t pubsub_address(struct pubsub *pubsub, struct message *message, struct delivery **deliveries)
 {
-    const struct resp_arg channel = {message->bytes, message->name_size};
+    const struct resp_arg channel = message_name(message);
     struct addressing addressing = {.message = message, .end = deliveries};
     *deliveries = NULL;
     pthread_mutex_lock(&pubsub->mutex);
@@ -349,7 +349,7 @@ bool pubsub_wants(struct pubsub *pubsub, const struct delivery *delivery)
     if (atomic_load(&subscriber->ended) == delivery->ended)
         return true;
     const struct resp_arg pattern = {delivery->pattern, delivery->pattern_size};
-    const struct resp_arg channel = {delivery->message->bytes, delivery->message->name_size};
+    const struct resp_arg channel = message_name(delivery->message);
     pthread_mutex_lock(&pubsub->mutex);
     bool wants = delivery->kind == DELIVERY_PATTERN
                      ? find(&subscriber->subscriptions[PUBSUB_PATTERN], &pattern) != NULL

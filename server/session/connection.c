@@ -202,7 +202,7 @@ static void run_write(struct call *call)
         savepoints[database_first(bits)] = txn ? anystore_savepoint(txn) : 0;
     }
     struct outbox *outbox = &call->session->outbox;
-    struct message *published = outbox->last;
+    struct outgoing *published = outbox->last;
     call->command->run(call);
     if (call->store_failed)
         outbox_rollback(outbox, published);
@@ -235,7 +235,7 @@ void call_run(struct call *call)
         call->command->run(call);
     measure_end(call, start, began);
     if (!call->session->in_flight)
-        outbox_send(&call->session->outbox, call->session->server, true);
+        outbox_send(&call->session->outbox, call->session->server->peers, true);
     if (monitor_wanted(&call->session->server->monitors) &&
         !(call->command->flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN)))
         monitor_show(call);

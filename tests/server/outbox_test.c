@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the order of what waits in an outbox, and what a request that was taken back leaves of it. */
+/* Protects the order of the messages in an outbox, and what a request that is rolled back leaves there. */
 #include "server/publish/outbox.h"
 
 #include <setjmp.h>
@@ -11,24 +11,27 @@
 
 #include <cmocka.h>
 
+#include "server/peer/message.h"
+
 /* For other servers only: it needs no receivers here. */
-static struct message *add(struct outbox *outbox, const char *name)
+static struct outgoing *add(struct outbox *outbox, const char *name)
 {
     const struct resp_arg text = {.data = (const uint8_t *)name, .size = strlen(name)};
     struct message *message = message_new(MESSAGE_CHANNEL, &text, &text);
     assert_non_null(message);
     outbox_add_there(outbox, message);
-    return message;
+    return outbox->last;
 }
 
 static void assert_names(const struct outbox *outbox, const char *expected)
 {
     char names[64] = "";
-    const struct message *last = NULL;
-    for (const struct message *message = outbox->first; message; message = message->next) {
-        assert_true(strlen(names) + message->name_size < sizeof names);
-        strncat(names, (const char *)message->bytes, message->name_size);
-        last = message;
+    const struct outgoing *last = NULL;
+    for (const struct outgoing *outgoing = outbox->first; outgoing; outgoing = outgoing->next) {
+        const struct resp_arg name = message_name(outgoing->message);
+        assert_true(strlen(names) + name.size < sizeof names);
+        strncat(names, (const char *)name.data, name.size);
+        last = outgoing;
     }
     assert_string_equal(names, expected);
     assert_ptr_equal(outbox->last, last);
@@ -41,7 +44,7 @@ static void test_rollback(void **state)
     outbox_rollback(&outbox, NULL); /* nothing to forget */
     assert_names(&outbox, "");
     add(&outbox, "a");
-    struct message *kept = add(&outbox, "b");
+    struct outgoing *kept = add(&outbox, "b");
     outbox_settle(&outbox, true);
     assert_null(outbox.unsettled);
     add(&outbox, "c");
@@ -66,16 +69,16 @@ static void test_settle(void **state)
 {
     (void)state;
     struct outbox outbox = {0};
-    struct message *one = add(&outbox, "a"), *two = add(&outbox, "b");
+    struct outgoing *one = add(&outbox, "a"), *two = add(&outbox, "b");
     outbox_settle(&outbox, true);
-    struct message *three = add(&outbox, "c");
+    struct outgoing *three = add(&outbox, "c");
     assert_ptr_equal(outbox.unsettled, three);
     outbox_settle(&outbox, false);
     outbox_settle(&outbox, true); /* a request that published nothing */
     assert_true(one->depends && two->depends);
     assert_false(three->depends);
     /* Part of a request is taken back. */
-    struct message *four = add(&outbox, "d");
+    struct outgoing *four = add(&outbox, "d");
     add(&outbox, "e");
     outbox_rollback(&outbox, four);
     assert_ptr_equal(outbox.unsettled, four);
