@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* libanystore: a thread-safe key/value store whose whole data set is one encrypted file that any
- * number of processes share.
+ * number of processes on one host share.
  *
  * After every commit the path names the full encrypted map, put there under flock(2) by an atomic
  * rename.  Reads run on the map in memory, take no file lock and never wait for the disk.  All
