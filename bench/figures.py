@@ -230,15 +230,19 @@ def table(figures, with_goal_only=False):
 
 
 def as_text(rows):
-    """Aligned; what is repeated in the first column is left out."""
     if not rows:
         return "nothing to tell: the table has no line for these rows\n"
-    rows = [HEADINGS] + rows
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
+    return as_aligned([HEADINGS] + rows)
+
+
+def as_aligned(rows):
+    """The first row are headings.  The first two columns stand left, and what is repeated in the first one
+    is left out."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines, last = [], None
     for row in rows:
         cells = [(row[0] if row[0] != last else "").ljust(widths[0]), row[1].ljust(widths[1])]
-        cells += [row[i].rjust(widths[i]) for i in range(2, len(HEADINGS))]
+        cells += [row[i].rjust(widths[i]) for i in range(2, len(row))]
         lines.append("  ".join(cells).rstrip())
         last = row[0]
     lines.insert(1, "-" * max(len(line) for line in lines))

@@ -36,20 +36,26 @@ def fill(server, keys):
             send_batch(client, set_batch(first, last), last - first)
 
 
+def start_filled(fleet, variant, keys):
+    server = fleet.start(variant)
+    fill(server, keys)
+    return server
+
+
 class Spec:
-    """What redis-benchmark is to do."""
+    """The requests that redis-benchmark sends."""
 
     def __init__(self, command, keys, clients=50, pipeline=1):
-        self.command = command  # "get" or "set"
+        self.command = command  # a test of redis-benchmark by its name, or the words of a command
         self.keys = keys
         self.clients = clients
         self.pipeline = pipeline
 
     def arguments(self, programs, server, requests):
         return [programs.redis_benchmark, "-h", "127.0.0.1", "-p", str(server.port), "--csv",
-                "--precision", "3", "-t", self.command, "-c", str(self.clients), "-P",
-                str(self.pipeline), "-r", str(self.keys), "-d", str(VALUE_BYTES), "-n",
-                str(requests)]
+                "--precision", "3", "-c", str(self.clients), "-P", str(self.pipeline), "-r",
+                str(self.keys), "-d", str(VALUE_BYTES), "-n", str(requests),
+                *(["-t", self.command] if isinstance(self.command, str) else self.command)]
 
 
 def run_requests(programs, server, spec, requests):
@@ -87,6 +93,11 @@ class Load:
             requests *= 4
         least = 2 * self.spec.clients * self.spec.pipeline
         self.requests = max(least, int(figures["rps"] * self.seconds))
+
+    def warm_up(self):
+        """For a server whose number of requests is known."""
+        least = 2 * self.spec.clients * self.spec.pipeline
+        run_requests(self.programs, self.server, self.spec, max(least, self.requests // 4))
 
     def measure(self):
         """A round: the figures, and what the server spent per request."""

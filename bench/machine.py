@@ -36,17 +36,19 @@ def file_system(path):
     return best[1]
 
 
-def describe(directory, redis_version):
+def describe(directory):
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {"processor": processor() + (", virtual" if is_virtual() else ""),
             "cores": len(os.sched_getaffinity(0)), "memory_gib": round(memory / 2 ** 30),
             "kernel": platform.release(), "file_system": file_system(directory),
-            "load": round(os.getloadavg()[0], 1), # before the run, by others
-            "redis": redis_version}
+            "load": round(os.getloadavg()[0], 1)}  # before the run, by others
 
 
 def sentence(machine):
-    redis = "redis-server %s" % machine["redis"] if machine["redis"] else "no redis-server"
-    return "%s; %d cores, %d GiB; Linux %s; %s; %s; load average %.1f before" % (
+    """With the version of redis-server where the description has one (None: there was none)."""
+    redis = ""
+    if "redis" in machine:
+        redis = "redis-server %s; " % machine["redis"] if machine["redis"] else "no redis-server; "
+    return "%s; %d cores, %d GiB; Linux %s; %s; %sload average %.1f before" % (
         machine["processor"], machine["cores"], machine["memory_gib"], machine["kernel"],
         machine["file_system"], redis, machine["load"])

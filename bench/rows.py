@@ -14,12 +14,14 @@ import threading
 import time
 
 import load
+import works
 from figures import median
 from servers import encode
 
 SIZES = {"1k": 1000, "10k": 10000, "100k": 100000, "1m": 1000000}
 UNITS = {"rps": "1/s", "p50_us": "us", "p99_us": "us", "cpu_us": "us", "written_bytes": "bytes",
-         "requests_per_commit": "requests"}
+         "requests_per_commit": "requests", "read_bytes": "bytes", "unchanged_p50_us": "us",
+         "smallest_share_percent": "%"}
 CLIENT_COUNTS = (1, 2, 5, 10, 20, 50, 100, 200)
 PROCESSES = 4
 
@@ -49,9 +51,7 @@ class Run:
         return [variant for variant in variants if self.programs.can_run(variant)]
 
     def start_filled(self, variant, keys):
-        server = self.fleet.start(variant)
-        load.fill(server, keys)
-        return server
+        return load.start_filled(self.fleet, variant, keys)
 
 
 def in_turn(items, number):
@@ -144,18 +144,12 @@ def get_beside_set(run):
     writes = load.Spec("set", keys, clients=40)
     servers = {v: run.start_filled(v, keys) for v in run.possible(DURABLE)}
     alone = {v: load.Load(run.programs, servers[v], reads, run.seconds) for v in servers}
-    beside = {v: load.Load(run.programs, servers[v], reads, run.seconds) for v in servers}
+    beside = {v: works.ReadsBesideWrites(run.programs, servers[v], reads, writes, run.seconds)
+              for v in servers}
     for number in range(run.rounds):
         for variant in in_turn(list(servers), number):
-            figures = alone[variant].measure()
-            run.record_all("get-beside-set/alone", variant, number, figures)
-            with servers[variant].client() as client, \
-                    load.Background(run.programs, servers[variant], writes) as background:
-                load.wait_busy(client)
-                figures = beside[variant].measure()
-                background.check()
-            del figures["cpu_us"]  # the writes' is in it
-            run.record_all("get-beside-set", variant, number, figures)
+            run.record_all("get-beside-set/alone", variant, number, alone[variant].measure())
+            run.record_all("get-beside-set", variant, number, beside[variant].measure())
     run.fleet.stop_all()
 
 
@@ -169,35 +163,12 @@ def processes(run):
     servers = [run.start_filled("anystore", keys)]
     for _ in range(PROCESSES - 1):
         servers.append(run.fleet.start("anystore", servers[0].directory))
+    shared = {count: works.SharedWrites(run.programs, servers[:count], spec, run.seconds)
+              for count in (1, PROCESSES)}
     for number in range(run.rounds):
-        for count in in_turn([1, PROCESSES], number):
-            done, seconds = count_writes(run, servers[:count], spec)
-            variant = "%d-processes" % count
-            run.record("processes", variant, number, "rps", sum(done) / seconds, "1/s")
-            if count > 1:
-                run.record("processes", variant, number, "smallest_share_percent",
-                           100 * min(done) / sum(done), "%")
+        for count in in_turn(list(shared), number):
+            run.record_all("processes", "%d-processes" % count, number, shared[count].measure())
     run.fleet.stop_all()
-
-
-def count_writes(run, servers, spec):
-    """Commands that each server did while each had that load; and the seconds."""
-    users = [server.client() for server in servers]
-    loads = [load.Background(run.programs, server, spec) for server in servers]
-    try:
-        for user in users:
-            load.wait_busy(user)
-        before, started = [load.commands_done(user) for user in users], time.monotonic()
-        time.sleep(run.seconds)
-        after, ended = [load.commands_done(user) for user in users], time.monotonic()
-        for each in loads:
-            each.check()
-    finally:
-        for each in loads:
-            each.__exit__()
-        for user in users:
-            user.close()
-    return [last - first for first, last in zip(before, after)], ended - started
 
 
 def catch_up(run):
@@ -205,30 +176,10 @@ def catch_up(run):
     keys = run.keys("1m")
     first = run.start_filled("anystore", keys)
     second = run.fleet.start("anystore", first.directory)
-    row, variant = "catch-up", "anystore"
-    with first.client() as writer, second.client() as reader:
-        for number in range(run.rounds):
-            before = reader.info("anystore")
-            changed, unchanged = [], []
-            for i in range(max(20, int(300 * run.seconds))):
-                value = b"%099d" % i
-                name = load.key_name(i * 7919 % keys)
-                writer.call_encoded(encode("SET", name, value), b"+OK\r\n")
-                changed.append(time_get(reader, name, value))
-                unchanged.append(time_get(reader, name, value))
-            after = reader.info("anystore")
-            read = int(after["catch_up_bytes"]) - int(before["catch_up_bytes"])
-            run.record(row, variant, number, "read_bytes", read / len(changed), "bytes")
-            run.record(row, variant, number, "p50_us", median(changed) * 1e6, "us")
-            run.record(row, variant, number, "unchanged_p50_us", median(unchanged) * 1e6, "us")
+    work = works.CatchUp(first, second, keys, max(20, int(300 * run.seconds)))
+    for number in range(run.rounds):
+        run.record_all("catch-up", "anystore", number, work.measure())
     run.fleet.stop_all()
-
-
-def time_get(client, name, value):
-    request, reply = encode("GET", name), b"$%d\r\n%s\r\n" % (len(value), value)
-    started = time.perf_counter()
-    client.call_encoded(request, reply)
-    return time.perf_counter() - started
 
 
 # ---- A million keys: bytes, start, memory, a new base -------------------------------------------

@@ -183,19 +183,9 @@ class Server:
     # Looking at it from outside, the same for all.
 
     def cpu_seconds(self):
-        """User and system time of all threads, as the scheduler has it in nanoseconds; where it does
-        not tell, utime and stime in clock ticks."""
-        total = 0
-        tasks = "/proc/%d/task" % self.pid
-        try:
-            for task in os.listdir(tasks):
-                with open("%s/%s/schedstat" % (tasks, task)) as file:
-                    total += int(file.read().split()[0])
-            return total / 1e9
-        except (OSError, IndexError):
-            with open("/proc/%d/stat" % self.pid) as file:
-                fields = file.read().rsplit(")", 1)[1].split()
-            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """User and system time of all threads, those that have ended included, in nanoseconds: the
+        clock that clock_getcpuclockid() names."""
+        return time.clock_gettime(~self.pid << 3 | 2)
 
     def written_bytes(self):
         """What it has caused to be written to disk, in pages; -1 where that is not told."""

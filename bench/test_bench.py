@@ -6,7 +6,10 @@ should be.  No figure is judged.
 """
 
 import csv
+import json
+import math
 import os
+import random
 import re
 import shutil
 import signal
@@ -20,12 +23,18 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 # pylint: disable=wrong-import-position
+import against  # noqa: E402
+import builds  # noqa: E402
 import figures as figures_module  # noqa: E402
+import interval  # noqa: E402
 import machine  # noqa: E402
 import plots  # noqa: E402
 import publish  # noqa: E402
+from contests import CONTESTS  # noqa: E402
 from figures import AT_LEAST, AT_MOST, BELOW, Figures  # noqa: E402
+from interval import HOLDS, UNCLEAR, WORSE  # noqa: E402
 from rows import ROWS  # noqa: E402
+from servers import Failure  # noqa: E402
 
 SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "script", "bench")
 PROGRAMS = []  # --server FILE --library FILE
@@ -100,14 +109,13 @@ class RunTest(unittest.TestCase):
         self.assertEqual({line["variant"] for line in figures}, {"anystore"})
         self.assertRegex(done.stdout, r"throughput +\S+ +- +- +>= 1x +-\n")
 
-    def test_interrupted_it_leaves_nothing(self):
+    def interrupt(self, servers, *arguments):
         bench = subprocess.Popen([sys.executable, SCRIPT, "--quick", "--seconds", "60", "--out",
-                                  self.out, *PROGRAMS, "set-durable-200"],
+                                  self.out, *arguments],
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(bench.wait)
         self.addCleanup(bench.terminate)
         until = time.monotonic() + PATIENCE
-        servers = 2 if shutil.which("redis-server") else 1
         while len(processes_about(self.out)) < 1 + servers:
             self.assertIsNone(bench.poll())
             self.assertLess(time.monotonic(), until)
@@ -117,14 +125,58 @@ class RunTest(unittest.TestCase):
         self.assertEqual(processes_about(self.out), [])
         self.assertEqual([n for n in os.listdir(self.out) if n.startswith("data")], [])
 
+    def test_interrupted_it_leaves_nothing(self):
+        self.interrupt(2 if shutil.which("redis-server") else 1, *PROGRAMS, "set-durable-200")
+
+    def test_interrupted_against_another_build_it_leaves_nothing(self):
+        self.interrupt(4, *PROGRAMS[:2], "--against", PROGRAMS[1], "publish-across")
+
+    def test_against_another_build(self):
+        """Whether the gate holds is not looked at: so few pairs may say anything."""
+        rows = ["mget", "transaction", "publish-across", "catch-up", "start"]
+        done = run_bench("--quick", "--seconds", "0.02", "--out", self.out, *PROGRAMS[:2],
+                         "--against", PROGRAMS[1], *rows)
+        with open(os.path.join(self.out, "run.json")) as file:
+            self.assertEqual(json.load(file)["rows"], [n for n in CONTESTS if n in rows], done.stderr)
+        figures = read_csv(os.path.join(self.out, "figures.csv"))
+        for name in rows:
+            for metric in CONTESTS[name].judged:
+                pairs = [(line["variant"], line["round"]) for line in figures
+                         if line["row"] == name and line["metric"] == metric]
+                self.assertEqual(sorted(pairs), [(side, str(pair)) for side in ("after", "before")
+                                                 for pair in range(4)], (name, metric))
+        judged = read_csv(os.path.join(self.out, "gate.csv"))
+        self.assertEqual(len(judged), sum(len(CONTESTS[name].judged) for name in rows))
+        worse = any(line["verdict"] == WORSE for line in judged)
+        self.assertEqual(done.returncode, 1 if worse else 0, done.stderr)
+        again = run_bench("--from", self.out)
+        self.assertEqual((again.stdout, again.returncode), (done.stdout, done.returncode))
+
+    def test_the_first_of_a_pair_alternates(self):
+        run_bench("--quick", "--seconds", "0.01", "--out", self.out, *PROGRAMS[:2], "--against",
+                  PROGRAMS[1], "incr")
+        order = [line["variant"] for line in read_csv(os.path.join(self.out, "figures.csv"))
+                 if line["metric"] == "rps"]
+        self.assertEqual(order, ["before", "after", "after", "before",
+                                 "after", "before", "before", "after"])
+
     def test_bad_arguments(self):
         for arguments in (["no-such-row"], ["--rounds", "0"], ["--seconds", "0"],
-                          ["--server", "alone"]):
+                          ["--server", "alone"], ["--pairs", "8"],
+                          ["--against", "x", "--pairs", "2"], ["--against", "x", "--rounds", "2"],
+                          ["--against", "x", "--minutes", "0"], ["--against", "x", "bytes"]):
             self.assertEqual(run_bench(*arguments).returncode, 2, arguments)
 
+    def test_neither_a_build_nor_a_revision(self):
+        with self.assertRaises(Failure):
+            builds.find("no-such-build")
+        with self.assertRaises(Failure):
+            builds.find(os.path.abspath(__file__).replace("test_bench.py", "rows.py"))
+
     def test_list(self):
-        listed = [line.split()[0] for line in run_bench("--list").stdout.splitlines()]
-        self.assertEqual(listed, list(ROWS))
+        for arguments, rows in (((), ROWS), (("--against", "x"), CONTESTS)):
+            listed = run_bench("--list", *arguments).stdout.splitlines()
+            self.assertEqual([line.split()[0] for line in listed], list(rows))
 
 
 class FiguresTest(unittest.TestCase):
@@ -170,6 +222,151 @@ class FiguresTest(unittest.TestCase):
         self.assertTrue(lines[2].endswith("1.50x  >= 1x      yes"), lines[2])
 
 
+def paired_figures(row, metric, ratios, before=1000):
+    """Figures of pairs with these ratios, after to before."""
+    figures = Figures()
+    for pair, ratio in enumerate(ratios):
+        figures.add(row, "before", pair, metric, before)
+        figures.add(row, "after", pair, metric, before * ratio)
+    return figures
+
+
+class IntervalTest(unittest.TestCase):
+    def test_by_hand(self):
+        """Five values: mean 0.02, standard deviation 0.0158, error 0.00707, t of 4 degrees 2.776."""
+        known = interval.interval([0.00, 0.01, 0.02, 0.03, 0.04])
+        self.assertAlmostEqual(math.log(known.centre), 0.02)
+        self.assertAlmostEqual(math.log(known.high), 0.02 + 2.776 * 0.0070711, 5)
+        self.assertAlmostEqual(math.log(known.low), 0.02 - 2.776 * 0.0070711, 5)
+
+    def test_trimmed_by_hand(self):
+        """Of ten values the outermost are left out, and count as their neighbours for the variance:
+        deviations 4.5 (three times), 2.5, 1.5, 0.5 and the same again, less one each."""
+        known = interval.interval([-99, 1, 2, 3, 4, 5, 6, 7, 8, 99])
+        moved_in = [1, 1, 2, 3, 4, 5, 6, 7, 8, 8]
+        variance = sum((value - 4.5) ** 2 for value in moved_in) / 9
+        half = 2.365 * math.sqrt(variance / 10) / 0.8
+        self.assertAlmostEqual(math.log(known.centre), 4.5)
+        self.assertAlmostEqual(math.log(known.high), 4.5 + half)
+
+    def test_too_few(self):
+        self.assertIsNone(interval.interval([]))
+        self.assertIsNone(interval.interval([0.1]))
+
+    def test_quantiles_go_on_beyond_their_table(self):
+        quantiles = [interval.t_quantile(freedom) for freedom in range(1, 2000)]
+        self.assertEqual(quantiles, sorted(quantiles, reverse=True))
+        self.assertAlmostEqual(interval.t_quantile(60), 2.000, 3)
+        self.assertAlmostEqual(interval.t_quantile(1999), 1.961, 3)
+
+    def test_it_covers_the_truth(self):
+        """About 95 of 100 times, also where one value in ten is far off."""
+        seed = 20261122
+        numbers = random.Random(seed)
+        for far_off in (0, 0.1):
+            covered = 0
+            for _ in range(2000):
+                known = interval.interval([numbers.gauss(0, 0.2 if numbers.random() < far_off else 0.03)
+                                           for _ in range(12)])
+                covered += known.low <= 1 <= known.high
+            self.assertGreater(covered, 1860, "seed %d" % seed)
+
+    def test_blocks_of_two_pairs(self):
+        before = {0: 100, 1: 100, 2: 100, 3: 100, 4: 100}
+        after = {0: 110, 1: 121, 2: 100, 4: 100}
+        logs = interval.block_logs(before, after, True)
+        self.assertEqual(len(logs), 1)  # pairs 3 and 5 are missing
+        self.assertAlmostEqual(logs[0], 1.5 * math.log(1.1))
+        self.assertAlmostEqual(interval.block_logs(before, after, False)[0], -1.5 * math.log(1.1))
+
+
+class GateTest(unittest.TestCase):
+    PLAN = against.Plan(12, 60, 15)
+
+    @staticmethod
+    def noise(count, spread, seed):
+        numbers = random.Random(seed)
+        return [math.exp(numbers.gauss(0, spread)) for _ in range(count)]
+
+    def verdict(self, metric, ratios, row="get"):
+        return against.Result(paired_figures(row, metric, ratios), row, metric).verdict()
+
+    def test_equal_ones_pass_and_a_clearly_worse_one_fails(self):
+        for seed in range(20):
+            noise = self.noise(24, 0.02, seed)
+            self.assertEqual(self.verdict("rps", noise), HOLDS, seed)
+            self.assertEqual(self.verdict("rps", [0.9 * x for x in noise]), WORSE, seed)
+            self.assertEqual(self.verdict("rps", [1.2 * x for x in noise]), HOLDS, seed)
+
+    def test_more_time_is_worse(self):
+        noise = self.noise(24, 0.02, 1)
+        for metric, row in (("cpu_us", "get"), ("seconds", "start"), ("cpu_seconds", "start"),
+                            ("p50_us", "catch-up")):
+            self.assertEqual(self.verdict(metric, [1.1 * x for x in noise], row), WORSE)
+            self.assertEqual(self.verdict(metric, [0.9 * x for x in noise], row), HOLDS)
+
+    def test_noise_is_no_failure(self):
+        self.assertEqual(self.verdict("rps", [0.5, 0.6, 1.5, 1.3, 0.9, 0.9, 1.4, 0.8]), UNCLEAR)
+        self.assertEqual(self.verdict("rps", [0.9]), UNCLEAR)
+
+    def test_a_drift_within_a_block_cancels(self):
+        """Everything gets slower by 10 % from one measurement to the next."""
+        figures, speed = Figures(), 1000.0
+        for pair in range(12):
+            first = "before" if (pair // 2 + pair) % 2 == 0 else "after"
+            for side in (first, "after" if first == "before" else "before"):
+                figures.add("get", side, pair, "rps", speed)
+                speed *= 0.9
+        known = against.Result(figures, "get", "rps").interval
+        self.assertAlmostEqual(known.low, 1)
+        self.assertAlmostEqual(known.high, 1)
+
+    def done(self, ratios):
+        figures = paired_figures("get", "rps", ratios)
+        for pair, ratio in enumerate(ratios):
+            figures.add("get", "before", pair, "cpu_us", 10)
+            figures.add("get", "after", pair, "cpu_us", 10 / ratio)
+        return against.is_done(figures, "get", self.PLAN)
+
+    def test_a_contest_goes_on_until_it_is_clear(self):
+        self.assertFalse(self.done(self.noise(10, 0.001, 1)))  # too few
+        self.assertTrue(self.done(self.noise(12, 0.001, 1)))
+        self.assertFalse(self.done(self.noise(58, 0.5, 1)))  # unclear
+        self.assertFalse(self.done([0.5] * 58))  # worse: not before the end
+        self.assertTrue(self.done([0.5] * 60))
+
+    def test_every_contest_has_a_metric_that_can_be_judged(self):
+        for name, contest in CONTESTS.items():
+            self.assertTrue(contest.judged, name)
+            self.assertLessEqual(set(contest.judged), set(against.JUDGED))
+
+    def exit_status(self, ratios, blocks=6):
+        with tempfile.TemporaryDirectory() as directory:
+            run = {"date": "1 May 2026", "quick": False, "machine": machine.describe("/"),
+                   "against": "v1", "programs": ["a", "b"], "blocks": blocks, "seconds": 1,
+                   "rows": ["get-beside-set"]}
+            with open(os.path.join(directory, "run.json"), "w") as file:
+                json.dump(run, file)
+            with open(os.path.join(directory, "figures.csv"), "w", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(figures_module.COLUMNS)
+                for pair, ratio in enumerate(ratios):
+                    writer.writerow(("get-beside-set", "before", pair, "rps", 1000, "1/s"))
+                    writer.writerow(("get-beside-set", "after", pair, "rps", 1000 * ratio, "1/s"))
+            done = run_bench("--from", directory)
+            return done.returncode, done.stdout.splitlines()[-1]
+
+    def test_exit_status(self):
+        noise = self.noise(12, 0.01, 1)
+        self.assertEqual(self.exit_status(noise), (0, "the gate holds"))
+        self.assertEqual(self.exit_status([0.9 * x for x in noise]),
+                         (1, "the gate FAILS; slower than before: get-beside-set"))
+        self.assertEqual(self.exit_status([0.97 * x for x in noise]),
+                         (0, "the gate holds; unclear, which passes: get-beside-set"))
+        self.assertEqual(self.exit_status(noise, blocks=7),
+                         (1, "the gate FAILS; too few pairs in the time: get-beside-set"))
+
+
 class PublishTest(unittest.TestCase):
     RUN = {"rounds": 3, "date": "1 May 2026",
            "machine": {"processor": "abacus", "cores": 2, "memory_gib": 1, "kernel": "1",
@@ -205,9 +402,11 @@ class PublishTest(unittest.TestCase):
             self.assertIn("new", publish.replace_section(file.read(), "new"))
 
     def test_machine(self):
-        here = machine.describe("/", "7.0")
+        here = machine.describe("/")
         self.assertGreaterEqual(here["cores"], 1)
-        self.assertIn("redis-server 7.0", machine.sentence(here))
+        self.assertNotIn("redis-server", machine.sentence(here))
+        self.assertIn("; no redis-server;", machine.sentence({**here, "redis": None}))
+        self.assertIn("; redis-server 7.0;", machine.sentence({**here, "redis": "7.0"}))
 
     def test_plots_of_nothing(self):
         with tempfile.TemporaryDirectory() as directory:
