@@ -21,9 +21,12 @@ struct scope {
     struct anystore_txn *txn; /* of `database`: a view or an update; NULL: it cannot be used */
     database_bits databases;  /* a run of one request over several: these; else 0 */
     struct anystore_txn *const *txns; /* of these, by number; NULL as txn */
-    bool updating;                    /* else it is a view */
-    bool rewriting;                   /* an update that writes a new base */
-    bool fresh;                       /* all databases have been brought up to date */
+    /* Of several: the one whose commit comes first. If it fails, the changes in the others are undone
+     * by the store, which needs their journals for that; see anystore_settle. */
+    database_bits commits_first;
+    bool updating;       /* else it is a view */
+    bool rewriting;      /* an update that writes a new base */
+    bool fresh;          /* all databases have been brought up to date */
     const char *refusal; /* said to what needs what cannot be used, or written; or NULL */
 };
 

@@ -295,7 +295,7 @@ static enum anystore_status update_in_memory(struct anystore *store, anystore_fn
     txn.watches = &store->watches;
     bool ok = fn(&txn, arg);
     if (!ok)
-        anystore_rollback(&txn, 0);
+        txn_abort(&txn);
     store_note_map(store);
     view_unlock_exclusive(&store->view_lock);
     txn_end(&txn);

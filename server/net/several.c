@@ -47,6 +47,7 @@ static void run_one(struct several *several, struct anystore_txn *const *txns)
     const struct scope scope = {.database = connection->session.database,
                                 .databases = several->databases,
                                 .txns = txns,
+                                .commits_first = database_bit(several->numbers[several->count - 1]),
                                 .updating = true,
                                 .rewriting =
                                     connection->update.kind == ANYSTORE_SUBMIT_UPDATE_AND_BASE};

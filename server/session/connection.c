@@ -211,7 +211,9 @@ static void run_write(struct call *call)
         if (txn)
             anystore_rollback(txn, savepoints[database_first(bits)]);
     }
-    for (database_bits bits = all; bits != 0; bits &= bits - 1) {
+    /* Of several databases those that commit later must be able to go back. */
+    database_bits settled = scope->databases ? scope->commits_first : all;
+    for (database_bits bits = settled; bits != 0; bits &= bits - 1) {
         struct anystore_txn *txn = call_txn(call, database_first(bits));
         if (txn)
             anystore_settle(txn);

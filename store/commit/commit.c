@@ -115,7 +115,7 @@ static uint64_t run_updates(struct anystore *store, struct queued *list, struct 
         txn.now_ms = clock_now_ms();
         queued->aborted = !update->fn(&txn, update->arg);
         if (queued->aborted)
-            anystore_rollback(&txn, 0);
+            txn_abort(&txn);
         txn_end(&txn);
         ran++;
     }

@@ -220,7 +220,9 @@ void anystore_rollback(struct anystore_txn *txn, size_t savepoint);
 
 /* What was done in this call of the update function will not be undone: savepoints taken so far are void,
  * and it must not return false any more.  Frees the values that are kept only to be put back: a
- * function that makes many changes of the same large values calls it now and then. */
+ * function that makes many changes of the same large values calls it now and then.
+ * Within anystore_update_several only the last store's transaction may be settled: the changes in the
+ * others are undone if the commit of a later one fails. */
 void anystore_settle(struct anystore_txn *txn);
 
 /* Bytes of memory that the changes of an update take, those of the updates that share its commit

@@ -108,11 +108,20 @@ void txn_end(struct anystore_txn *txn)
         }
     }
     txn->undo_count = 0;
+    txn->settled = false;
 }
 
 void anystore_settle(struct anystore_txn *txn)
 {
+    bool settled = txn->settled || txn->undo_count > 0;
     txn_end(txn);
+    txn->settled = settled;
+}
+
+void txn_abort(struct anystore_txn *txn)
+{
+    assert(!txn->settled); /* it said that it would not */
+    anystore_rollback(txn, 0);
 }
 
 uint64_t anystore_update_memory(const struct anystore_txn *txn)

@@ -31,12 +31,16 @@ struct anystore_txn {
     int64_t now_ms;
     struct txn_undo *undo;
     size_t undo_count, undo_capacity;
+    bool settled;          /* part of the journal is gone: this update cannot be undone any more */
     uint64_t began_memory; /* TXN_DIRECT: of the map at the start */
     struct entry *late; /* TXN_DIRECT, after txn_end: what was replaced though its time had come */
 };
 
 void txn_begin(struct anystore_txn *txn, enum txn_mode mode, struct map *map,
                struct pending *pending);
+
+/* The update function said no: undoes all that it did. */
+void txn_abort(struct anystore_txn *txn);
 
 /* Frees what the changes left over.  In TXN_DIRECT to be called when readers are back. */
 void txn_end(struct anystore_txn *txn);

@@ -64,6 +64,7 @@ void too_large(struct harness *harness);
 void out_of_memory_errors(struct harness *harness);
 void out_of_memory(struct harness *harness);
 void out_of_memory_in_one_write(struct harness *harness);
+void rewritten_in_a_transaction(struct harness *harness);
 void out_of_memory_by_others(struct harness *harness);
 void memory_figures_are_true(struct harness *harness);
 

@@ -425,6 +425,28 @@ void out_of_memory_in_one_write(struct harness *harness)
     raw_close(raw);
 }
 
+/* One value written again and again in one transaction, which reads in another database, too. */
+void rewritten_in_a_transaction(struct harness *harness)
+{
+    struct server *server = server_start(harness, NULL);
+    struct raw *raw = raw_connect(server);
+    check(raw, "cannot connect");
+    raw_expect(raw, ":1000001", "SETRANGE k 1000000 x");
+    size_t before = bounds_begin(server);
+    raw_expect(raw, "+OK", "MULTI");
+    for (unsigned i = 0; i < 1000; i++)
+        raw_expect(raw, "+QUEUED", "APPEND k x");
+    raw_expect(raw, "+QUEUED", "SELECT 1");
+    raw_expect(raw, "+QUEUED", "GET k");
+    struct reply *reply = raw_command(raw, "EXEC", NULL);
+    check(reply && reply->type == '*' && reply->count == 1002, "no reply of EXEC");
+    reply_free(reply);
+    bounds_check(server, before, 64 * MIB, "a transaction that would keep 1 GB");
+    raw_expect(raw, "+OK", "SELECT 0");
+    raw_expect(raw, ":1001001", "STRLEN k");
+    raw_close(raw);
+}
+
 /* The data are those of all servers: what others write counts, and what they remove makes room. */
 void out_of_memory_by_others(struct harness *harness)
 {

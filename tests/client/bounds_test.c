@@ -154,6 +154,7 @@ int main(void)
         HARNESS_TEST(out_of_memory_errors),
         HARNESS_TEST(out_of_memory),
         HARNESS_TEST(out_of_memory_in_one_write),
+        HARNESS_TEST(rewritten_in_a_transaction),
         HARNESS_TEST(out_of_memory_by_others),
         HARNESS_TEST(memory_figures_are_true),
     };

@@ -3,6 +3,8 @@
 #ifndef TESTS_CLIENT_FAULTS_H
 #define TESTS_CLIENT_FAULTS_H
 
+#include <sys/resource.h>
+
 #include "tests/client/commits.h"
 
 /* A write is refused: the reply says that nothing was changed, or could not even begin, and names a file
@@ -24,5 +26,12 @@ void calls_of_a_start_fail(struct harness *harness);
 void file_size_limit(struct harness *harness);
 void too_many_open_files(struct harness *harness);
 void disk_full_for_all(struct harness *harness);
+
+/* A limit of the running server: RLIMIT_FSIZE for example. */
+rlim_t faults_limit(const struct server *server, int resource);
+void faults_set_limit(const struct server *server, int resource, rlim_t value);
+
+/* Commands over several databases of which some cannot commit (faults_several.c). */
+void commits_of_several_fail(struct harness *harness);
 
 #endif

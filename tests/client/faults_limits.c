@@ -14,17 +14,19 @@
 
 #define READS 5000 /* without descriptors */
 
-static struct rlimit get_limit(const struct server *server, int resource)
+rlim_t faults_limit(const struct server *server, int resource)
 {
     struct rlimit limit;
     check(!prlimit(server->process.pid, (__rlimit_resource_t)resource, NULL, &limit), "prlimit: %s",
           strerror(errno));
-    return limit;
+    return limit.rlim_cur;
 }
 
-static void set_limit(const struct server *server, int resource, rlim_t value)
+void faults_set_limit(const struct server *server, int resource, rlim_t value)
 {
-    struct rlimit limit = get_limit(server, resource);
+    struct rlimit limit;
+    check(!prlimit(server->process.pid, (__rlimit_resource_t)resource, NULL, &limit), "prlimit: %s",
+          strerror(errno));
     limit.rlim_cur = value < limit.rlim_max ? value : limit.rlim_max;
     check(!prlimit(server->process.pid, (__rlimit_resource_t)resource, &limit, NULL), "prlimit: %s",
           strerror(errno));
@@ -37,10 +39,10 @@ void file_size_limit(struct harness *harness)
     commits_begin(harness, &commits);
     redisContext *client = client_connect(commits.server);
     client_expect(client, "+OK", "SET k before");
-    rlim_t before = get_limit(commits.server, RLIMIT_FSIZE).rlim_cur;
+    rlim_t before = faults_limit(commits.server, RLIMIT_FSIZE);
     char value[20000];
     memset(value, 'v', sizeof value);
-    set_limit(commits.server, RLIMIT_FSIZE, 8192);
+    faults_set_limit(commits.server, RLIMIT_FSIZE, 8192);
     for (int i = 0; i < 3; i++) {
         char *text = client_text(client, "SET k %b", value, sizeof value);
         check(strstr(text, "nothing was changed") && strstr(text, strerror(EFBIG)), "%s", text);
@@ -48,7 +50,7 @@ void file_size_limit(struct harness *harness)
         client_expect(client, "$before", "GET k");
         commits_count(&commits);
     }
-    set_limit(commits.server, RLIMIT_FSIZE, before);
+    faults_set_limit(commits.server, RLIMIT_FSIZE, before);
     client_expect(client, "+OK", "SET k %b", value, sizeof value);
     redisFree(client);
     faults_well_again(&commits);
@@ -100,8 +102,8 @@ void too_many_open_files(struct harness *harness)
     commits_begin(harness, &commits);
     redisContext *client = client_connect(commits.server);
     client_expect(client, "+OK", "SET k before");
-    rlim_t before = get_limit(commits.server, RLIMIT_NOFILE).rlim_cur;
-    set_limit(commits.server, RLIMIT_NOFILE, lowest_free(commits.server));
+    rlim_t before = faults_limit(commits.server, RLIMIT_NOFILE);
+    faults_set_limit(commits.server, RLIMIT_NOFILE, lowest_free(commits.server));
     struct raw *waiting[20];
     for (size_t i = 0; i < sizeof waiting / sizeof *waiting; i++) {
         waiting[i] = raw_connect(commits.server);
@@ -119,7 +121,7 @@ void too_many_open_files(struct harness *harness)
     faults_refused(client, "SET k other", strerror(EMFILE));
     client_expect(client, "$before", "GET k");
     commits_count(&commits);
-    set_limit(commits.server, RLIMIT_NOFILE, before);
+    faults_set_limit(commits.server, RLIMIT_NOFILE, before);
     for (size_t i = 0; i < sizeof waiting / sizeof *waiting; i++) {
         raw_expect_reply(waiting[i], "$before");
         raw_close(waiting[i]);

@@ -290,6 +290,7 @@ int main(void)
         HARNESS_TEST(what_a_file_system_lacks),   HARNESS_TEST(peers_after_a_fault),
         HARNESS_TEST(calls_of_a_start_fail),      HARNESS_TEST(file_size_limit),
         HARNESS_TEST(too_many_open_files),        HARNESS_TEST(disk_full_for_all),
+        HARNESS_TEST(commits_of_several_fail),
     };
     return harness_main("client_faults_test", tests, sizeof tests / sizeof *tests);
 }
