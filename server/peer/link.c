@@ -173,9 +173,10 @@ static bool adopt(struct peer_link *link, int fd)
     struct peer_hello own = {.number = ++peers->link_number};
     memcpy(own.run_id, peers->server->run_id, sizeof own.run_id);
     peer_hello_write(hello, &own);
-    struct event *read_event = event_new(peers->base, fd, EV_READ | EV_PERSIST, on_readable, link);
+    struct event *read_event =
+        event_new(loop_base(peers->loop), fd, EV_READ | EV_PERSIST, on_readable, link);
     struct event *write_event =
-        event_new(peers->base, fd, EV_WRITE | EV_PERSIST, on_writable, link);
+        event_new(loop_base(peers->loop), fd, EV_WRITE | EV_PERSIST, on_writable, link);
     /* A fresh socket takes a hello whole. */
     if (read_event && write_event && event_add(read_event, NULL) == 0 &&
         send(fd, hello, sizeof hello, MSG_NOSIGNAL) == (ssize_t)sizeof hello) {

@@ -14,6 +14,7 @@
 
 #include <event2/event.h>
 
+#include "server/loop/loop.h"
 #include "server/peer/frame.h"
 #include "server/peer/interest.h"
 #include "server/peer/peers.h"
@@ -26,10 +27,7 @@ struct peer_visitor;
 
 struct peers {
     struct server *server;
-    pthread_t thread;
-    struct event_base *base;
-    int wake_fd;
-    struct event *wake_event, *tick_event;
+    struct loop *loop;
     struct event *watch_event, *listen_event; /* NULL while there is no place */
     struct interest *interest;                /* our own page; NULL: there is none */
     int interest_fd;
@@ -42,9 +40,8 @@ struct peers {
     pthread_mutex_t mutex;
     struct peer_place place; /* guard: mutex; changed by the thread only */
     struct peer_link *links; /* guard: mutex; removed by the thread only */
-    bool stop_asked;         /* guard: mutex */
-    bool woken;              /* guard: mutex; the eventfd has been written to */
 
+    atomic_bool stop_asked;
     atomic_uint_fast64_t connected, sent, received, dropped, cuts;
 };
 

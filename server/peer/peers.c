@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "server/config/config.h"
@@ -18,16 +17,6 @@
 #define STOP_MS 1000 /* for peers to take what waits at the end */
 
 /* ---- On any thread ------------------------------------------------------------------------ */
-
-static void wake_locked(struct peers *peers)
-{
-    if (peers->woken)
-        return;
-    peers->woken = true;
-    uint64_t one = 1;
-    ssize_t n = write(peers->wake_fd, &one, sizeof one);
-    (void)n; /* an eventfd with room takes it */
-}
 
 static void on_found(const char *run_id, void *arg)
 {
@@ -47,9 +36,9 @@ void peers_relay(struct peers *peers, struct message *message)
     place_news(&peers->place, on_found, peers);
     for (struct peer_link *link = peers->links; link; link = link->next)
         wake |= link_push_locked(link, message, most);
-    if (wake)
-        wake_locked(peers);
     pthread_mutex_unlock(&peers->mutex);
+    if (wake)
+        loop_wake(peers->loop);
 }
 
 void peers_show_events(struct peers *peers, unsigned classes)
@@ -147,9 +136,9 @@ static bool take_place(struct peers *peers, char **cause)
     if (!open)
         return false;
     peers->watch_event =
-        event_new(peers->base, peers->place.watch, EV_READ | EV_PERSIST, on_news, peers);
-    peers->listen_event =
-        event_new(peers->base, peers->place.listener, EV_READ | EV_PERSIST, on_listening, peers);
+        event_new(loop_base(peers->loop), peers->place.watch, EV_READ | EV_PERSIST, on_news, peers);
+    peers->listen_event = event_new(loop_base(peers->loop), peers->place.listener,
+                                    EV_READ | EV_PERSIST, on_listening, peers);
     if (peers->watch_event && peers->listen_event && event_add(peers->watch_event, NULL) == 0 &&
         event_add(peers->listen_event, NULL) == 0)
         return true;
@@ -186,22 +175,14 @@ void peers_end_if_done(struct peers *peers)
         busy = link_is_busy(link);
     pthread_mutex_unlock(&peers->mutex);
     if (!busy || steady_ms() >= peers->stop_by_ms)
-        event_base_loopbreak(peers->base);
+        loop_end(peers->loop);
 }
 
-static void on_wake(evutil_socket_t fd, short what, void *arg)
+static void on_wake(void *arg)
 {
-    (void)what;
     struct peers *peers = arg;
-    uint64_t count = 0;
-    ssize_t n = read(fd, &count, sizeof count);
-    (void)n;
-    pthread_mutex_lock(&peers->mutex);
-    peers->woken = false;
-    bool stop_asked = peers->stop_asked;
-    pthread_mutex_unlock(&peers->mutex);
     go_on_all(peers);
-    if (stop_asked && !peers->stopping) {
+    if (atomic_load(&peers->stop_asked) && !peers->stopping) {
         peers->stopping = true;
         peers->stop_by_ms = steady_ms() + STOP_MS;
     }
@@ -209,10 +190,8 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Once a second: what failed is tried again. */
-static void on_tick(evutil_socket_t fd, short what, void *arg)
+static void on_second(void *arg)
 {
-    (void)fd;
-    (void)what;
     struct peers *peers = arg;
     if (!peers->stopping)
         heal_place(peers);
@@ -223,30 +202,14 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     peers_end_if_done(peers);
 }
 
-static void *peers_run(void *arg)
-{
-    struct peers *peers = arg;
-    go_on_all(peers);
-    event_base_dispatch(peers->base);
-    return NULL;
-}
-
 static void peers_free(struct peers *peers)
 {
     pubsub_show_count(peers->server->pubsub, NULL);
-    if (peers->base)
-        leave_place(peers);
+    leave_place(peers);
     while (peers->links)
         link_free(peers->links);
     visitors_free(peers);
-    if (peers->wake_event)
-        event_free(peers->wake_event);
-    if (peers->tick_event)
-        event_free(peers->tick_event);
-    if (peers->base)
-        event_base_free(peers->base);
-    if (peers->wake_fd >= 0)
-        close(peers->wake_fd);
+    loop_free(peers->loop);
     if (peers->interest_fd >= 0)
         close(peers->interest_fd);
     interest_unmap(peers->interest);
@@ -276,23 +239,18 @@ struct peers *peers_start(struct server *server, char **cause)
     peers->interest_fd = -1;
     peers->place = (struct peer_place){.directory = -1, .watch = -1, .listener = -1};
     pthread_mutex_init(&peers->mutex, NULL);
-    peers->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    peers->base = event_base_new();
-    if (peers->base && peers->wake_fd >= 0) {
-        const struct timeval second = {.tv_sec = 1};
+    const struct loop_hooks hooks = {.on_wake = on_wake, .on_second = on_second, .arg = peers};
+    peers->loop = loop_new(&hooks);
+    if (peers->loop) {
         char *trouble = NULL;
-        peers->wake_event =
-            event_new(peers->base, peers->wake_fd, EV_READ | EV_PERSIST, on_wake, peers);
-        peers->tick_event = event_new(peers->base, -1, EV_PERSIST, on_tick, peers);
         show_interest(peers);
         if (!take_place(peers, &trouble))
             log_write(server->log, LOG_WARNING,
                       "PUBLISH does not reach the subscribers of other servers: %s",
                       trouble ? trouble : "out of memory");
         free(trouble);
-        if (peers->wake_event && peers->tick_event && event_add(peers->wake_event, NULL) == 0 &&
-            event_add(peers->tick_event, &second) == 0 &&
-            pthread_create(&peers->thread, NULL, peers_run, peers) == 0)
+        loop_wake(peers->loop); /* connects to the servers that were found */
+        if (loop_start(peers->loop))
             return peers;
     }
     if (asprintf(cause, "cannot start the thread for peers: %s", strerror(errno)) < 0)
@@ -305,10 +263,8 @@ void peers_stop(struct peers *peers)
 {
     if (!peers)
         return;
-    pthread_mutex_lock(&peers->mutex);
-    peers->stop_asked = true;
-    wake_locked(peers);
-    pthread_mutex_unlock(&peers->mutex);
-    pthread_join(peers->thread, NULL);
+    atomic_store(&peers->stop_asked, true);
+    loop_wake(peers->loop);
+    loop_join(peers->loop);
     peers_free(peers);
 }

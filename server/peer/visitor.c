@@ -193,7 +193,8 @@ static bool visitor_new(struct peers *peers, int fd)
 {
     struct peer_visitor *visitor = calloc(1, sizeof *visitor);
     struct event *event =
-        visitor ? event_new(peers->base, fd, EV_READ | EV_PERSIST, on_readable, visitor) : NULL;
+        visitor ? event_new(loop_base(peers->loop), fd, EV_READ | EV_PERSIST, on_readable, visitor)
+                : NULL;
     if (!event || event_add(event, NULL) != 0) {
         if (event)
             event_free(event);
