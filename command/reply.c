@@ -14,6 +14,7 @@
 #include "server/publish/notify.h"
 #include "server/server.h"
 #include "server/session/session.h"
+#include "text/number.h"
 
 enum {
     CONTAINER_BYTES = 24, /* no command that has subcommands has a longer name */
@@ -41,37 +42,9 @@ bool arg_is(const struct resp_arg *arg, const char *word)
     return size == 0 || strncasecmp(arg_text(arg), word, size) == 0;
 }
 
-bool parse_integer(const void *text, size_t size, int64_t *value)
-{
-    if (size == 0)
-        return false;
-    const uint8_t *at = text;
-    const uint8_t *end = at + size;
-    bool negative = *at == '-';
-    if (size == 1 && *at == '0') {
-        *value = 0;
-        return true;
-    }
-    at += negative;
-    if (at == end || *at == '0') /* "-", "-0", "007" */
-        return false;
-    int64_t sum = 0;
-    for (; at < end; at++) {
-        if (*at < '0' || *at > '9')
-            return false;
-        int64_t digit = *at - '0';
-        /* The lowest number has no positive counterpart: sum up on its own side of zero. */
-        if (__builtin_mul_overflow(sum, 10, &sum) ||
-            __builtin_add_overflow(sum, negative ? -digit : digit, &sum))
-            return false;
-    }
-    *value = sum;
-    return true;
-}
-
 bool arg_integer(const struct resp_arg *arg, int64_t *value)
 {
-    return parse_integer(arg->data, arg->size, value);
+    return number_parse(arg->data, arg->size, value);
 }
 
 bool arg_integer_or_reply(struct call *call, size_t index, int64_t *value)

@@ -19,7 +19,6 @@ bool arg_is(const struct resp_arg *arg, const char *word);
 /* Redis's string2ll: a decimal integer without blanks, plus signs or leading zeros.  False if it is
  * none. */
 bool arg_integer(const struct resp_arg *arg, int64_t *value);
-bool parse_integer(const void *text, size_t size, int64_t *value);
 
 /* The same; otherwise replies "ERR value is not an integer or out of range". */
 bool arg_integer_or_reply(struct call *call, size_t index, int64_t *value);

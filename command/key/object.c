@@ -5,6 +5,7 @@
 
 #include "command/reply.h"
 #include "server/family/shared.h"
+#include "text/number.h"
 
 enum {
     EMBEDDED_MOST = 44, /* bytes of a string that Redis keeps in one piece with its header */
@@ -23,7 +24,7 @@ static bool object_or_reply(struct call *call, struct anystore_value *value)
 
 static bool is_integer(const struct anystore_value *value, int64_t *number)
 {
-    return value->size <= INTEGER_MOST && parse_integer(value->data, value->size, number);
+    return value->size <= INTEGER_MOST && number_parse(value->data, value->size, number);
 }
 
 /* Redis has "raw" also for a short string that was changed in place (APPEND, SETRANGE, SETBIT), or

@@ -20,7 +20,7 @@
 
 #include "command/key/crc64.h"
 #include "command/key/lzf.h"
-#include "command/reply.h"
+#include "text/number.h"
 
 enum {
     RDB_VERSION = 10,
@@ -70,7 +70,7 @@ static size_t put_length(uint8_t *to, uint64_t length)
 static size_t put_integer(uint8_t *to, const void *data, size_t size)
 {
     int64_t number;
-    if (size > MOST_DIGITS || !parse_integer(data, size, &number))
+    if (size > MOST_DIGITS || !number_parse(data, size, &number))
         return 0;
     size_t bytes = number >= INT8_MIN && number <= INT8_MAX     ? 1
                    : number >= INT16_MIN && number <= INT16_MAX ? 2

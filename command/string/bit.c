@@ -8,13 +8,14 @@
 #include "command/string/bits.h"
 #include "command/string/string_access.h"
 #include "server/publish/notify.h"
+#include "text/number.h"
 
 bool bit_offset_or_reply(struct call *call, size_t index, unsigned width, uint64_t *offset)
 {
     const struct resp_arg *arg = &call->argv[index];
     size_t hash = width > 0 && arg->size > 0 && arg->data[0] == '#';
     int64_t number;
-    if (parse_integer(arg->data + hash, arg->size - hash, &number) && number >= 0 &&
+    if (number_parse(arg->data + hash, arg->size - hash, &number) && number >= 0 &&
         (!hash || !__builtin_mul_overflow(number, (int64_t)width, &number)) &&
         (uint64_t)number / 8 < longest_string(call)) {
         *offset = (uint64_t)number;

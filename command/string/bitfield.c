@@ -8,6 +8,7 @@
 #include "command/string/bits.h"
 #include "command/string/string_access.h"
 #include "server/publish/notify.h"
+#include "text/number.h"
 
 enum field_action { FIELD_GET, FIELD_SET, FIELD_ADD };
 enum field_overflow { OVERFLOW_WRAP, OVERFLOW_SATURATE, OVERFLOW_FAIL };
@@ -51,7 +52,7 @@ static bool type_or_reply(struct call *call, size_t index, struct field_operatio
     size_t size = arg->size > 0 ? strnlen(arg_text(arg), arg->size) : 0;
     int64_t width = 0;
     if (size > 0 && (arg->data[0] == 'i' || arg->data[0] == 'u') &&
-        parse_integer(arg->data + 1, size - 1, &width) && width >= 1 &&
+        number_parse(arg->data + 1, size - 1, &width) && width >= 1 &&
         width <= (arg->data[0] == 'i' ? 64 : 63)) {
         operation->is_signed = arg->data[0] == 'i';
         operation->field.width = (unsigned)width;

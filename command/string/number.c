@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "server/publish/notify.h"
+#include "text/number.h"
 
 static bool put_number_or_reply(struct call *call, const struct anystore_value *old,
                                 const char *digits, size_t size, const char *event)
@@ -36,7 +37,7 @@ static void add_integer(struct call *call, int64_t increment)
     bool there;
     if (!get_string_or_reply(call, &call->argv[1], &old, &there))
         return;
-    if (there && !parse_integer(old.data, old.size, &number)) {
+    if (there && !number_parse(old.data, old.size, &number)) {
         resp_write_error(call->reply, "ERR value is not an integer or out of range");
         return;
     }

@@ -6,28 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/quote.h"
+
 enum { SHOWN_MAX = 80 }; /* bytes of a name or of values in a message */
 
 /* Reasons quote whatever stands in a file, and must stay one line. */
-static void print_bytes(FILE *out, const void *bytes, size_t size)
-{
-    for (const uint8_t *byte = bytes; size > 0; size--, byte++) {
-        if (*byte < ' ' || *byte == 0x7f)
-            fprintf(out, "\\x%02x", *byte);
-        else
-            putc(*byte, out);
-    }
-}
-
 static void print_text(FILE *out, const char *text)
 {
-    print_bytes(out, text, strlen(text));
+    quote_controls_to_file(out, text, strlen(text));
 }
 
 static void print_name(FILE *out, const struct config_directive *directive)
 {
     size_t size = directive->words[0].size;
-    print_bytes(out, directive->words[0].data, size < SHOWN_MAX ? size : SHOWN_MAX);
+    quote_controls_to_file(out, directive->words[0].data, size < SHOWN_MAX ? size : SHOWN_MAX);
     if (size > SHOWN_MAX)
         fputs("...", out);
 }
@@ -41,7 +33,7 @@ static void print_values(FILE *out, const struct config_directive *directive)
         putc(' ', out);
         if (word->size == 0)
             fputs("\"\"", out);
-        print_bytes(out, word->data, shown);
+        quote_controls_to_file(out, word->data, shown);
         room -= shown;
         if (shown < word->size) {
             fputs("...", out);

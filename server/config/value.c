@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "command/event.h"
+#include "text/number.h"
 
 bool config_fail(char **cause, const char *format, ...)
 {
@@ -39,20 +40,6 @@ static bool read_digits(const char **text, unsigned base, uint64_t *value)
     }
     *value = overflow ? UINT64_MAX : sum;
     return *text > start;
-}
-
-/* As strict as Redis: no blanks, no plus sign, no leading zero. */
-static bool parse_integer(const char *text, int64_t *value)
-{
-    bool negative = *text == '-';
-    const char *at = text + negative;
-    uint64_t size;
-    if (*at == '0' && (negative || at[1]))
-        return false;
-    if (!read_digits(&at, 10, &size) || *at || size > (uint64_t)INT64_MAX + negative)
-        return false;
-    *value = negative ? -(int64_t)(size - 1) - 1 : (int64_t)size;
-    return true;
 }
 
 static bool parse_memory(const char *text, uint64_t *bytes)
@@ -148,7 +135,7 @@ bool config_value_parse(const struct config_row *row, const char *text, int64_t 
             return config_fail(cause, "argument must be 'yes' or 'no'");
         return true;
     case CONFIG_NUMBER:
-        if (!parse_integer(text, value))
+        if (!number_parse(text, strlen(text), value))
             return config_fail(cause, "argument couldn't be parsed into an integer");
         return in_range(row, true, *value, cause);
     case CONFIG_MEMORY:
@@ -226,7 +213,8 @@ static bool parse_limit(char *const words[3], struct config_output_limit *limit)
 {
     return parse_memory(words[0], &limit->hard_bytes) && limit->hard_bytes != UINT64_MAX &&
            parse_memory(words[1], &limit->soft_bytes) && limit->soft_bytes != UINT64_MAX &&
-           parse_integer(words[2], &limit->soft_seconds) && limit->soft_seconds >= 0;
+           number_parse(words[2], strlen(words[2]), &limit->soft_seconds) &&
+           limit->soft_seconds >= 0;
 }
 
 static size_t count_words(const char *text)

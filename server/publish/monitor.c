@@ -12,6 +12,7 @@
 #include "server/publish/pubsub.h"
 #include "server/server.h"
 #include "server/session/session.h"
+#include "text/quote.h"
 
 void monitors_init(struct monitors *monitors)
 {
@@ -57,48 +58,6 @@ static void append_text(struct resp_buffer *out, const char *text)
     resp_buffer_append(out, text, strlen(text));
 }
 
-/* The letter behind a backslash for a byte, 0 if it has none. */
-static char escape_letter(uint8_t byte)
-{
-    static const char letters[][2] = {{'\\', '\\'}, {'"', '"'},  {'\n', 'n'}, {'\r', 'r'},
-                                      {'\t', 't'},  {'\a', 'a'}, {'\b', 'b'}};
-    for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {
-        if (byte == (uint8_t)letters[i][0])
-            return letters[i][1];
-    }
-    return 0;
-}
-
-static bool is_plain(uint8_t byte)
-{
-    return byte >= ' ' && byte < 0x7f && byte != '"' && byte != '\\';
-}
-
-static void append_quoted(struct resp_buffer *out, const void *text, size_t size)
-{
-    const uint8_t *bytes = text;
-    append_text(out, "\"");
-    for (size_t i = 0; i < size;) {
-        size_t plain = i;
-        while (plain < size && is_plain(bytes[plain]))
-            plain++;
-        if (plain > i) {
-            resp_buffer_append(out, bytes + i, plain - i);
-            i = plain;
-            continue;
-        }
-        char escaped[8];
-        char letter = escape_letter(bytes[i]);
-        if (letter)
-            snprintf(escaped, sizeof escaped, "\\%c", letter);
-        else
-            snprintf(escaped, sizeof escaped, "\\x%02x", bytes[i]);
-        append_text(out, escaped);
-        i++;
-    }
-    append_text(out, "\"");
-}
-
 /* When, in which database, and who. */
 static void append_origin(struct resp_buffer *out, const struct session *session)
 {
@@ -123,7 +82,7 @@ static void append_line(struct resp_buffer *out, const struct call *call)
         if (call_is_secret(call, i))
             append_text(out, "\"" CALL_REDACTED "\"");
         else
-            append_quoted(out, call->argv[i].data, call->argv[i].size);
+            quote_to_buffer(out, call->argv[i].data, call->argv[i].size);
     }
     append_text(out, "\r\n");
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the command table: every row is complete and agrees with itself, every command is found
- * under every way to write its name and nothing else is, and integers are read as Redis reads
- * them. */
+ * under every way to write its name and nothing else is. */
 #include "command/reply.h"
 
 #include <ctype.h>
@@ -325,50 +324,6 @@ static void test_call_key_flags(void **state)
     assert_string_equal(set->call_key_flags(5, argv), "RW access update");
 }
 
-static void test_integers(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        bool valid;
-        int64_t value;
-    } cases[] = {
-        {"0", true, 0},
-        {"1", true, 1},
-        {"-1", true, -1},
-        {"10", true, 10},
-        {"9223372036854775807", true, INT64_MAX},
-        {"-9223372036854775808", true, INT64_MIN},
-        {"9223372036854775808", false, 0},
-        {"-9223372036854775809", false, 0},
-        {"92233720368547758070", false, 0},
-        {"18446744073709551616", false, 0},
-        {"", false, 0},
-        {"-", false, 0},
-        {"-0", false, 0},
-        {"+1", false, 0},
-        {"01", false, 0},
-        {"-01", false, 0},
-        {"00", false, 0},
-        {" 1", false, 0},
-        {"1 ", false, 0},
-        {"1.0", false, 0},
-        {"1e3", false, 0},
-        {"0x1", false, 0},
-        {"--1", false, 0},
-        {"a", false, 0},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        int64_t value = 42;
-        bool valid = parse_integer(cases[i].text, strlen(cases[i].text), &value);
-        if (valid != cases[i].valid || (valid && value != cases[i].value))
-            fail_msg("\"%s\": %d %" PRId64, cases[i].text, valid, value);
-    }
-    int64_t value;
-    assert_false(parse_integer("1\0", 2, &value));
-    assert_false(parse_integer(NULL, 0, &value));
-}
-
 static void test_words(void **state)
 {
     (void)state;
@@ -389,10 +344,10 @@ static void test_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),     cmocka_unit_test(test_descriptions),
-        cmocka_unit_test(test_find),     cmocka_unit_test(test_find_nothing),
-        cmocka_unit_test(test_arity),    cmocka_unit_test(test_call_key_flags),
-        cmocka_unit_test(test_integers), cmocka_unit_test(test_words),
+        cmocka_unit_test(test_rows),  cmocka_unit_test(test_descriptions),
+        cmocka_unit_test(test_find),  cmocka_unit_test(test_find_nothing),
+        cmocka_unit_test(test_arity), cmocka_unit_test(test_call_key_flags),
+        cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
