@@ -196,7 +196,7 @@ static bool measure(struct bench *bench, struct bench_result *result)
             break;
     }
     struct anystore_stats stats;
-    anystore_stats(bench->store, &stats);
+    anystore_stats_read(bench->store, &stats);
     result->copy_method = stats.copy_method;
     result->operations = count;
     uint64_t *both = malloc(count * sizeof both[0]);

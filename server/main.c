@@ -204,7 +204,7 @@ static void log_ready(struct main_loop *loop)
 {
     struct server *server = loop->server;
     struct anystore_stats stats;
-    anystore_stats(databases_store(server->databases, 0), &stats);
+    anystore_stats_read(databases_store(server->databases, 0), &stats);
     log_write(server->log, LOG_NOTICE, "AnyStore %s, speaking as Redis %s, with %u worker thread%s",
               ANYSTORE_VERSION_TEXT, SERVER_REDIS_VERSION, server->worker_count,
               server->worker_count == 1 ? "" : "s");

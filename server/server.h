@@ -35,9 +35,10 @@ struct worker;
 /* See notify.h. */
 struct server_notify {
     pthread_mutex_t mutex;
-    bool active;                        /* guard: mutex; between notify_start and notify_end */
-    atomic_uint own;                    /* flags of this server; 0 without K and E */
-    _Atomic(_Atomic uint64_t *) wanted; /* the number whose low bits are what all servers want */
+    bool active;     /* guard: mutex; between notify_start and notify_end */
+    atomic_uint own; /* flags of this server; 0 without K and E */
+    _Atomic(struct anystore_shared *)
+        wanted; /* the number whose low bits are what all servers want */
 };
 
 struct server {

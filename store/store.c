@@ -257,9 +257,10 @@ void anystore_close(struct anystore *store)
     free(store);
 }
 
-_Atomic uint64_t *anystore_shared_number(struct anystore *store)
+struct anystore_shared *anystore_shared_number(struct anystore *store)
 {
-    return store->path ? lockfile_shared_number(&store->lockfile) : &store->own_number;
+    return (struct anystore_shared *)(store->path ? lockfile_shared_number(&store->lockfile)
+                                                  : &store->own_number);
 }
 
 /* ---- Transactions ------------------------------------------------------------------------- */
@@ -330,12 +331,12 @@ void anystore_submit(struct anystore *store, struct anystore_submission *submiss
 
 /* ---- Looking inside ----------------------------------------------------------------------- */
 
-void anystore_unwatch(struct anystore *store, struct anystore_watch *watch)
+void anystore_watch_end(struct anystore *store, struct anystore_watch *watch)
 {
     watch_remove(&store->watches, watch);
 }
 
-void anystore_stats(struct anystore *store, struct anystore_stats *stats)
+void anystore_stats_read(struct anystore *store, struct anystore_stats *stats)
 {
     struct store_counters *counters = &store->counters;
     *stats = (struct anystore_stats){

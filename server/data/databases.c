@@ -115,7 +115,7 @@ static enum anystore_status open_one(struct databases *databases, unsigned numbe
     if (!store)
         return error->status;
     struct anystore_stats stats;
-    anystore_stats(store, &stats);
+    anystore_stats_read(store, &stats);
     if (options.path)
         log_write(databases->log, LOG_NOTICE, "Database %u: %s (%llu keys, %llu bytes)", number,
                   options.path, (unsigned long long)stats.keys,
@@ -332,7 +332,7 @@ void databases_stats(const struct databases *databases, struct anystore_stats *s
     *stats = (struct anystore_stats){.copy_method = NULL};
     for (database_bits bits = databases_opened(databases); bits != 0; bits &= bits - 1) {
         struct anystore_stats one;
-        anystore_stats(databases_store(databases, database_first(bits)), &one);
+        anystore_stats_read(databases_store(databases, database_first(bits)), &one);
         add_stats(stats, &one);
     }
 }

@@ -225,7 +225,7 @@ static void write_keyspace(struct server *server, struct resp_buffer *out)
     for (database_bits bits = databases_opened(server->databases); bits != 0; bits &= bits - 1) {
         unsigned number = database_first(bits);
         struct anystore_stats stats;
-        anystore_stats(databases_store(server->databases, number), &stats);
+        anystore_stats_read(databases_store(server->databases, number), &stats);
         if (stats.keys)
             line(out, "db%u:keys=%llu,expires=%llu,avg_ttl=0", number,
                  (unsigned long long)stats.keys, (unsigned long long)stats.expiring);

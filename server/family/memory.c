@@ -55,8 +55,8 @@ static database_bits filled_databases(const struct call *call)
     struct anystore_stats stats;
     for (database_bits bits = databases_opened(call->session->server->databases); bits;
          bits &= bits - 1) {
-        anystore_stats(databases_store(call->session->server->databases, database_first(bits)),
-                       &stats);
+        anystore_stats_read(databases_store(call->session->server->databases, database_first(bits)),
+                            &stats);
         if (stats.keys > 0)
             filled |= database_bit(database_first(bits));
     }
@@ -68,7 +68,7 @@ static void reply_database(struct call *call, unsigned number)
     struct resp_writer *reply = call->reply;
     struct anystore_stats stats;
     char name[16];
-    anystore_stats(databases_store(call->session->server->databases, number), &stats);
+    anystore_stats_read(databases_store(call->session->server->databases, number), &stats);
     snprintf(name, sizeof name, "db.%u", number);
     resp_write_bulk_text(reply, name);
     resp_write_map(reply, 3);

@@ -17,17 +17,17 @@
 
 /* Raises bits in the shared number, and its count, so that a notify_tidy that did not see them yet
  * cannot take them back. */
-static void raise_shared(_Atomic uint64_t *shared, unsigned flags)
+static void raise_shared(struct anystore_shared *shared, unsigned flags)
 {
-    uint64_t seen = atomic_load(shared);
-    while (!atomic_compare_exchange_weak(shared, &seen, (seen | flags) + NOTIFY_BITS + 1))
+    uint64_t seen = anystore_shared_load(shared);
+    while (!anystore_shared_replace(shared, &seen, (seen | flags) + NOTIFY_BITS + 1))
         ;
 }
 
 /* Where the shared number is now: another place after the lock file was replaced. */
-static _Atomic uint64_t *find_shared(struct server *server)
+static struct anystore_shared *find_shared(struct server *server)
 {
-    _Atomic uint64_t *shared = anystore_shared_number(databases_store(server->databases, 0));
+    struct anystore_shared *shared = anystore_shared_number(databases_store(server->databases, 0));
     atomic_store(&server->notify.wanted, shared);
     return shared;
 }
@@ -38,11 +38,11 @@ static void change_locked(struct server *server)
         (unsigned)config_number(server->config, CONFIG_NOTIFY_KEYSPACE_EVENTS) & NOTIFY_BITS;
     if (!(flags & (NOTIFY_KEYSPACE | NOTIFY_KEYEVENT)))
         flags = 0; /* no kind of message was asked for */
-    _Atomic uint64_t *shared = find_shared(server);
+    struct anystore_shared *shared = find_shared(server);
     atomic_store(&server->notify.own, flags);
     peers_show_events(server->peers, flags);
     if (!server->peers)
-        atomic_store(shared, flags); /* shared with nobody */
+        anystore_shared_store(shared, flags); /* shared with nobody */
     else if (flags)
         raise_shared(shared, flags);
 }
@@ -73,8 +73,8 @@ void notify_change(struct server *server)
  * if the number is still the one that was read before looking, nobody's wish was overlooked. */
 static void tidy_locked(struct server *server)
 {
-    _Atomic uint64_t *shared = find_shared(server);
-    uint64_t seen = atomic_load(shared);
+    struct anystore_shared *shared = find_shared(server);
+    uint64_t seen = anystore_shared_load(shared);
     unsigned own = atomic_load(&server->notify.own), others = 0;
     if ((seen & own) != own) {
         raise_shared(shared, own);
@@ -84,7 +84,7 @@ static void tidy_locked(struct server *server)
         return;
     uint64_t needed = (seen & ~NOTIFY_BITS) | own | (others & NOTIFY_BITS);
     if (needed != seen)
-        atomic_compare_exchange_strong(shared, &seen, needed);
+        anystore_shared_replace(shared, &seen, needed);
 }
 
 void notify_tidy(struct server *server)

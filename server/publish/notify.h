@@ -45,9 +45,9 @@ void notify_tidy(struct server *server);
 /* Whether somebody may want events of a class. */
 static inline bool notify_wanted(const struct server *server, enum notify_class class)
 {
-    const _Atomic uint64_t *wanted =
+    const struct anystore_shared *wanted =
         atomic_load_explicit(&server->notify.wanted, memory_order_relaxed);
-    return (atomic_load_explicit(wanted, memory_order_relaxed) & class) != 0;
+    return (anystore_shared_peek(wanted) & class) != 0;
 }
 
 /* An event of a class that is wanted, in any database; the others of these call it. */

@@ -118,9 +118,9 @@ bool transaction_watch(struct transaction *transaction, unsigned database, struc
     watched->store = store;
     watched->watch.key = watched->key;
     watched->watch.key_size = key->size;
-    anystore_watch(txn, &watched->watch);
+    anystore_watch_start(txn, &watched->watch);
     if (is_watched(keys, watched)) { /* since before: that one counts */
-        anystore_unwatch(store, &watched->watch);
+        anystore_watch_end(store, &watched->watch);
         free(watched);
         return true;
     }
@@ -151,7 +151,7 @@ void transaction_unwatch(struct transaction *transaction)
     struct watched_key *watched = transaction->watched.list, *next;
     for (; watched; watched = next) {
         next = watched->next;
-        anystore_unwatch(watched->store, &watched->watch);
+        anystore_watch_end(watched->store, &watched->watch);
         free(watched);
     }
     free(transaction->watched.buckets);

@@ -36,8 +36,6 @@ const char *anystore_status_text(enum anystore_status status)
         return "read-only";
     case ANYSTORE_IO:
         return "I/O error";
-    case ANYSTORE_CLOSED:
-        return "closed";
     }
     return "unknown";
 }

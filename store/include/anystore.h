@@ -8,10 +8,16 @@
 #ifndef ANYSTORE_H
 #define ANYSTORE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a program may call.  In a shared library everything else is hidden. */
+#define ANYSTORE_API __attribute__((visibility("default")))
 
 /* ---- Errors ------------------------------------------------------------------------------- */
 
@@ -28,12 +34,11 @@ enum anystore_status {
     ANYSTORE_REPLACED,  /* the file vanished, or another or older one took its place */
     ANYSTORE_NO_SPACE,  /* the disk or the quota is full */
     ANYSTORE_READ_ONLY, /* the file system or a permission forbids it */
-    ANYSTORE_IO,        /* another system call failed; see sys_errno */
-    ANYSTORE_CLOSED     /* the store is being closed */
+    ANYSTORE_IO         /* another system call failed; see sys_errno */
 };
 
 /* A short name for a status, "wrong key" for example; never NULL. */
-const char *anystore_status_text(enum anystore_status status);
+ANYSTORE_API const char *anystore_status_text(enum anystore_status status);
 
 /* What went wrong, for a program and, in one line that names the file and the cause, for a person. */
 struct anystore_error {
@@ -52,17 +57,18 @@ struct anystore_key;
 /* Reads a key file: 32 bytes in base64 (RFC 4648), blanks around them allowed.  The file must be
  * a regular file that nobody but its owner can read (root's may be readable by its group).
  * NULL and *error on failure. */
-struct anystore_key *anystore_key_load(const char *path, struct anystore_error *error);
+ANYSTORE_API struct anystore_key *anystore_key_load(const char *path, struct anystore_error *error);
 
 /* The base64 text itself; `name` says in errors where it came from. */
-struct anystore_key *anystore_key_from_base64(const char *text, const char *name,
-                                              struct anystore_error *error);
+ANYSTORE_API struct anystore_key *anystore_key_from_base64(const char *text, const char *name,
+                                                           struct anystore_error *error);
 
 /* Makes a new random key file with mode 0600, synced with its directory.  If the path exists
  * meanwhile (another process was faster), that key is loaded instead. */
-struct anystore_key *anystore_key_create(const char *path, struct anystore_error *error);
+ANYSTORE_API struct anystore_key *anystore_key_create(const char *path,
+                                                      struct anystore_error *error);
 
-void anystore_key_free(struct anystore_key *key); /* takes NULL */
+ANYSTORE_API void anystore_key_free(struct anystore_key *key); /* takes NULL */
 
 /* ---- Opening ------------------------------------------------------------------------------ */
 
@@ -104,12 +110,12 @@ struct anystore;
  * <path>.tmp while a new base is written; leftovers of processes that died are removed.  Waits while
  * another process commits.
  * NULL and *error on failure; an existing file is never changed by a failing open. */
-struct anystore *anystore_open(const struct anystore_options *options,
-                               struct anystore_error *error);
+ANYSTORE_API struct anystore *anystore_open(const struct anystore_options *options,
+                                            struct anystore_error *error);
 
 /* Finishes what was submitted, then frees everything.  No other call may be in progress or come
  * later.  Takes NULL. */
-void anystore_close(struct anystore *store);
+ANYSTORE_API void anystore_close(struct anystore *store);
 
 /* ---- Transactions ------------------------------------------------------------------------- */
 
@@ -135,15 +141,15 @@ typedef bool anystore_fn(struct anystore_txn *txn, void *arg);
  * before this call.  fn must not write, block, or call the store but through the handle; it delays
  * the publication of commits while it runs.  Fails (fn does not run) only if another process
  * committed something that cannot be read. */
-enum anystore_status anystore_view(struct anystore *store, anystore_fn *fn, void *arg,
-                                   struct anystore_error *error);
+ANYSTORE_API enum anystore_status anystore_view(struct anystore *store, anystore_fn *fn, void *arg,
+                                                struct anystore_error *error);
 
 /* Runs fn in the order of arrival with all other updates, on the newest state of all processes,
  * and returns when its changes are durable and visible to all, or are undone.  Updates that
  * wait at the same time share a commit.  In a store with a file fn runs on the commit thread;
  * without one, on the caller's. */
-enum anystore_status anystore_update(struct anystore *store, anystore_fn *fn, void *arg,
-                                     struct anystore_error *error);
+ANYSTORE_API enum anystore_status anystore_update(struct anystore *store, anystore_fn *fn,
+                                                  void *arg, struct anystore_error *error);
 
 /* What a submission asks for. */
 enum anystore_submission_kind {
@@ -169,7 +175,7 @@ struct anystore_submission {
     } private_;
 };
 
-void anystore_submit(struct anystore *store, struct anystore_submission *submission);
+ANYSTORE_API void anystore_submit(struct anystore *store, struct anystore_submission *submission);
 
 /* ---- Several stores together -------------------------------------------------------------- */
 
@@ -184,96 +190,100 @@ typedef bool anystore_several_fn(struct anystore_txn *const *txns, void *arg);
  * durable.  If one cannot be made durable, it and all before it are undone; *failed (may be NULL) is its
  * index, and what comes behind it stays changed.  new_base: each of them gets a new base, too.
  * Not to be called in a transaction. */
-enum anystore_status anystore_update_several(struct anystore *const *stores, size_t count,
-                                             anystore_several_fn *fn, void *arg, bool new_base,
-                                             size_t *failed, struct anystore_error *error);
+ANYSTORE_API enum anystore_status anystore_update_several(struct anystore *const *stores,
+                                                          size_t count, anystore_several_fn *fn,
+                                                          void *arg, bool new_base, size_t *failed,
+                                                          struct anystore_error *error);
 
 /* Exchanges what two siblings hold, and with it their files, for all processes, in one atomic step on
  * the disk.  Costs writing both files anew.  If it fails nothing was exchanged.
  * Not to be called in a transaction. */
-enum anystore_status anystore_swap(struct anystore *a, struct anystore *b,
-                                   struct anystore_error *error);
+ANYSTORE_API enum anystore_status anystore_swap(struct anystore *a, struct anystore *b,
+                                                struct anystore_error *error);
 
 /* In a transaction.  Keys and values are any bytes.  A key whose time has come is not there. */
 
 /* What a key holds, or false.  *value points into the store and is valid until the next change in
  * this transaction, at most until its end.  value may be NULL. */
-bool anystore_get(struct anystore_txn *txn, const void *key, size_t key_size,
-                  struct anystore_value *value);
+ANYSTORE_API bool anystore_get(struct anystore_txn *txn, const void *key, size_t key_size,
+                               struct anystore_value *value);
 
 /* Sets a key to a value, replacing what was there, its expiry too.  OK, NOMEM or TOO_LARGE. */
-enum anystore_status anystore_put(struct anystore_txn *txn, const void *key, size_t key_size,
-                                  const struct anystore_value *value);
+ANYSTORE_API enum anystore_status anystore_put(struct anystore_txn *txn, const void *key,
+                                               size_t key_size, const struct anystore_value *value);
 
 /* Removes a key.  *existed (may be NULL) tells whether it was there.  OK or NOMEM. */
-enum anystore_status anystore_delete(struct anystore_txn *txn, const void *key, size_t key_size,
-                                     bool *existed);
+ANYSTORE_API enum anystore_status anystore_delete(struct anystore_txn *txn, const void *key,
+                                                  size_t key_size, bool *existed);
 
 /* Gives an existing key another expiry (Unix time in milliseconds, 0: none).  *existed (may be
  * NULL) tells whether the key was there.  OK or NOMEM. */
-enum anystore_status anystore_set_expiry(struct anystore_txn *txn, const void *key, size_t key_size,
-                                         int64_t expire_ms, bool *existed);
+ANYSTORE_API enum anystore_status anystore_set_expiry(struct anystore_txn *txn, const void *key,
+                                                      size_t key_size, int64_t expire_ms,
+                                                      bool *existed);
 
 /* A point in an update to go back to: all changes made since are undone. */
-size_t anystore_savepoint(const struct anystore_txn *txn);
-void anystore_rollback(struct anystore_txn *txn, size_t savepoint);
+ANYSTORE_API size_t anystore_savepoint(const struct anystore_txn *txn);
+ANYSTORE_API void anystore_rollback(struct anystore_txn *txn, size_t savepoint);
 
 /* What was done in this call of the update function will not be undone: savepoints taken so far are void,
  * and it must not return false any more.  Frees the values that are kept only to be put back: a
  * function that makes many changes of the same large values calls it now and then.
  * Within anystore_update_several only the last store's transaction may be settled: the changes in the
  * others are undone if the commit of a later one fails. */
-void anystore_settle(struct anystore_txn *txn);
+ANYSTORE_API void anystore_settle(struct anystore_txn *txn);
 
 /* Bytes of memory that the changes of an update take, those of the updates that share its commit
  * included; anystore_memory counts them as soon as they are published. */
-uint64_t anystore_update_memory(const struct anystore_txn *txn);
+ANYSTORE_API uint64_t anystore_update_memory(const struct anystore_txn *txn);
 
 /* Removes all keys. */
-enum anystore_status anystore_clear(struct anystore_txn *txn);
+ANYSTORE_API enum anystore_status anystore_clear(struct anystore_txn *txn);
 
 /* Number of keys, those included whose time has come but that are not taken out yet. */
-uint64_t anystore_count(struct anystore_txn *txn);
+ANYSTORE_API uint64_t anystore_count(struct anystore_txn *txn);
 
 /* Calls fn for each key; it must not change the map.  Stops when fn returns false. */
 typedef bool anystore_each_fn(const void *key, size_t key_size, const struct anystore_value *value,
                               void *arg);
-void anystore_each(struct anystore_txn *txn, anystore_each_fn *fn, void *arg);
+ANYSTORE_API void anystore_each(struct anystore_txn *txn, anystore_each_fn *fn, void *arg);
 
 /* One step of a scan over all keys: calls fn for some of them and returns the cursor for the next step,
  * 0 at the end; the first is 0.  A key that is there from the first step to the last is visited at least
  * once, whatever is changed in between, and in whichever processes the steps are made. */
-uint64_t anystore_scan(struct anystore_txn *txn, uint64_t cursor, anystore_each_fn *fn, void *arg);
+ANYSTORE_API uint64_t anystore_scan(struct anystore_txn *txn, uint64_t cursor, anystore_each_fn *fn,
+                                    void *arg);
 
 /* The time of this transaction, Unix time in milliseconds. */
-int64_t anystore_now(const struct anystore_txn *txn);
+ANYSTORE_API int64_t anystore_now(const struct anystore_txn *txn);
 
 /* ---- Watching keys ------------------------------------------------------------------------ */
 
-/* Notices changes of one key from anystore_watch on, by any process, its own transactions included.
+/* Notices changes of one key from anystore_watch_start on, by any process, its own transactions included.
  * A change counts though it is undone later, or leaves the value as it was; only of a key that one
  * commit of another process both makes and removes, nothing is left to be noticed by.
- * The caller fills in key and key_size, keeps both, and calls anystore_unwatch in the end. */
+ * The caller fills in key and key_size, keeps both, and calls anystore_watch_end. */
 struct anystore_watch {
     const void *key;
     size_t key_size;
-    union { /* the store's, from anystore_watch to anystore_unwatch */
+    union { /* the store's, from anystore_watch_start to anystore_watch_end */
         uint64_t aligned;
         unsigned char bytes[40];
     } private_;
 };
 
 /* Starts watching, in a transaction: what that sees is what changes are told against. */
-void anystore_watch(struct anystore_txn *txn, struct anystore_watch *watch);
+ANYSTORE_API void anystore_watch_start(struct anystore_txn *txn, struct anystore_watch *watch);
 
 /* Whether the key was changed, or has expired, since.  In an update that is the truth for all
  * processes; a view may not have seen the newest yet. */
-bool anystore_watch_changed(const struct anystore_txn *txn, const struct anystore_watch *watch);
+ANYSTORE_API bool anystore_watch_changed(const struct anystore_txn *txn,
+                                         const struct anystore_watch *watch);
 
 /* A number that is the same for watches of the same key in the same store: for tables of watches. */
-uint32_t anystore_watch_hash(const struct anystore_watch *watch);
+ANYSTORE_API uint32_t anystore_watch_hash(const struct anystore_watch *watch);
 
-void anystore_unwatch(struct anystore *store, struct anystore_watch *watch);
+ANYSTORE_API void anystore_watch_end(struct anystore *store, struct anystore_watch *watch);
 
 /* ---- Looking inside ----------------------------------------------------------------------- */
 
@@ -305,20 +315,39 @@ struct anystore_stats {
 };
 
 /* Takes no lock: also from inside a transaction.  The numbers need not be of one instant. */
-void anystore_stats(struct anystore *store, struct anystore_stats *stats);
+ANYSTORE_API void anystore_stats_read(struct anystore *store, struct anystore_stats *stats);
 
 /* Bytes of memory that the published map takes, with what the allocator needs for it, about.  Takes no
  * lock: also from inside a transaction. */
-uint64_t anystore_memory(struct anystore *store);
+ANYSTORE_API uint64_t anystore_memory(struct anystore *store);
 
 /* A number in memory that all processes with the same file share, for whatever they want to tell each
- * other; without a file this process's own.  The store does not use it.  It stands in the lock file: 0 in
- * a new one, else what was left there.  When somebody has replaced the lock file it is another one, so
- * ask again now and then.  Valid until anystore_close. */
-_Atomic uint64_t *anystore_shared_number(struct anystore *store);
+ * other; without a file this process has its own.  The store does not use it.  It stands in the lock
+ * file: a new one begins with 0, an old one with what was left there.  If somebody replaces the lock
+ * file the number is another one, so ask for it again now and then.  Valid until anystore_close.  All
+ * functions over it are atomic; those that are not inline are ordered with each other in all processes. */
+struct anystore_shared;
+ANYSTORE_API struct anystore_shared *anystore_shared_number(struct anystore *store);
+
+/* The number, with no order to other memory: as cheap as reading a variable. */
+static inline uint64_t anystore_shared_peek(const struct anystore_shared *number)
+{
+    return __atomic_load_n((const uint64_t *)(const void *)number, __ATOMIC_RELAXED);
+}
+
+ANYSTORE_API uint64_t anystore_shared_load(const struct anystore_shared *number);
+ANYSTORE_API void anystore_shared_store(struct anystore_shared *number, uint64_t value);
+
+/* Sets the number to `value` if it is *seen.  Otherwise returns false, and *seen is what it is. */
+ANYSTORE_API bool anystore_shared_replace(struct anystore_shared *number, uint64_t *seen,
+                                          uint64_t value);
 
 /* Checks every numbered invariant of the structures in memory (see store/DESIGN.md); aborts with a
  * message if one does not hold.  Slow: for tests. */
-void anystore_check(struct anystore *store);
+ANYSTORE_API void anystore_check(struct anystore *store);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

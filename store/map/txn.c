@@ -438,7 +438,7 @@ enum anystore_status anystore_clear(struct anystore_txn *txn)
 
 /* ---- Watching ----------------------------------------------------------------------------- */
 
-void anystore_watch(struct anystore_txn *txn, struct anystore_watch *watch)
+void anystore_watch_start(struct anystore_txn *txn, struct anystore_watch *watch)
 {
     struct watch *self = watch_of(watch);
     self->hash = map_hash(txn->map, watch->key, watch->key_size);

@@ -18,7 +18,7 @@
 #define WATCH_BUCKETS 256 /* at first: they grow with the number of watches */
 
 /* The private part of a watch.  previous and next: in its bucket; guard: the table's mutex.  The rest,
- * but for `changed`, is constant from anystore_watch on. */
+ * but for `changed`, is constant from anystore_watch_start on. */
 struct watch {
     atomic_bool changed;
     bool existed;

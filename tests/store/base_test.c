@@ -146,7 +146,7 @@ static void wait_for_answer(struct gate *gate, const struct asking *asking)
 static struct anystore_stats stats_of(struct anystore *store)
 {
     struct anystore_stats stats;
-    anystore_stats(store, &stats);
+    anystore_stats_read(store, &stats);
     return stats;
 }
 

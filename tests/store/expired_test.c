@@ -221,14 +221,24 @@ static void test_not_told(void **state)
 static void test_shared_number(void **state)
 {
     (void)state;
-    assert_int_equal(atomic_load(anystore_shared_number(stores[0])), 0);
-    atomic_store(anystore_shared_number(stores[0]), UINT64_C(0x1234567890abcdef));
-    set(stores[0], 0, 0);
+    struct anystore_shared *here = anystore_shared_number(stores[0]);
+    struct anystore_shared *there = anystore_shared_number(stores[1]);
+    const uint64_t large = UINT64_C(0x1234567890abcdef);
+    assert_true(anystore_shared_load(here) == 0);
+    anystore_shared_store(here, large);
+    set(stores[0], 0, 0); /* commits leave it alone */
     set(stores[1], 0, 0);
-    assert_true(atomic_load(anystore_shared_number(stores[1])) == UINT64_C(0x1234567890abcdef));
+    assert_true(anystore_shared_load(there) == large && anystore_shared_peek(there) == large);
+    uint64_t seen = 0;
+    assert_false(anystore_shared_replace(there, &seen, 1));
+    assert_true(seen == large && anystore_shared_load(here) == large);
+    assert_true(anystore_shared_replace(there, &seen, 1));
+    assert_true(anystore_shared_peek(here) == 1);
     struct anystore *memory = support_open(NULL);
-    assert_int_equal(atomic_fetch_add(anystore_shared_number(memory), 1), 0);
-    assert_int_equal(atomic_load(anystore_shared_number(memory)), 1);
+    struct anystore_shared *own = anystore_shared_number(memory);
+    assert_true(anystore_shared_load(own) == 0);
+    anystore_shared_store(own, 2);
+    assert_true(anystore_shared_peek(own) == 2 && anystore_shared_load(here) == 1);
     anystore_close(memory);
 }
 

@@ -66,7 +66,7 @@ static void expect_refused(const void *data, size_t size, enum anystore_status o
 static size_t end_of_chain(struct anystore *store)
 {
     struct anystore_stats stats;
-    anystore_stats(store, &stats);
+    anystore_stats_read(store, &stats);
     return stats.file_size;
 }
 
@@ -324,7 +324,7 @@ static void test_wrong_key(void **state)
     support_open_fails(path, 2, ANYSTORE_WRONG_KEY);
     support_expect(store, "first", "3");
     struct anystore_stats stats;
-    anystore_stats(store, &stats);
+    anystore_stats_read(store, &stats);
     assert_int_equal(stats.reloads, 0);
     anystore_close(store);
     free(data);

@@ -127,7 +127,7 @@ static void open_version(const char *key_path, const char *data_path)
         struct anystore *store = anystore_open(&options, &error);
         assert_non_null(store);
         assert_int_equal(anystore_view(store, contents, NULL, &error), ANYSTORE_OK);
-        anystore_stats(store, &stats);
+        anystore_stats_read(store, &stats);
         assert_int_equal(stats.generation, 4 + time);
         if (time == 1)
             assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);

@@ -66,7 +66,7 @@ static void expect_refused(enum anystore_status status)
     for (size_t i = 0; i < 2; i++) {
         struct anystore_error error;
         struct anystore_stats stats;
-        anystore_stats(both[i], &stats);
+        anystore_stats_read(both[i], &stats);
         enum anystore_status got = support_try_put(both[i], "a", "3", &error);
         if (got != status)
             print_error("%s\n", error.text);
@@ -75,7 +75,7 @@ static void expect_refused(enum anystore_status status)
         support_expect(both[i], "a", "2");
         support_expect(both[i], "b", "1");
         struct anystore_stats later;
-        anystore_stats(both[i], &later);
+        anystore_stats_read(both[i], &later);
         assert_int_equal(later.commits, stats.commits);
         assert_int_equal(later.failed_commits, stats.failed_commits + 1);
     }
@@ -101,7 +101,7 @@ static void expect_well(void)
     support_put(store, "a", "2");
     support_expect(other, "a", "2");
     struct anystore_stats stats;
-    anystore_stats(other, &stats);
+    anystore_stats_read(other, &stats);
     assert_int_equal(stats.reloads, 0);
 }
 
@@ -278,7 +278,7 @@ static void test_cut_in_place(void **state)
 
     (void)state;
     struct anystore_stats stats;
-    anystore_stats(store, &stats);
+    anystore_stats_read(store, &stats);
     uint8_t *data = support_read(path, &size);
     for (size_t left = 0; left < stats.file_size; left += left % 50 + 7) {
         support_write(path, data, left);
@@ -302,7 +302,7 @@ static void test_garbage_behind(void **state)
     (void)state;
     uint8_t *data = support_read(path, &size);
     struct anystore_stats stats;
-    anystore_stats(store, &stats);
+    anystore_stats_read(store, &stats);
     memset(data + stats.file_size, 0x55, 100);
     support_write(path, data, size);
     expect_refused(ANYSTORE_DAMAGED);

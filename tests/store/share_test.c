@@ -43,7 +43,7 @@ static int tear_down(void **state)
 static struct anystore_stats stats_of(struct anystore *store)
 {
     struct anystore_stats stats;
-    anystore_stats(store, &stats);
+    anystore_stats_read(store, &stats);
     return stats;
 }
 

@@ -40,7 +40,7 @@ static int teardown(void **state)
 static struct anystore_stats stats_of(struct anystore *store)
 {
     struct anystore_stats stats;
-    anystore_stats(store, &stats);
+    anystore_stats_read(store, &stats);
     return stats;
 }
 

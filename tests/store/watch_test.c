@@ -98,7 +98,7 @@ static bool step(struct anystore_txn *txn, struct steps *steps, const char *word
     else if (name_is(word, "clear", &rest))
         ok = anystore_clear(txn) == ANYSTORE_OK;
     else if (name_is(word, "watch", &rest))
-        anystore_watch(txn, &steps->watches[atoi(rest)]);
+        anystore_watch_start(txn, &steps->watches[atoi(rest)]);
     else if (name_is(word, "changed", &rest))
         ok = anystore_watch_changed(txn, &steps->watches[atoi(rest)]);
     else if (name_is(word, "unchanged", &rest))
@@ -176,7 +176,7 @@ static void expect(struct anystore *store, struct anystore_watch *watches, const
 static void unwatch(struct anystore *store, struct anystore_watch *watches, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        anystore_unwatch(store, &watches[i]);
+        anystore_watch_end(store, &watches[i]);
 }
 
 /* ---- Changes ------------------------------------------------------------------------------ */
@@ -328,7 +328,7 @@ static void test_aborted_updates(void **state)
     support_delete(there, "a");
     expect(here, watches, "x");
     unwatch(here, watches, 1);
-    anystore_unwatch(here, &watches[2]);
+    anystore_watch_end(here, &watches[2]);
 }
 
 static void wait_until_gone(struct anystore *store, const char *key)
@@ -347,7 +347,7 @@ static void expiry(struct anystore *changer)
     int64_t late = 0;
     do {
         for (size_t i = 0; late && i < WATCHES; i++)
-            anystore_unwatch(here, &watches[i]);
+            anystore_watch_end(here, &watches[i]);
         RUN(here, NULL, "put b", "soon b");
         RUN(here, watches, "view", "watch 0", "watch 1", "watch 2", "watch 3");
         late++;
@@ -365,7 +365,7 @@ static void expiry(struct anystore *changer)
     struct anystore_stats stats;
     do {
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
-        anystore_stats(here, &stats);
+        anystore_stats_read(here, &stats);
     } while (stats.expiring != 0);
     expect(here, watches, "-");
     support_put(changer, "b", "2");
@@ -395,10 +395,10 @@ static void test_reload(void **state)
     support_put(there, "c", "1");
     assert_int_equal(support_rewrite(there, &error), ANYSTORE_OK);
     support_put(there, "d", "1");
-    anystore_stats(here, &stats);
+    anystore_stats_read(here, &stats);
     uint64_t reloads = stats.reloads;
     expect(here, watches, "--"); /* what it lacks is in the file it has open */
-    anystore_stats(here, &stats);
+    anystore_stats_read(here, &stats);
     assert_int_equal(stats.reloads, reloads);
     /* A commit between two new bases is nowhere any more. */
     for (unsigned i = 0; i < 2; i++) {
@@ -407,7 +407,7 @@ static void test_reload(void **state)
     }
     support_put(there, "a", "2");
     expect(here, watches, "xx");
-    anystore_stats(here, &stats);
+    anystore_stats_read(here, &stats);
     assert_int_equal(stats.reloads, reloads + 1);
     unwatch(here, watches, 2);
 }
@@ -447,7 +447,7 @@ static void test_many_watches(void **state)
         size_t i = support_random_below(&random, left);
         struct anystore_watch *watch = order[i];
         order[i] = order[left - 1];
-        anystore_unwatch(here, watch);
+        anystore_watch_end(here, watch);
     }
     assert_int_equal(atomic_load(&here->watches.count), 0);
     assert_int_equal(here->watches.bucket_count, WATCH_BUCKETS);
@@ -661,7 +661,7 @@ static bool read_and_watch(struct anystore_txn *txn, void *arg)
     }
     self->seen = strtol(text, NULL, 10);
     self->watch = (struct anystore_watch){.key = "counter", .key_size = 7};
-    anystore_watch(txn, &self->watch);
+    anystore_watch_start(txn, &self->watch);
     return true;
 }
 
@@ -689,7 +689,7 @@ static void *count(void *arg)
             break;
         }
         status = anystore_update(self->store, write_unless_changed, self, &error);
-        anystore_unwatch(self->store, &self->watch);
+        anystore_watch_end(self->store, &self->watch);
         if (status == ANYSTORE_OK)
             self->made++;
         else if (status == ANYSTORE_ABORTED)
