@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From the configuration to an open store: where the data and the key are, and which key is used. */
+/* From the configuration to the open databases. */
 #ifndef SERVER_STARTUP_H
 #define SERVER_STARTUP_H
 
@@ -7,8 +7,9 @@
 
 struct server;
 
-/* Opens server->store as the configuration and the environment say; sets data_path and key_path.
- * False and *cause (allocated: one line that names the file and the cause) on failure. */
+/* Opens server->databases as the configuration and the environment say; sets server->key, data_path and
+ * key_path.  False and *cause (allocated: one line that names the file and the reason; NULL if memory is
+ * short) on failure. */
 bool startup_open_store(struct server *server, char **cause);
 
 #endif

@@ -9,8 +9,8 @@
 #include <strings.h>
 #include <sys/un.h>
 
+#include "command/database_bits.h"
 #include "server/config/internal.h"
-#include "server/data/databases.h"
 
 #define MIB (INT64_C(1) << 20)
 
