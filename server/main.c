@@ -325,7 +325,7 @@ int main(int argc, char *argv[])
     }
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of that write, no more */
-    struct server server = {.started_ms = now_ms(),
+    struct server server = {.started_ms = wall_ms(),
                             .on_shutdown = on_shutdown,
                             .notify = {.mutex = PTHREAD_MUTEX_INITIALIZER}};
     struct main_loop loop = {.server = &server, .wake_fd = -1};

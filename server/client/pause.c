@@ -24,7 +24,7 @@ static int64_t end_of(uint64_t state)
 
 void pause_begin(struct pause *pause, enum pause_kind kind, int64_t end_ms)
 {
-    int64_t now = now_ms();
+    int64_t now = wall_ms();
     if (end_ms > LATEST_MS)
         end_ms = LATEST_MS;
     uint_fast64_t old = atomic_load(&pause->state), state;
@@ -44,7 +44,7 @@ void pause_end(struct pause *pause)
 enum pause_kind pause_now(struct pause *pause, int64_t *end_ms)
 {
     uint64_t state = atomic_load_explicit(&pause->state, memory_order_relaxed);
-    if (state == 0 || end_of(state) <= now_ms())
+    if (state == 0 || end_of(state) <= wall_ms())
         return PAUSE_NONE;
     if (end_ms)
         *end_ms = end_of(state);

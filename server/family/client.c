@@ -90,7 +90,7 @@ static void reply_text_lines(struct call *call, struct resp_buffer *text)
 static void run_client_info(struct call *call)
 {
     struct resp_buffer text = {0};
-    client_describe(call->session->server->clients, call->session->client, now_ms(), &text);
+    client_describe(call->session->server->clients, call->session->client, wall_ms(), &text);
     reply_text_lines(call, &text);
 }
 
@@ -113,7 +113,7 @@ static void list_ids(struct call *call)
         ids[i] = (uint64_t)id;
     }
     struct resp_buffer text = {0};
-    client_describe_some(call->session->server->clients, ids, count, now_ms(), &text);
+    client_describe_some(call->session->server->clients, ids, count, wall_ms(), &text);
     free(ids);
     reply_text_lines(call, &text);
 }
@@ -154,14 +154,14 @@ static void run_client_list(struct call *call)
         enum client_kind kind = CLIENT_KIND_ANY;
         if (!client_kind_or_reply(call, &argv[3], &kind))
             return;
-        client_describe_all(call->session->server->clients, kind, now_ms(), &text);
+        client_describe_all(call->session->server->clients, kind, wall_ms(), &text);
         reply_text_lines(call, &text);
     } else if (call->argc > 3 && arg_is(&argv[2], "id")) {
         list_ids(call);
     } else if (call->argc != 2) {
         reply_syntax_error(call);
     } else {
-        client_describe_all(call->session->server->clients, CLIENT_KIND_ANY, now_ms(), &text);
+        client_describe_all(call->session->server->clients, CLIENT_KIND_ANY, wall_ms(), &text);
         reply_text_lines(call, &text);
     }
 }
@@ -257,7 +257,7 @@ static void run_client_pause(struct call *call)
     if (!arg_timeout_or_reply(call, 2, &ms))
         return;
     int64_t end_ms = 0;
-    if (__builtin_add_overflow(now_ms(), ms, &end_ms))
+    if (__builtin_add_overflow(wall_ms(), ms, &end_ms))
         end_ms = INT64_MAX;
     if (ms > 0)
         pause_begin(call->session->server->pause, kind, end_ms);

@@ -62,7 +62,7 @@ static void write_server(struct server *server, struct resp_buffer *out)
 {
     struct utsname system = {0};
     uname(&system);
-    int64_t uptime_s = (now_ms() - server->started_ms) / 1000;
+    int64_t uptime_s = (wall_ms() - server->started_ms) / 1000;
     line(out, "redis_version:%s", SERVER_REDIS_VERSION);
     line(out, "redis_git_sha1:00000000");
     line(out, "redis_git_dirty:0");
@@ -75,7 +75,7 @@ static void write_server(struct server *server, struct resp_buffer *out)
     line(out, "process_id:%ld", (long)getpid());
     line(out, "run_id:%s", server->run_id);
     line(out, "tcp_port:%u", server->tcp_port);
-    line(out, "server_time_usec:%lld", (long long)now_ms() * 1000);
+    line(out, "server_time_usec:%lld", (long long)wall_us());
     line(out, "uptime_in_seconds:%lld", (long long)uptime_s);
     line(out, "uptime_in_days:%lld", (long long)(uptime_s / 86400));
     line(out, "executable:%s", server->executable ? server->executable : "");

@@ -112,7 +112,7 @@ static void format_age(char out[16], int64_t seconds)
 static void draw(struct resp_buffer *out, const struct latency_sample *samples, size_t count,
                  int64_t high)
 {
-    int64_t now_s = now_ms() / 1000;
+    int64_t now_s = wall_ms() / 1000;
     for (int row = GRAPH_ROWS; row > 0; row--) {
         for (size_t i = 0; i < count; i++) {
             int64_t height = high ? (samples[i].ms * GRAPH_ROWS + high - 1) / high : 0;

@@ -2,12 +2,12 @@
 /* Commands about the server: INFO, SAVE and its kin, LASTSAVE, TIME, SHUTDOWN, LOLWUT, MODULE,
  * MONITOR, SWAPDB. */
 #include <limits.h>
-#include <sys/time.h>
 
 #include "command/reply.h"
 #include "server/config/config.h"
 #include "server/data/databases.h"
 #include "server/family/info.h"
+#include "server/observe/clock.h"
 #include "server/observe/log.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
@@ -110,11 +110,10 @@ static void run_lastsave(struct call *call)
 
 static void run_time(struct call *call)
 {
-    struct timeval now;
-    gettimeofday(&now, NULL);
+    int64_t now_us = wall_us();
     resp_write_array(call->reply, 2);
-    resp_write_bulk_integer(call->reply, now.tv_sec);
-    resp_write_bulk_integer(call->reply, now.tv_usec);
+    resp_write_bulk_integer(call->reply, now_us / 1000000);
+    resp_write_bulk_integer(call->reply, now_us % 1000000);
 }
 
 static void run_shutdown(struct call *call)

@@ -62,7 +62,7 @@ void worker_begin_update(struct connection *connection, enum update_kind kind)
     connection->session.reply_end_count = 0;
     connection->update_kind = kind;
     connection->update_kept_part = false;
-    connection->update_began_ns = measure_clock();
+    connection->update_began_ns = steady_ns();
 }
 
 void worker_end_update(struct connection *connection, bool ran, const struct anystore_error *error)
@@ -209,7 +209,7 @@ static void set_paused(struct connection *connection, bool paused)
     if (!paused)
         return;
     int64_t left_ms =
-        pause_now(worker->server->pause, &end_ms) != PAUSE_NONE ? end_ms - now_ms() : 0;
+        pause_now(worker->server->pause, &end_ms) != PAUSE_NONE ? end_ms - wall_ms() : 0;
     left_ms = left_ms < 1 ? 1 : left_ms > LONGEST_WAIT_MS ? LONGEST_WAIT_MS : left_ms;
     const struct timeval left = {.tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000};
     event_add(worker->resume_event, &left);
@@ -378,7 +378,7 @@ static void refuse_update(struct connection *connection)
 static void note_commit(struct connection *connection)
 {
     struct server *server = connection->session.server;
-    int64_t ns = measure_clock() - connection->update_began_ns;
+    int64_t ns = steady_ns() - connection->update_began_ns;
     int64_t spike_ms = config_number(server->config, CONFIG_LATENCY_MONITOR_THRESHOLD);
     histogram_add(server->commit_times, ns, false);
     if (spike_ms > 0 && ns / 1000000 >= spike_ms)

@@ -95,7 +95,7 @@ bool worker_output_within_limits(struct connection *connection)
     size_t size = resp_buffer_size(&connection->output);
     bool hard = limit.hard_bytes && size > limit.hard_bytes;
     bool soft = limit.soft_bytes && size > limit.soft_bytes;
-    int64_t now = soft ? now_ms() : 0;
+    int64_t now = soft ? wall_ms() : 0;
     if (!soft)
         connection->soft_limit_since_ms = 0;
     else if (connection->soft_limit_since_ms == 0)
@@ -266,7 +266,7 @@ static void read_input(struct connection *connection)
     }
     atomic_fetch_add_explicit(&connection->session.server->stats->bytes_read, total,
                               memory_order_relaxed);
-    atomic_store_explicit(&connection->session.client->last_active_ms, now_ms(),
+    atomic_store_explicit(&connection->session.client->last_active_ms, wall_ms(),
                           memory_order_relaxed);
 }
 

@@ -56,7 +56,7 @@ enum latency_event latency_event_find(const void *name, size_t size, bool ignore
 
 void latency_note(struct latency *latency, enum latency_event event, int64_t ms)
 {
-    int64_t now_s = now_ms() / 1000;
+    int64_t now_s = wall_ms() / 1000;
     pthread_mutex_lock(&latency->mutex);
     struct latency_history *history = &latency->events[event];
     struct latency_sample *last = history->count ? &history->samples[history->count - 1] : NULL;

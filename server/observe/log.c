@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/observe/clock.h"
+
 enum {
     TEXT_MAX = 4096, /* bytes of a text; the rest is cut, which "..." shows */
     HEAD_MAX = 80,   /* bytes of the process id and the time, with room to spare */
@@ -122,14 +124,14 @@ bool log_reopen(struct log *log)
 /* "<pid>:M <time> <mark> ", in Redis's form: M is a server that takes writes, as all of ours do. */
 static size_t format_head(char *head, enum log_level level)
 {
-    struct timespec now;
+    int64_t now_ms = wall_ms();
+    time_t now_s = (time_t)(now_ms / 1000);
     struct tm local;
     char date[40] = "";
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (localtime_r(&now.tv_sec, &local))
+    if (localtime_r(&now_s, &local))
         strftime(date, sizeof date, "%d %b %Y %H:%M:%S", &local);
     int size = snprintf(head, HEAD_MAX, "%ld:M %s.%03d %c ", (long)getpid(), date,
-                        (int)(now.tv_nsec / 1000000), ".-*#"[level]);
+                        (int)(now_ms % 1000), ".-*#"[level]);
     assert(size > 0 && size < HEAD_MAX);
     return (size_t)size;
 }

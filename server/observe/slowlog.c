@@ -131,7 +131,7 @@ void slowlog_note(struct slowlog *slowlog, const struct call *call, int64_t dura
         entry_free(entry);
         return;
     }
-    entry->time_s = now_ms() / 1000;
+    entry->time_s = wall_ms() / 1000;
     entry->duration_us = duration_us;
     memcpy(entry->address, client->address, sizeof entry->address);
     entry->client_name =

@@ -46,7 +46,7 @@ struct connection *connection_new(struct server *server, struct worker *worker, 
     free(password);
     connection->session.parser = resp_parser_new();
     connection->session.tally = worker_tally(worker);
-    connection->session.client = client_new(server->clients, worker, fd, is_unix, now_ms());
+    connection->session.client = client_new(server->clients, worker, fd, is_unix, wall_ms());
     connection->session.subscriber = subscriber_new(worker, connection);
     if (!connection->session.parser || !connection->session.client ||
         !connection->session.subscriber) {

@@ -59,7 +59,7 @@ struct connection {
     bool broken;                 /* the socket failed: nothing can be sent */
     bool half_closing;           /* close when output is empty */
     int64_t soft_limit_since_ms; /* output above the soft limit since; 0: it is not */
-    int64_t update_began_ns;     /* measure_clock() */
+    int64_t update_began_ns;     /* steady_ns() */
     struct anystore_submission update;
     bool update_ran;
     bool update_kept_part; /* UPDATE_SEVERAL failed, but not in all databases */

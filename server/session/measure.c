@@ -2,23 +2,15 @@
 /* Notes counts, durations and errors of commands. */
 #include "server/session/measure.h"
 
-#include <time.h>
-
 #include "command/table.h"
 #include "server/config/config.h"
+#include "server/observe/clock.h"
 #include "server/observe/latency.h"
 #include "server/observe/slowlog.h"
 #include "server/observe/stats.h"
 #include "server/observe/tally.h"
 #include "server/server.h"
 #include "server/session/session.h"
-
-int64_t measure_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static void read_options(struct session *session)
 {
@@ -40,7 +32,7 @@ int64_t measure_begin(struct session *session)
 {
     struct measure *measure = &session->measure;
     if (measure->timed && measure->last_ns == 0)
-        measure->last_ns = measure_clock();
+        measure->last_ns = steady_ns();
     return measure->timed ? measure->last_ns : 0;
 }
 
@@ -88,7 +80,7 @@ void measure_end(struct call *call, size_t reply_start, int64_t began)
     if (call->command->flags & COMMAND_ADMIN)
         read_options(session);
     if (began != 0) {
-        measure->last_ns = measure_clock();
+        measure->last_ns = steady_ns();
         ns = measure->last_ns - began;
         note_slow(call, ns);
     }

@@ -21,11 +21,8 @@ struct measure {
     bool timed, histograms;
     int64_t slow_us;  /* below zero: no slow log */
     int64_t spike_ms; /* 0: no latency monitor */
-    int64_t last_ns;  /* the clock when it was last read in this run; 0: not yet */
+    int64_t last_ns;  /* the steady clock when it was last read in this run; 0: not yet */
 };
-
-/* Nanoseconds of a clock that only runs forwards. */
-int64_t measure_clock(void);
 
 /* To be called before the requests of a run: looks at the options. */
 void measure_prepare(struct session *session);

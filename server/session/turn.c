@@ -2,6 +2,7 @@
 /* Tells when a run of requests has taken long enough. */
 #include "server/session/turn.h"
 
+#include "server/observe/clock.h"
 #include "server/session/measure.h"
 #include "server/session/session.h"
 
@@ -15,7 +16,7 @@
 /* The clock was read behind each command, unless all options are off that ask for durations. */
 static int64_t read_clock(const struct session *session)
 {
-    return session->measure.last_ns ? session->measure.last_ns : measure_clock();
+    return session->measure.last_ns ? session->measure.last_ns : steady_ns();
 }
 
 bool turn_is_over(struct turn *turn, const struct session *session, size_t request_size)
