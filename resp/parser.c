@@ -24,13 +24,13 @@
 
 const struct resp_limits resp_limits_default = {
     .max_bulk = (size_t)512 << 20,
-    .max_args = (size_t)1 << 20,
+    .max_args = INT32_MAX,
     .max_inline = (size_t)64 << 10,
 };
 
 const struct resp_limits resp_limits_unauthenticated = {
     .max_bulk = (size_t)512 << 20,
-    .max_args = (size_t)1 << 20,
+    .max_args = INT32_MAX,
     .max_inline = (size_t)64 << 10,
     .unauthenticated = true,
 };
@@ -161,6 +161,11 @@ const char *resp_parser_error(const struct resp_parser *parser)
 size_t resp_parser_wanted(const struct resp_parser *parser)
 {
     return parser->wanted;
+}
+
+size_t resp_parser_memory(const struct resp_parser *parser)
+{
+    return sizeof *parser + parser->capacity * sizeof *parser->argv + parser->room_size;
 }
 
 static enum resp_parse_result fail(struct resp_parser *parser, const char *text)

@@ -53,7 +53,8 @@ void client_memory_count(struct connection *connection)
     change(connection,
            sizeof *connection + sizeof *connection->session.client +
                sizeof *connection->session.subscriber + connection->session.input.capacity +
-               connection->output.capacity + connection->session.update_replies.capacity +
+               resp_parser_memory(connection->session.parser) + connection->output.capacity +
+               connection->session.update_replies.capacity +
                connection->session.reply_end_capacity * sizeof *connection->session.reply_ends +
                atomic_load_explicit(&connection->session.subscriber->bytes, memory_order_relaxed) +
                transaction_memory(transaction));

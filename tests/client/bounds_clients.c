@@ -430,6 +430,30 @@ static void count_what_stays(const struct server *server)
     redisFree(client);
 }
 
+/* The array of the arguments that have arrived counts, too; what is announced takes nothing. */
+static void count_half_a_request(const struct server *server)
+{
+    struct bytes request = {0};
+    redisContext *client = client_connect(server);
+    long long before = client_info(client, "memory", "mem_clients_normal");
+    bytes_append_text(&request, "*2147483647\r\n$4\r\nMGET\r\n");
+    bounds_repeat(&request, "$0\r\n\r\n", 600000);
+    struct raw *raw = raw_connect(server);
+    size_t memory = bounds_begin(server);
+    check(raw && raw_send(raw, request.data, request.size), "cannot send");
+    struct patience patience = {0};
+    long long now = 0;
+    do
+        now = client_info(client, "memory", "mem_clients_normal") - before;
+    while (now < 16000000 && patience_left(&patience));
+    check(now >= 16000000 && now < 48000000, "half a request: %lld bytes are counted", now);
+    bounds_check(server, memory, 48 * MIB, "half a request of 600,000 arguments");
+    raw_close(raw);
+    bounds_wait_clients(server, 2);
+    bytes_free(&request);
+    redisFree(client);
+}
+
 void clients_together(struct harness *harness)
 {
     static const char *const settings[] = {"100mb", "5%", "100%", "101%", "-5",
@@ -443,6 +467,8 @@ void clients_together(struct harness *harness)
             exceed_alone(server);
         if (i)
             count_what_stays(server);
+        if (i)
+            count_half_a_request(server);
         clients[i] = client_connect(server);
     }
     for (size_t i = 0; i < COUNT(settings); i++) {

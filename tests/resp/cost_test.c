@@ -118,7 +118,7 @@ static void test_no_allocation_per_request(void **state)
 
 static void test_nothing_for_an_announcement(void **state)
 {
-    static const char announced[] = "*1048576\r\n$536870912\r\n";
+    static const char announced[] = "*2147483647\r\n$536870912\r\n";
     struct resp_parser *parser = resp_parser_new();
     const size_t before = allocations;
 

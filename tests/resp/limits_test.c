@@ -40,11 +40,11 @@ static void test_defaults(void **state)
 {
     (void)state;
     assert_int_equal(resp_limits_default.max_bulk, 536870912);
-    assert_int_equal(resp_limits_default.max_args, 1048576);
+    assert_int_equal(resp_limits_default.max_args, 2147483647);
     assert_int_equal(resp_limits_default.max_inline, 65536);
     assert_false(resp_limits_default.unauthenticated);
     assert_int_equal(resp_limits_unauthenticated.max_bulk, 536870912);
-    assert_int_equal(resp_limits_unauthenticated.max_args, 1048576);
+    assert_int_equal(resp_limits_unauthenticated.max_args, 2147483647);
     assert_int_equal(resp_limits_unauthenticated.max_inline, 65536);
     assert_true(resp_limits_unauthenticated.unauthenticated);
 }
@@ -54,9 +54,10 @@ static void test_argument_count(void **state)
     struct resp_limits limits = resp_limits_default;
 
     (void)state;
-    check_text(&limits, "*1048575\r\n", "+10");
-    check_text(&limits, "*1048576\r\n", "+10");
-    check_text(&limits, "*1048577\r\n", "!Protocol error: invalid multibulk length");
+    check_text(&limits, "*1048577\r\n", "+10");
+    check_text(&limits, "*2147483646\r\n", "+13");
+    check_text(&limits, "*2147483647\r\n", "+13");
+    check_text(&limits, "*2147483648\r\n", "!Protocol error: invalid multibulk length");
     limits.max_args = 3;
     check_text(&limits, "*2\r\n$1\r\na\r\n$1\r\nb\r\n", "[a|b]");
     check_text(&limits, "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n", "[a|b|c]");
@@ -157,7 +158,7 @@ static void test_line_size(void **state)
             char *line = line_new("$", '1', size, "\r\n");
             char stream[64];
 
-            /* 1 to 17 digits: 1111111111 is too large for a length, 1111111 for a count. */
+            /* 1 to 17 digits: 1111111111 is too large for a length, 11111111111 for a count. */
             snprintf(stream, sizeof stream, "*1\r\n%s", line);
             if (most < 2) {
                 check_text(&limits, stream, big_count);
@@ -172,7 +173,7 @@ static void test_line_size(void **state)
             line[0] = '*';
             if (size > most) {
                 check_text(&limits, line, big_count);
-            } else if (size > 7) {
+            } else if (size > 11) {
                 check_text(&limits, line, bad_count);
             } else {
                 snprintf(expected, sizeof expected, "+%zu", strlen(line));
@@ -215,8 +216,8 @@ static void test_unauthenticated(void **state)
     check_text(&limits, "*9\r\n", "+4");
     check_text(&limits, "*10\r\n", "+5");
     check_text(&limits, "*11\r\n", "!Protocol error: unauthenticated multibulk length");
-    check_text(&limits, "*1048576\r\n", "!Protocol error: unauthenticated multibulk length");
-    check_text(&limits, "*1048577\r\n", "!Protocol error: invalid multibulk length");
+    check_text(&limits, "*2147483647\r\n", "!Protocol error: unauthenticated multibulk length");
+    check_text(&limits, "*2147483648\r\n", "!Protocol error: invalid multibulk length");
     check_text(&limits, "*1\r\n$16383\r\n", "+12");
     check_text(&limits, "*1\r\n$16384\r\n", "+12");
     check_text(&limits, "*1\r\n$16385\r\n", "!Protocol error: unauthenticated bulk length");
@@ -258,10 +259,10 @@ static void test_limits_may_change(void **state)
     resp_parser_free(parser);
 }
 
-/* The most arguments there may be, through a buffer as a connection has it. */
-static void test_most_arguments(void **state)
+/* More arguments than Redis took up to 6.2, through a buffer as a connection has it. */
+static void test_many_arguments(void **state)
 {
-    const size_t most = resp_limits_default.max_args;
+    const size_t most = 1048577;
     const size_t stream_size = 10 + 7 * most;
     char *stream = malloc(stream_size);
     struct resp_parser *parser = resp_parser_new();
@@ -271,7 +272,7 @@ static void test_most_arguments(void **state)
 
     (void)state;
     assert_true(stream && parser);
-    memcpy(stream, "*1048576\r\n", 10);
+    memcpy(stream, "*1048577\r\n", 10);
     for (size_t i = 0; i < most; i++) {
         const char argument[] = {'$', '1', '\r', '\n', (char)('a' + i % 26), '\r', '\n'};
 
@@ -313,7 +314,7 @@ int main(void)
         cmocka_unit_test(test_defaults),           cmocka_unit_test(test_argument_count),
         cmocka_unit_test(test_argument_size),      cmocka_unit_test(test_line_size),
         cmocka_unit_test(test_line_with_nul_byte), cmocka_unit_test(test_unauthenticated),
-        cmocka_unit_test(test_limits_may_change),  cmocka_unit_test(test_most_arguments),
+        cmocka_unit_test(test_limits_may_change),  cmocka_unit_test(test_many_arguments),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,8 +31,7 @@ struct resp_limits {
     bool unauthenticated;
 };
 
-/* 512 MB, 1,048,576 arguments, 64 KB: as Redis, but that Redis 7.0 stops at 2,147,483,647
- * arguments only (6.2 at 1,048,576). */
+/* 512 MB, 2,147,483,647 arguments, 64 KB: as Redis 7.0. */
 extern const struct resp_limits resp_limits_default;
 
 /* The same, unauthenticated. */
@@ -77,6 +76,10 @@ const char *resp_parser_error(const struct resp_parser *parser);
  * space for a large one.  Within max_bulk it is what the client announced, not what it sent.  Only
  * of use after RESP_PARSE_MORE. */
 size_t resp_parser_wanted(const struct resp_parser *parser);
+
+/* Bytes of memory that the parser takes: 16 for each argument that has arrived of the request on its
+ * way, up to twice as much; the arguments themselves are the caller's. */
+size_t resp_parser_memory(const struct resp_parser *parser);
 
 /* Forgets a request in progress or an error; the next call starts with a new request.  Gives back
  * the memory that a giant request needed, which otherwise the next request does. */
