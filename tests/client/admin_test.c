@@ -2,10 +2,11 @@
 /* The commands with which an operator looks at a server and acts on its clients: what they answer,
  * first by redis-server, then by ours; that CLIENT KILL, PAUSE and REPLY do what they say, also to
  * clients of other threads and in the middle of a write; that counts are right and CONFIG RESETSTAT
- * ends them; that CONFIG REWRITE keeps a file's comments and can be started from. */
+ * ends them. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/client/admin.h"
 #include "tests/client/harness/client.h"
 #include "tests/client/harness/harness.h"
 #include "tests/client/harness/random.h"
@@ -17,9 +18,8 @@
 
 static const char *const arguments[] = {"--enable-debug-command", "yes", NULL};
 
-/* Runs a test against redis-server and against ours. */
-static void with_both(struct harness *harness,
-                      void (*test)(struct server *server, redisContext *client, struct raw *raw))
+void admin_with_both(struct harness *harness,
+                     void (*test)(struct server *server, redisContext *client, struct raw *raw))
 {
     for (int ours = 0; ours < 2; ours++) {
         harness->stage = ours ? "against anystore-server" : "against redis-server";
@@ -202,7 +202,7 @@ static void answer(struct server *server, redisContext *client, struct raw *raw)
 
 static void answers_are_redis_s(struct harness *harness)
 {
-    with_both(harness, answer);
+    admin_with_both(harness, answer);
 }
 
 /* Only ours: what Redis 7.0 does not have or does otherwise. */
@@ -314,7 +314,7 @@ static void kill_clients(struct server *server, redisContext *client, struct raw
 
 static void clients_are_killed(struct harness *harness)
 {
-    with_both(harness, kill_clients);
+    admin_with_both(harness, kill_clients);
 }
 
 /* By address, as on TCP each client has one of its own. */
@@ -399,7 +399,7 @@ static void pause_clients(struct server *server, redisContext *client, struct ra
 
 static void clients_are_paused(struct harness *harness)
 {
-    with_both(harness, pause_clients);
+    admin_with_both(harness, pause_clients);
 }
 
 static void silence(struct server *server, redisContext *client, struct raw *raw)
@@ -427,7 +427,7 @@ static void silence(struct server *server, redisContext *client, struct raw *raw
 
 static void replies_are_left_out(struct harness *harness)
 {
-    with_both(harness, silence);
+    admin_with_both(harness, silence);
 }
 
 /* Kills and pauses from one side while clients of all threads write from the other: nothing hangs,
@@ -484,201 +484,6 @@ static void clients_write_while_killed(struct harness *harness)
     redisFree(client);
 }
 
-/* ---- What is noted ------------------------------------------------------------------------ */
-
-/* The text that INFO has for a section; the caller frees. */
-static char *section(redisContext *client, const char *name)
-{
-    redisReply *reply = redisCommand(client, "INFO %s", name);
-    check(reply && reply->type == REDIS_REPLY_STRING, "INFO %s", name);
-    char *text = text_format("%s", reply->str);
-    freeReplyObject(reply);
-    return text;
-}
-
-static void expect_in_section(redisContext *client, const char *name, const char *expected,
-                              bool there)
-{
-    char *text = section(client, name);
-    check(!strstr(text, expected) == !there, "INFO %s: %s %s:\n%s", name, expected,
-          there ? "is missing" : "is there", text);
-    free(text);
-}
-
-static void count(struct server *server, redisContext *client, struct raw *raw)
-{
-    (void)server;
-    client_expect(client, "+OK", "CONFIG RESETSTAT");
-    client_expect(client, "+OK", "SET a x");
-    client_expect(client, "$x", "GET a");
-    client_expect(client, "_", "GET b");
-    raw_expect(raw, "-ERR value is not an integer or out of range", "INCR a");
-    raw_expect(raw, "-ERR wrong number of arguments for 'get' command", "GET");
-    raw_expect(raw, "-ERR unknown command 'nosuch', with args beginning with: ", "nosuch");
-    raw_expect(raw, "+OK", "MULTI");
-    raw_expect(raw, "+QUEUED", "GET a");
-    raw_expect(raw, "+QUEUED", "INCR a");
-    raw_expect(raw, "[$x -ERR value is not an integer or out of range]", "EXEC");
-    expect_in_section(client, "commandstats", "cmdstat_get:calls=3,", true);
-    expect_in_section(client, "commandstats", ",rejected_calls=1,failed_calls=0\r\n", true);
-    expect_in_section(client, "commandstats", "cmdstat_incr:calls=2,", true);
-    expect_in_section(client, "commandstats", ",rejected_calls=0,failed_calls=2\r\n", true);
-    expect_in_section(client, "commandstats", "cmdstat_config|resetstat:calls=1,", true);
-    expect_in_section(client, "errorstats", "errorstat_ERR:count=4\r\n", true);
-    expect_in_section(client, "latencystats", "latency_percentiles_usec_get:p50=", true);
-    check(client_info(client, "stats", "total_error_replies") == 4, "total_error_replies");
-    struct reply *histogram =
-        raw_command(raw, "LATENCY", "HISTOGRAM", "get", "nosuch", "set", NULL);
-    check(histogram && histogram->type == '%' && histogram->count == 4, "LATENCY HISTOGRAM");
-    const struct reply *calls = reply_find(reply_find(histogram, "get"), "calls");
-    check(!strcmp(reply_string(calls), "3"), "calls of GET");
-    reply_free(histogram);
-    client_expect(client, "+OK", "CONFIG SET latency-tracking-info-percentiles 25.50");
-    expect_in_section(client, "latencystats", "latency_percentiles_usec_get:p25.5=", true);
-    expect_in_section(client, "latencystats", ",", false);
-    client_expect(client, "+OK", "CONFIG SET latency-tracking-info-percentiles %s", "");
-    expect_in_section(client, "latencystats", "latency_percentiles_usec_get:\r\n", true);
-    client_expect(client, "+OK", "CONFIG SET latency-tracking-info-percentiles %s", "0 100 50");
-    expect_in_section(client, "latencystats", "latency_percentiles_usec_get:p0=", true);
-    expect_in_section(client, "latencystats", ",p100=", true);
-    client_expect(client, "+OK", "CONFIG RESETSTAT");
-    expect_in_section(client, "commandstats", "cmdstat_get:", false);
-    expect_in_section(client, "errorstats", "errorstat_", false);
-    expect_in_section(client, "latencystats", "usec_get:", false);
-    check(client_info(client, "stats", "total_error_replies") == 0, "total_error_replies");
-    raw_expect(raw, "$x", "GET a");
-    expect_in_section(client, "commandstats", "cmdstat_get:calls=1,", true);
-}
-
-static void calls_are_counted(struct harness *harness)
-{
-    with_both(harness, count);
-}
-
-static void slow(struct server *server, redisContext *client, struct raw *raw)
-{
-    (void)server;
-    client_expect(client, "+OK", "CLIENT SETNAME me");
-    client_expect(client, "+OK", "CONFIG SET slowlog-log-slower-than 0 slowlog-max-len 3");
-    client_expect(client, "+OK", "SLOWLOG RESET");
-    char lengthy[200];
-    memset(lengthy, 'x', sizeof lengthy - 1);
-    lengthy[sizeof lengthy - 1] = 0;
-    client_expect(client, "+OK", "SET k %s", lengthy);
-    client_expect_start(client, "-WRONGPASS", "AUTH nobody secret");
-    client_expect(client, "+OK", "CONFIG SET slowlog-log-slower-than -1");
-    client_expect(client, "+PONG", "PING");
-    struct reply *log = raw_command(raw, "SLOWLOG", "GET", "-1", NULL);
-    check(log && log->count == 3, "SLOWLOG GET has %zu entries", log ? log->count : 0);
-    static const char *const expected[] = {"[$AUTH $(redacted) $(redacted)]", NULL,
-                                           "[$SLOWLOG $RESET]"};
-    for (size_t i = 0; i < log->count; i++) {
-        const struct reply *entry = &log->items[i];
-        check(entry->count == 6, "an entry has %zu fields", entry->count);
-        char *text = reply_text(&entry->items[3]);
-        if (expected[i])
-            check(!strcmp(text, expected[i]), "entry %zu: %s", i, text);
-        else
-            check(strstr(text, "xxx... (71 more bytes)]"), "entry %zu: %s", i, text);
-        check(!strcmp(reply_string(&entry->items[5]), "me"), "the client's name");
-        free(text);
-    }
-    reply_free(log);
-    client_expect(client, ":3", "SLOWLOG LEN");
-    log = raw_command(raw, "SLOWLOG", "GET", "2", NULL);
-    check(log && log->count == 2, "SLOWLOG GET 2");
-    reply_free(log);
-    client_expect(client, "+OK", "SLOWLOG RESET");
-    client_expect(client, ":0", "SLOWLOG LEN");
-    client_expect(client, "+OK", "CONFIG SET slowlog-log-slower-than 20000");
-    client_expect(client, "+OK", "DEBUG SLEEP 0.03");
-    client_expect(client, ":1", "SLOWLOG LEN");
-}
-
-static void slow_commands_are_noted(struct harness *harness)
-{
-    with_both(harness, slow);
-}
-
-static void latency(struct server *server, redisContext *client, struct raw *raw)
-{
-    (void)server;
-    client_expect(client, "+OK", "CONFIG SET latency-monitor-threshold 20");
-    client_expect(client, "+OK", "DEBUG SLEEP 0.03");
-    struct reply *history = raw_command(raw, "LATENCY", "HISTORY", "command", NULL);
-    check(history && history->count == 1 && history->items[0].count == 2, "LATENCY HISTORY");
-    check(strtol(reply_string(&history->items[0].items[1]), NULL, 10) >= 30, "its latency");
-    reply_free(history);
-    struct reply *latest = raw_command(raw, "LATENCY", "LATEST", NULL);
-    check(latest && latest->count >= 1 && latest->items[0].count == 4, "LATENCY LATEST");
-    reply_free(latest);
-    client_expect_start(client, "$command - high ", "LATENCY GRAPH command");
-    char *doctor = client_text(client, "LATENCY DOCTOR");
-    check(strstr(doctor, "command: 1 latency spikes"), "%s", doctor);
-    free(doctor);
-    client_expect(client, ":1", "LATENCY RESET COMMAND nosuch");
-    client_expect(client, "[]", "LATENCY HISTORY command");
-}
-
-static void latency_is_noted(struct harness *harness)
-{
-    with_both(harness, latency);
-}
-
-/* ---- CONFIG REWRITE ----------------------------------------------------------------------- */
-
-static void configuration_is_rewritten(struct harness *harness)
-{
-    static const char before[] = "# of my own\n\n\n\n  timeout 10\n# more\ntimeout 20\n"
-                                 "maxclients 100 \nrequirepass \"\"\n";
-    static const char after[] = "# of my own\n\ntimeout 30\n# more\n\nmaxclients 100\n"
-                                "requirepass \"\"\n";
-    for (int ours = 0; ours < 2; ours++) {
-        harness->stage = ours ? "against anystore-server" : "against redis-server";
-        char *path = text_format("%s/%d.conf", harness->dir, ours);
-        check(bytes_write_file(path, before, strlen(before), 0640), "cannot write %s", path);
-        struct server *server = server_start(
-            harness, &(struct server_options){.kind = ours ? SERVER_ANYSTORE : SERVER_REDIS,
-                                              .config = path});
-        redisContext *client = client_connect(server);
-        client_expect(client, "+OK", "CONFIG SET timeout 30 proto-max-bulk-len 2mb");
-        client_expect(client, "+OK", "CONFIG REWRITE");
-        struct bytes text = {0};
-        check(bytes_read_file(&text, path), "cannot read %s", path);
-        check(!strncmp(bytes_text(&text), after, strlen(after) - strlen("requirepass \"\"\n")),
-              "%s", bytes_text(&text));
-        check(strstr(bytes_text(&text), "# Generated by CONFIG REWRITE\n"), "%s",
-              bytes_text(&text));
-        check(strstr(bytes_text(&text), "\nproto-max-bulk-len 2mb\n"), "%s", bytes_text(&text));
-        if (ours) {
-            struct stat status;
-            check(!stat(path, &status) && (status.st_mode & 0777) == 0640, "another mode");
-            client_expect(client, "+OK", "CONFIG SET requirepass %s", "a \"b\\ \xff");
-            client_expect(client, "+OK", "CONFIG REWRITE");
-            struct bytes again = {0};
-            check(bytes_read_file(&again, path), "cannot read %s", path);
-            redisFree(client);
-            server_stop(server);
-            server_restart_pending(server);
-            struct patience patience = {0};
-            struct raw *raw = NULL;
-            while (!(raw = raw_connect(server)) && patience_left(&patience))
-                ;
-            struct reply *reply = raw_command(raw, "AUTH", "a \"b\\ \xff", NULL);
-            check(reply && reply->type == '+', "the password is another one:\n%s",
-                  bytes_text(&again));
-            reply_free(reply);
-            raw_expect(raw, "[$timeout $30]", "CONFIG GET timeout");
-            raw_close(raw);
-            bytes_free(&again);
-        } else {
-            redisFree(client);
-        }
-        bytes_free(&text);
-        free(path);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -693,7 +498,6 @@ int main(void)
         HARNESS_TEST(calls_are_counted),
         HARNESS_TEST(slow_commands_are_noted),
         HARNESS_TEST(latency_is_noted),
-        HARNESS_TEST(configuration_is_rewritten),
     };
     return harness_main("client_admin_test", tests, sizeof tests / sizeof *tests);
 }

@@ -1,34 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /* What is published at one server reaches the subscribers of all servers on the same file: in order,
  * not before what was written before it, whichever servers start, die, stop or lie meanwhile. */
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "tests/client/harness/client.h"
 #include "tests/client/harness/harness.h"
-#include "tests/client/harness/random.h"
 #include "tests/client/harness/raw.h"
 #include "tests/client/harness/server.h"
+#include "tests/client/peers.h"
 
 #define SERVERS 3
 
-static struct raw *connect_to(const struct server *server)
+struct raw *peers_connect(const struct server *server)
 {
     struct raw *raw = raw_connect(server);
     check(raw, "cannot connect");
     return raw;
 }
 
-static struct raw *subscribe_to(const struct server *server, const char *channel)
+struct raw *peers_subscribe(const struct server *server, const char *channel)
 {
-    struct raw *raw = connect_to(server);
+    struct raw *raw = peers_connect(server);
     char *words = text_format("SUBSCRIBE %s", channel);
     char *expected = text_format("[$subscribe $%s :1]", channel);
     raw_expect(raw, expected, words);
@@ -37,7 +35,7 @@ static struct raw *subscribe_to(const struct server *server, const char *channel
     return raw;
 }
 
-static void expect_message(struct raw *raw, const char *channel, const char *payload)
+void peers_expect(struct raw *raw, const char *channel, const char *payload)
 {
     char *expected = text_format("[$message $%s $%s]", channel, payload);
     raw_expect_reply(raw, expected);
@@ -65,8 +63,7 @@ static char *place_of(const struct harness *harness)
     return text_format("%s.peers", harness->db);
 }
 
-/* The path of the only socket there that belongs to a server with this run id. */
-static char *socket_of(const struct harness *harness, const struct server *server)
+char *peers_socket(const struct harness *harness, const struct server *server)
 {
     redisContext *client = client_connect(server);
     char *info = client_text(client, "INFO server"), *path = NULL;
@@ -101,8 +98,8 @@ static void all_servers_hear(struct harness *harness)
     struct raw *listeners[SERVERS], *speakers[SERVERS];
     for (unsigned i = 0; i < SERVERS; i++) {
         servers[i] = server_start(harness, NULL);
-        listeners[i] = connect_to(servers[i]);
-        speakers[i] = connect_to(servers[i]);
+        listeners[i] = peers_connect(servers[i]);
+        speakers[i] = peers_connect(servers[i]);
         if (i == 1)
             reply_free(raw_command(listeners[i], "HELLO", "3", NULL));
         raw_expect(listeners[i], i == 1 ? ">[$subscribe $news :1]" : "[$subscribe $news :1]",
@@ -136,9 +133,9 @@ static void all_servers_hear(struct harness *harness)
     check(raw_send(speakers[0], out.data, out.size), "lost");
     raw_expect_reply(speakers[0], ":2");
     raw_expect_reply(speakers[0], ":2");
-    expect_message(listeners[2], "news", "");
+    peers_expect(listeners[2], "news", "");
     raw_expect_reply(listeners[2], "[$pmessage $n?ws $news $]");
-    expect_message(listeners[2], "news", (const char *)large.data);
+    peers_expect(listeners[2], "news", (const char *)large.data);
     /* What is asked about is one server. */
     raw_expect(speakers[0], "[$news :1]", "PUBSUB NUMSUB news");
     raw_expect(speakers[0], ":1", "PUBSUB NUMPAT");
@@ -156,9 +153,9 @@ static void all_servers_hear(struct harness *harness)
 static void what_was_written_is_seen(struct harness *harness)
 {
     struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
-    struct raw *speaker = connect_to(one);
-    struct raw *near = subscribe_to(one, "c"), *far = subscribe_to(other, "c");
-    struct raw *readers[] = {connect_to(one), connect_to(other)};
+    struct raw *speaker = peers_connect(one);
+    struct raw *near = peers_subscribe(one, "c"), *far = peers_subscribe(other, "c");
+    struct raw *readers[] = {peers_connect(one), peers_connect(other)};
     unsigned rounds = harness_scaled(200);
     for (unsigned round = 0; round < rounds; round++) {
         char payload[16], expected[20], text[160];
@@ -177,9 +174,9 @@ static void what_was_written_is_seen(struct harness *harness)
                      round);
         }
         check(raw_send_text(speaker, text), "lost");
-        expect_message(far, "c", payload);
+        peers_expect(far, "c", payload);
         raw_expect(readers[1], expected, "GET key");
-        expect_message(near, "c", payload);
+        peers_expect(near, "c", payload);
         raw_expect(readers[0], expected, "GET key");
     }
     raw_close(speaker);
@@ -197,8 +194,8 @@ static void failed_commits_say_nothing(struct harness *harness)
         harness_skip(harness, "cannot mount a small file system here");
     struct server_options options = {.data = mounted};
     struct server *one = server_start(harness, &options), *other = server_start(harness, &options);
-    struct raw *speaker = connect_to(one);
-    struct raw *near = subscribe_to(one, "c"), *far = subscribe_to(other, "c");
+    struct raw *speaker = peers_connect(one);
+    struct raw *near = peers_subscribe(one, "c"), *far = peers_subscribe(other, "c");
     struct bytes out = {0}, value = {0};
     for (int i = 0; i < 200000; i++)
         bytes_append_text(&value, "0123456789");
@@ -216,8 +213,8 @@ static void failed_commits_say_nothing(struct harness *harness)
           "the transaction did not fail");
     reply_free(reply);
     raw_expect_reply(speaker, ":1");
-    expect_message(near, "c", "kept");
-    expect_message(far, "c", "kept");
+    peers_expect(near, "c", "kept");
+    peers_expect(far, "c", "kept");
     raw_expect(speaker, "_", "GET key");
     raw_close(speaker);
     raw_close(near);
@@ -230,7 +227,7 @@ static void failed_commits_say_nothing(struct harness *harness)
 static void order_is_kept(struct harness *harness)
 {
     struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
-    struct raw *speaker = connect_to(one), *listener = subscribe_to(other, "c");
+    struct raw *speaker = peers_connect(one), *listener = peers_subscribe(other, "c");
     const unsigned total = harness_scaled(100000), piece = 1000;
     for (unsigned begin = 0; begin < total; begin += piece) {
         struct bytes out = {0};
@@ -251,7 +248,7 @@ static void order_is_kept(struct harness *harness)
     for (unsigned n = 0; n < total; n++) {
         char payload[16];
         snprintf(payload, sizeof payload, "%u", n);
-        expect_message(listener, "c", payload);
+        peers_expect(listener, "c", payload);
     }
     check(figure(one, "peer_messages_sent") == total, "not all were sent");
     check(figure(other, "peer_messages_received") == total, "not all were received");
@@ -265,9 +262,9 @@ static void nobody_listens(struct harness *harness)
 {
     struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
     wait_for_figure(one, "peers", 1);
-    struct raw *speaker = connect_to(one), *listener = subscribe_to(other, "a");
+    struct raw *speaker = peers_connect(one), *listener = peers_subscribe(other, "a");
     raw_expect(speaker, ":0", "PUBLISH a 1");
-    expect_message(listener, "a", "1");
+    peers_expect(listener, "a", "1");
     long long sent = figure(one, "peer_messages_sent");
     raw_expect(listener, "[$unsubscribe $a :0]", "UNSUBSCRIBE a");
     for (int i = 0; i < 100; i++)
@@ -286,13 +283,13 @@ static void nobody_listens(struct harness *harness)
 static void a_new_server_hears(struct harness *harness)
 {
     struct server *one = server_start(harness, NULL);
-    struct raw *speaker = connect_to(one);
+    struct raw *speaker = peers_connect(one);
     unsigned rounds = harness_scaled(20);
     for (unsigned round = 0; round < rounds; round++) {
         struct server *other = server_start(harness, NULL);
-        struct raw *listener = subscribe_to(other, "c");
+        struct raw *listener = peers_subscribe(other, "c");
         raw_expect(speaker, ":0", "PUBLISH c 1");
-        expect_message(listener, "c", "1");
+        peers_expect(listener, "c", "1");
         raw_close(listener);
         check(round % 2 == 0 || server_stop(other) == 0, "it did not stop well");
         if (round % 2 == 0)
@@ -307,20 +304,20 @@ static void killed_servers_leave_nothing(struct harness *harness)
     struct server *servers[SERVERS];
     for (unsigned i = 0; i < SERVERS; i++)
         servers[i] = server_start(harness, NULL);
-    struct raw *speaker = connect_to(servers[0]), *listener = subscribe_to(servers[1], "c");
+    struct raw *speaker = peers_connect(servers[0]), *listener = peers_subscribe(servers[1], "c");
     wait_for_sockets(harness, SERVERS);
     server_kill(servers[2]);
     wait_for_sockets(harness, SERVERS - 1);
     raw_expect(speaker, ":0", "PUBLISH c 1");
-    expect_message(listener, "c", "1");
+    peers_expect(listener, "c", "1");
     raw_close(listener);
     server_kill(servers[1]);
     for (int i = 0; i < 10; i++)
         raw_expect(speaker, ":0", "PUBLISH c 2");
     server_restart(servers[1]);
-    listener = subscribe_to(servers[1], "c");
+    listener = peers_subscribe(servers[1], "c");
     raw_expect(speaker, ":0", "PUBLISH c 3");
-    expect_message(listener, "c", "3");
+    peers_expect(listener, "c", "3");
     raw_close(listener);
     raw_close(speaker);
     /* All at once: the next one finds only dead ones. */
@@ -338,17 +335,17 @@ static void killed_servers_leave_nothing(struct harness *harness)
 static void last_words(struct harness *harness)
 {
     struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
-    struct raw *listener = subscribe_to(other, "c");
+    struct raw *listener = peers_subscribe(other, "c");
     unsigned rounds = harness_scaled(10);
     for (unsigned round = 0; round < rounds; round++) {
-        struct raw *speaker = connect_to(one);
+        struct raw *speaker = peers_connect(one);
         for (int i = 0; i < 100; i++)
             check(raw_send_text(speaker, "PUBLISH c word\r\n"), "lost");
         for (int i = 0; i < 100; i++)
             raw_expect_reply(speaker, ":0");
         check(server_stop(one) == 0, "it did not stop well");
         for (int i = 0; i < 100; i++)
-            expect_message(listener, "c", "word");
+            peers_expect(listener, "c", "word");
         raw_close(speaker);
         server_restart(one);
     }
@@ -365,9 +362,9 @@ static void a_stopped_server_delays_nobody(struct harness *harness)
     struct raw *listeners[SERVERS];
     for (unsigned i = 0; i < SERVERS; i++) {
         servers[i] = server_start(harness, &options);
-        listeners[i] = i > 0 ? subscribe_to(servers[i], "c") : NULL;
+        listeners[i] = i > 0 ? peers_subscribe(servers[i], "c") : NULL;
     }
-    struct raw *speaker = connect_to(servers[0]);
+    struct raw *speaker = peers_connect(servers[0]);
     process_signal(&servers[2]->process, SIGSTOP);
     char padding[2001];
     memset(padding, 'p', sizeof padding - 1);
@@ -384,7 +381,7 @@ static void a_stopped_server_delays_nobody(struct harness *harness)
         }
         for (unsigned i = 0; i < 100; i++, sent++) {
             char *payload = text_format("%u-%s", sent, padding);
-            expect_message(listeners[1], "c", payload);
+            peers_expect(listeners[1], "c", payload);
             free(payload);
         }
     }
@@ -433,9 +430,9 @@ static void long_paths(struct harness *harness)
     check(!mkdir(outer, 0700) && !mkdir(inner, 0700), "mkdir: %s", strerror(errno));
     struct server_options options = {.data = inner};
     struct server *one = server_start(harness, &options), *other = server_start(harness, &options);
-    struct raw *speaker = connect_to(one), *listener = subscribe_to(other, "c");
+    struct raw *speaker = peers_connect(one), *listener = peers_subscribe(other, "c");
     raw_expect(speaker, ":0", "PUBLISH c far");
-    expect_message(listener, "c", "far");
+    peers_expect(listener, "c", "far");
     raw_close(speaker);
     raw_close(listener);
     free(outer);
@@ -449,7 +446,7 @@ static void only_the_owner_may_connect(struct harness *harness)
     struct stat st;
     check(!mkdir(place, 0700) && !chmod(place, 0777), "%s: %s", place, strerror(errno));
     struct server *server = server_start(harness, NULL);
-    char *path = socket_of(harness, server);
+    char *path = peers_socket(harness, server);
     check(!stat(place, &st) && (st.st_mode & 07777) == 0700, "the directory's mode");
     check(!stat(path, &st) && S_ISSOCK(st.st_mode) && (st.st_mode & 077) == 0, "the socket's mode");
     check(server_stop(server) == 0, "it did not stop well");
@@ -462,17 +459,17 @@ static void only_the_owner_may_connect(struct harness *harness)
 static void a_removed_directory_comes_back(struct harness *harness)
 {
     struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
-    struct raw *speaker = connect_to(one), *listener = subscribe_to(other, "c");
+    struct raw *speaker = peers_connect(one), *listener = peers_subscribe(other, "c");
     char *place = place_of(harness);
     raw_expect(speaker, ":0", "PUBLISH c 1");
-    expect_message(listener, "c", "1");
+    peers_expect(listener, "c", "1");
     remove_tree(place);
     wait_for_sockets(harness, 2);
     struct server *third = server_start(harness, NULL);
-    struct raw *newest = subscribe_to(third, "c");
+    struct raw *newest = peers_subscribe(third, "c");
     raw_expect(speaker, ":0", "PUBLISH c 2");
-    expect_message(listener, "c", "2");
-    expect_message(newest, "c", "2");
+    peers_expect(listener, "c", "2");
+    peers_expect(newest, "c", "2");
     raw_close(speaker);
     raw_close(listener);
     raw_close(newest);
@@ -484,161 +481,20 @@ static void without_a_file_there_are_no_peers(struct harness *harness)
     const char *const args[] = {"--persistence", "no", NULL};
     struct server_options options = {.args = args, .no_key_file = true};
     struct server *one = server_start(harness, &options), *other = server_start(harness, &options);
-    struct raw *speaker = connect_to(one), *near = subscribe_to(one, "c"),
-               *far = subscribe_to(other, "c");
+    struct raw *speaker = peers_connect(one), *near = peers_subscribe(one, "c"),
+               *far = peers_subscribe(other, "c");
     raw_expect(speaker, ":1", "PUBLISH c 1");
     raw_expect(speaker, "+OK", "MULTI");
     raw_expect(speaker, "+QUEUED", "SET k v");
     raw_expect(speaker, "+QUEUED", "PUBLISH c 2");
     raw_expect(speaker, "[+OK :1]", "EXEC");
-    expect_message(near, "c", "1");
-    expect_message(near, "c", "2");
+    peers_expect(near, "c", "1");
+    peers_expect(near, "c", "2");
     raw_expect(far, "[$unsubscribe $c :0]", "UNSUBSCRIBE");
     check(figure(one, "peers") == 0, "there are peers");
     raw_close(speaker);
     raw_close(near);
     raw_close(far);
-}
-
-/* ---- Hostile input ------------------------------------------------------------------------ */
-
-static void put(uint8_t *out, uint64_t value, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++)
-        out[i] = (uint8_t)(value >> (8 * i));
-}
-
-static void append_hello(struct bytes *out, char digit, uint64_t number)
-{
-    uint8_t hello[64] = "ANYPEER1";
-    memset(hello + 8, digit, 40);
-    put(hello + 48, number, 8);
-    bytes_append(out, hello, sizeof hello);
-}
-
-static void append_frame(struct bytes *out, uint64_t kind, const char *name, const char *payload,
-                         uint64_t name_size, uint64_t payload_size)
-{
-    uint8_t header[32] = {0};
-    put(header, kind, 4);
-    put(header + 16, name_size, 8);
-    put(header + 24, payload_size, 8);
-    bytes_append(out, header, sizeof header);
-    bytes_append_text(out, name);
-    bytes_append_text(out, payload);
-}
-
-static void append_message(struct bytes *out, const char *name, const char *payload)
-{
-    append_frame(out, 1, name, payload, strlen(name), strlen(payload));
-}
-
-/* Sends bytes to a server's socket for peers and waits until it closes, or not. */
-static void send_bytes(const char *path, const struct bytes *out, bool closes)
-{
-    struct raw *raw = raw_connect_path(path);
-    check(raw, "cannot connect to %s: %s", path, strerror(errno));
-    (void)raw_send(raw, out->data, out->size); /* it may close before the end */
-    struct bytes in = {0};
-    if (closes)
-        check(raw_read_to_end(raw, &in), "it is not closed");
-    bytes_free(&in);
-    raw_close(raw);
-}
-
-static void send_broken(const char *path)
-{
-    struct bytes out = {0};
-    bytes_append_text(&out,
-                      "GET / HTTP/1.1\r\nHost: this is no peer at all, but long enough\r\n\r\n");
-    send_bytes(path, &out, true);
-    bytes_clear(&out);
-    append_hello(&out, 'Z', 1); /* no run id */
-    send_bytes(path, &out, true);
-    static const struct {
-        uint64_t name_size, payload_size;
-    } sizes[] = {{UINT64_MAX, 0},          {0, UINT64_MAX},
-                 {UINT64_MAX, UINT64_MAX}, {UINT64_C(1) << 63, UINT64_C(1) << 63},
-                 {UINT64_MAX - 31, 0},     {(UINT64_C(512) << 20) + 1, 1}};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        bytes_clear(&out);
-        append_hello(&out, 'a', 1);
-        append_frame(&out, 1, "c", "x", sizes[i].name_size, sizes[i].payload_size);
-        send_bytes(path, &out, true);
-    }
-    /* A large frame of which nothing comes takes no memory. */
-    for (int i = 0; i < 20; i++) {
-        bytes_clear(&out);
-        append_hello(&out, 'b', (uint64_t)i);
-        append_frame(&out, 1, "", "", UINT64_C(512) << 20, UINT64_C(512) << 20);
-        send_bytes(path, &out, false);
-    }
-    bytes_free(&out);
-}
-
-static void send_random(const char *path, struct random *random)
-{
-    struct bytes out = {0};
-    if (random_chance(random, 80))
-        append_hello(&out, 'c', random_next(random));
-    for (unsigned i = (unsigned)random_below(random, 20); i > 0; i--)
-        append_message(&out, "channel", "payload");
-    for (unsigned i = (unsigned)random_below(random, 8); i > 0 && out.size > 0; i--)
-        out.data[random_below(random, out.size)] = (uint8_t)random_next(random);
-    uint8_t noise[64];
-    random_fill(random, noise, sizeof noise);
-    bytes_append(&out, noise, (size_t)random_below(random, sizeof noise));
-    send_bytes(path, &out, false);
-    bytes_free(&out);
-}
-
-/* What no peer would send closes that link, and nothing else happens. */
-static void garbage(struct harness *harness)
-{
-    struct random random;
-    random_start(&random, random_run_seed("garbage for peers"), 0);
-    struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
-    char *path = socket_of(harness, other);
-    if (strlen(path) >= sizeof(struct sockaddr_un){0}.sun_path)
-        harness_skip(harness, "the temporary directory's path is too long to connect");
-    struct raw *speaker = connect_to(one), *listener = subscribe_to(other, "c");
-    send_broken(path);
-    for (unsigned i = 0; i < harness_scaled(300); i++)
-        send_random(path, &random);
-    raw_expect(speaker, ":0", "PUBLISH c 1");
-    expect_message(listener, "c", "1");
-    /* Who speaks the protocol is heard: a frame in pieces, one of a kind that is not known yet. */
-    struct bytes out = {0};
-    append_hello(&out, 'd', 5);
-    append_frame(&out, 4000000000, "what", "ever", 4, 4);
-    append_message(&out, "c", "from the test");
-    struct raw *peer = raw_connect_path(path);
-    check(peer, "cannot connect");
-    for (size_t i = 0; i < out.size; i++)
-        check(raw_send(peer, out.data + i, 1), "lost");
-    expect_message(listener, "c", "from the test");
-    /* A newer link of the same peer ends this one; an older one is refused. */
-    bytes_clear(&out);
-    append_hello(&out, 'd', 6);
-    append_message(&out, "c", "newer");
-    struct raw *newer = raw_connect_path(path);
-    check(newer && raw_send(newer, out.data, out.size), "lost");
-    expect_message(listener, "c", "newer");
-    struct bytes in = {0};
-    check(raw_read_to_end(peer, &in), "the older link is not closed");
-    bytes_clear(&out);
-    append_hello(&out, 'd', 5);
-    append_message(&out, "c", "older");
-    send_bytes(path, &out, true);
-    raw_expect(speaker, ":0", "PUBLISH c 2");
-    expect_message(listener, "c", "2");
-    raw_close(newer);
-    raw_close(peer);
-    raw_close(speaker);
-    raw_close(listener);
-    bytes_free(&in);
-    bytes_free(&out);
-    free(path);
 }
 
 int main(void)
