@@ -8,16 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command/reply.h"
-#include "server/client/client.h"
-#include "server/config/config.h"
+#include "resp/parser.h"
+#include "resp/writer.h"
 #include "server/observe/clock.h"
-#include "server/server.h"
-#include "server/session/session.h"
 
 enum {
-    MOST_ARGUMENTS = 32, /* the rest is one more argument that tells how many they are */
-    MOST_BYTES = 128     /* of an argument, before how many more they are */
+    MOST_BYTES = 128 /* of an argument; a text behind them counts the others */
 };
 
 struct entry {
@@ -27,7 +23,7 @@ struct entry {
     char address[128];
     char *client_name; /* NULL: none */
     size_t argc;
-    struct resp_arg argv[MOST_ARGUMENTS]; /* each allocated */
+    struct resp_arg argv[SLOWLOG_ARGUMENTS]; /* each allocated */
 };
 
 struct slowlog {
@@ -81,13 +77,10 @@ static bool add_argument(struct entry *entry, const void *bytes, size_t size, co
     return true;
 }
 
-static bool add_shortened(struct entry *entry, const struct call *call, size_t index)
+static bool add_shortened(struct entry *entry, const struct resp_arg *arg)
 {
-    const struct resp_arg *arg = &call->argv[index];
     char more[64] = "";
     size_t size = arg->size;
-    if (call_is_secret(call, index))
-        return add_argument(entry, CALL_REDACTED, strlen(CALL_REDACTED), "");
     if (size > MOST_BYTES) {
         snprintf(more, sizeof more, "... (%zu more bytes)", size - MOST_BYTES);
         size = MOST_BYTES;
@@ -95,17 +88,18 @@ static bool add_shortened(struct entry *entry, const struct call *call, size_t i
     return add_argument(entry, arg->data, size, more);
 }
 
-static bool add_arguments(struct entry *entry, const struct call *call)
+static bool add_arguments(struct entry *entry, const struct slow_command *command)
 {
-    size_t shown = call->argc > MOST_ARGUMENTS ? MOST_ARGUMENTS - 1 : call->argc;
+    size_t argc = command->argc;
+    size_t shown = argc > SLOWLOG_ARGUMENTS ? SLOWLOG_ARGUMENTS - 1 : argc;
     for (size_t i = 0; i < shown; i++) {
-        if (!add_shortened(entry, call, i))
+        if (!add_shortened(entry, &command->argv[i]))
             return false;
     }
-    if (shown == call->argc)
+    if (shown == argc)
         return true;
     char more[64];
-    snprintf(more, sizeof more, "... (%zu more arguments)", call->argc - shown);
+    snprintf(more, sizeof more, "... (%zu more arguments)", argc - shown);
     return add_argument(entry, "", 0, more);
 }
 
@@ -122,20 +116,18 @@ static void forget_oldest_locked(struct slowlog *slowlog)
     entry_free(oldest);
 }
 
-void slowlog_note(struct slowlog *slowlog, const struct call *call, int64_t duration_us,
-                  size_t most)
+void slowlog_note(struct slowlog *slowlog, const struct slow_command *command, size_t most)
 {
-    const struct client *client = call->session->client;
     struct entry *entry = calloc(1, sizeof *entry);
-    if (!entry || !add_arguments(entry, call)) {
+    if (entry && command->client_name)
+        entry->client_name = strdup(command->client_name);
+    if (!entry || !add_arguments(entry, command) || (command->client_name && !entry->client_name)) {
         entry_free(entry);
         return;
     }
     entry->time_s = wall_ms() / 1000;
-    entry->duration_us = duration_us;
-    memcpy(entry->address, client->address, sizeof entry->address);
-    entry->client_name =
-        client_text(call->session->server->clients, call->session->client, CLIENT_NAME);
+    entry->duration_us = command->duration_us;
+    snprintf(entry->address, sizeof entry->address, "%s", command->address);
     pthread_mutex_lock(&slowlog->mutex);
     entry->id = slowlog->next_id++;
     entry->next = slowlog->newest;

@@ -6,17 +6,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct call;
+struct resp_arg;
 struct resp_writer;
 struct slowlog;
+
+enum {
+    SLOWLOG_ARGUMENTS = 32
+}; /* the most that an entry shows, the last one may count the others */
+
+/* A command that has just run. */
+struct slow_command {
+    const struct resp_arg *argv; /* the first SLOWLOG_ARGUMENTS at least, without secrets */
+    size_t argc;                 /* how many it had */
+    const char *address;         /* of its client */
+    const char *client_name;     /* NULL: none */
+    int64_t duration_us;
+};
 
 struct slowlog *slowlog_new(void); /* NULL if memory is short */
 void slowlog_free(struct slowlog *slowlog);
 
-/* Notes a command that has just run, shortened, without passwords, and forgets the oldest beyond `most`
- * entries.  If memory is short the command is not noted. */
-void slowlog_note(struct slowlog *slowlog, const struct call *call, int64_t duration_us,
-                  size_t most);
+/* Keeps a shortened copy of a command and forgets the oldest entries beyond `most`.  If memory is short the
+ * command is not noted. */
+void slowlog_note(struct slowlog *slowlog, const struct slow_command *command, size_t most);
 
 size_t slowlog_length(struct slowlog *slowlog);
 void slowlog_clear(struct slowlog *slowlog);

@@ -2,7 +2,11 @@
 /* Notes counts, durations and errors of commands. */
 #include "server/session/measure.h"
 
+#include <stdlib.h>
+
+#include "command/reply.h"
 #include "command/table.h"
+#include "server/client/client.h"
 #include "server/config/config.h"
 #include "server/observe/clock.h"
 #include "server/observe/latency.h"
@@ -56,6 +60,26 @@ static bool count_error(struct call *call, size_t reply_start)
     return true;
 }
 
+static void note_in_slowlog(struct call *call, int64_t ns)
+{
+    struct server *server = call->session->server;
+    struct client *client = call->session->client;
+    static const struct resp_arg redacted = {(const uint8_t *)CALL_REDACTED,
+                                             sizeof CALL_REDACTED - 1};
+    struct resp_arg argv[SLOWLOG_ARGUMENTS];
+    for (size_t i = 0; i < call->argc && i < SLOWLOG_ARGUMENTS; i++)
+        argv[i] = call_is_secret(call, i) ? redacted : call->argv[i];
+    char *name = client_text(server->clients, client, CLIENT_NAME);
+    const struct slow_command command = {.argv = argv,
+                                         .argc = call->argc,
+                                         .address = client->address,
+                                         .client_name = name,
+                                         .duration_us = ns / 1000};
+    slowlog_note(server->slowlog, &command,
+                 (size_t)config_number(server->config, CONFIG_SLOWLOG_MAX_LEN));
+    free(name);
+}
+
 static void note_slow(struct call *call, int64_t ns)
 {
     struct server *server = call->session->server;
@@ -65,8 +89,7 @@ static void note_slow(struct call *call, int64_t ns)
         latency_note(server->latency, flags & COMMAND_FAST ? LATENCY_FAST_COMMAND : LATENCY_COMMAND,
                      ns / 1000000);
     if (measure->slow_us >= 0 && ns / 1000 >= measure->slow_us && !(flags & COMMAND_SKIP_SLOWLOG))
-        slowlog_note(server->slowlog, call, ns / 1000,
-                     (size_t)config_number(server->config, CONFIG_SLOWLOG_MAX_LEN));
+        note_in_slowlog(call, ns);
 }
 
 void measure_end(struct call *call, size_t reply_start, int64_t began)
