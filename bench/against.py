@@ -9,7 +9,6 @@ import time
 import interval
 from contests import CONTESTS, Side
 from figures import Figures, as_aligned, show
-from interval import FLOOR
 from servers import Fleet
 
 BEFORE, AFTER = "before", "after"

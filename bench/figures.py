@@ -96,6 +96,7 @@ def all_lines():
                      {"rps": (AT_LEAST, 2.0), "p50_us": None, "p99_us": (AT_MOST, 0.5)})
     lines += other_lines()
     everysec = {"rps": None, "p50_us": None, "p99_us": None}
+    lines += stall_lines()
     lines += against("durable SET, c=50, vs appendfsync everysec", "set-everysec", "anystore",
                      "redis-everysec", everysec)
     lines += against("SET with fsync no, c=50, vs everysec", "set-everysec", "anystore-nosync",
@@ -147,6 +148,34 @@ def other_lines():
              ("in-process/10k", "swap", "both_mean_ns"), None, (AT_MOST, 0.01),
              (71e6, "49 + 22 ms")),
     ]
+
+
+# The row's point, the words for it, and whether there is a goal.
+STALLS = (("quiet", "while nothing else happens", False),
+          ("publish", "during PUBLISH to a 1 MB channel, 1,000 patterns", True),
+          ("watch", "during WATCH of 1M keys", True),
+          ("watch-close", "while the connection that watches ends", True),
+          ("subscribe", "during SUBSCRIBE of 500k channels", True),
+          ("subscribe-close", "while the connection that subscribes ends", True),
+          ("channels", "during PUBSUB CHANNELS of 500k", True),
+          ("scan", "during SCAN COUNT 1e9 of 1M keys", True),
+          ("keys", "during KEYS of 1M keys", True),
+          ("mget", "during MGET of 1M keys", True),
+          ("del", "during DEL of 1M keys", True),
+          ("mset", "during MSET of 500k keys", False),
+          ("flushall", "during FLUSHALL of 500k keys", False))
+
+
+def stall_lines():
+    """One client's GETs while another client's request is answered."""
+    lines = []
+    for name, during, has_goal in STALLS:
+        row, ours, work = "stalls/" + name, "anystore", "GET " + during
+        goal = (AT_MOST, 20000) if has_goal else None
+        lines.append(Line(work, "longest", (row, ours, "longest_us"), None, goal))
+        lines.append(Line(work, "p99", (row, ours, "p99_us")))
+        lines.append(Line(work, "(the other request)", (row, ours, "took_us")))
+    return lines
 
 
 # ---- A table ------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import load
 import works
 from figures import median
 from servers import encode
+from stalls import stalls
 
 SIZES = {"1k": 1000, "10k": 10000, "100k": 100000, "1m": 1000000}
 UNITS = {"rps": "1/s", "p50_us": "us", "p99_us": "us", "cpu_us": "us", "written_bytes": "bytes",
@@ -379,6 +380,7 @@ ROWS = {
     "start": (start, "starting with 1M keys"),
     "memory": (memory, "memory at 1M keys"),
     "compaction": (compaction, "commits while a new base is written, at 1M keys"),
+    "stalls": (stalls, "GET of a client while another one sends a heavy request, at 1M keys"),
     "processes": (processes, "four processes that write to one file"),
     "in-process": (in_process, "the library in process: StoreAndLoad at 10 to 1M keys"),
     "clients": (clients, "throughput against number of clients, for the plot"),

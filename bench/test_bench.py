@@ -30,6 +30,7 @@ import interval  # noqa: E402
 import machine  # noqa: E402
 import plots  # noqa: E402
 import publish  # noqa: E402
+import stalls  # noqa: E402
 from contests import CONTESTS  # noqa: E402
 from figures import AT_LEAST, AT_MOST, BELOW, Figures  # noqa: E402
 from interval import HOLDS, UNCLEAR, WORSE  # noqa: E402
@@ -97,6 +98,13 @@ class RunTest(unittest.TestCase):
         self.assertIn("in-process/10k", {line["row"] for line in figures})
         self.assertEqual(os.path.isfile(os.path.join(self.out, "commit-latency.svg")),
                          shutil.which("gnuplot") is not None)
+
+    def test_stalls(self):
+        _, figures = self.measure("stalls", "--redis", "none")
+        measured = {line["row"].split("/")[1] for line in figures if line["metric"] == "longest_us"}
+        self.assertEqual(measured, {name for name, _, _ in figures_module.STALLS})
+        self.assertEqual({line["row"].split("/")[1] for line in figures if line["metric"] == "took_us"},
+                         set(stalls.HEAVY))
 
     def test_table_again_from_figures(self):
         done, _ = self.measure("catch-up")
@@ -190,6 +198,12 @@ class FiguresTest(unittest.TestCase):
         self.assertEqual(figures.median("r", "a", "rps"), 9.5)
         self.assertIsNone(figures.median("r", "c", "rps"))
         self.assertIsNone(figures.ratio(("r", "a", "rps"), ("r", "c", "rps")))
+
+    def test_a_stall_counts_for_as_long_as_it_lasts(self):
+        quick = [0.0001] * 100
+        self.assertEqual(stalls.percentile_over_time(quick, 0.99), 0.0001)
+        self.assertAlmostEqual(stalls.percentile_over_time(quick + [0.1], 0.5), 0.001, 3)
+        self.assertAlmostEqual(stalls.percentile_over_time(quick + [0.1], 0.75), 0.05, 2)
 
     def test_goals(self):
         for goal, value, expected in (((AT_LEAST, 1), 1, "yes"), ((AT_LEAST, 1), 0.99, "no"),
