@@ -24,7 +24,7 @@ static enum anystore_status family_lock(struct anystore *family, int *fd,
 {
     pthread_mutex_lock(&family->several_mutex);
     *fd = -1;
-    if (!family->path)
+    if (!family->paths.file)
         return error_ok(error);
     *fd = lockfile_take_byte(&family->lockfile, LOCKFILE_SEVERAL, error);
     if (*fd >= 0)
@@ -67,7 +67,7 @@ static bool update_next(struct several *several)
     const bool begins_round = several->begun + 1 < several->count;
     struct anystore_error error;
     enum anystore_status status =
-        store->path
+        store->paths.file
             ? queue_update_and_wait(&store->queue,
                                     several->new_base ? QUEUED_UPDATE_AND_BASE : QUEUED_UPDATE,
                                     run_next, several, begins_round, &error)
@@ -95,7 +95,7 @@ static void arrange(struct several *several)
 {
     for (size_t i = 0; i < several->count; i++) {
         size_t at = i;
-        for (; at > 0 && !several->stores[i]->path &&
+        for (; at > 0 && !several->stores[i]->paths.file &&
                several->stores[several->order[at - 1]] > several->stores[i];
              at--)
             several->order[at] = several->order[at - 1];
@@ -181,23 +181,24 @@ static void publish_number(struct anystore *store)
 
 static bool sync_names(const struct anystore *a, const struct anystore *b)
 {
-    return a->fsync != ANYSTORE_FSYNC_ALWAYS ||
-           (disk_sync_directory_of(a->disk, a->path) && disk_sync_directory_of(b->disk, b->path));
+    return a->fsync != ANYSTORE_FSYNC_ALWAYS || (disk_sync_directory_of(a->disk, a->paths.file) &&
+                                                 disk_sync_directory_of(b->disk, b->paths.file));
 }
 
 /* Exchanges the names of the two files, durably. */
 static enum anystore_status exchange_files(struct anystore *a, struct anystore *b,
                                            struct anystore_error *error)
 {
-    if (a->disk->exchange(a->disk, a->path, b->path) != 0)
-        return error_system(error, "cannot exchange %s and %s", a->path, b->path);
+    if (a->disk->exchange(a->disk, a->paths.file, b->paths.file) != 0)
+        return error_system(error, "cannot exchange %s and %s", a->paths.file, b->paths.file);
     if (sync_names(a, b))
         return ANYSTORE_OK;
-    enum anystore_status status = error_system(error, "cannot sync the directory of %s", a->path);
-    if (a->disk->exchange(a->disk, a->path, b->path) != 0)
-        store_log(a, ANYSTORE_LOG_WARNING,
-                  "%s and %s may have been exchanged, though that was said to have failed", a->path,
-                  b->path);
+    enum anystore_status status =
+        error_system(error, "cannot sync the directory of %s", a->paths.file);
+    if (a->disk->exchange(a->disk, a->paths.file, b->paths.file) != 0)
+        store_log(&a->log, ANYSTORE_LOG_WARNING,
+                  "%s and %s may have been exchanged, though that was said to have failed",
+                  a->paths.file, b->paths.file);
     return status;
 }
 
@@ -304,7 +305,7 @@ enum anystore_status anystore_swap(struct anystore *a, struct anystore *b,
         return error_ok(error);
     if (family_lock(a->family, &fd, &swap.error) == ANYSTORE_OK) {
         struct anystore_error outer;
-        if (!a->path)
+        if (!a->paths.file)
             swap_in_memory(a, b);
         else if (queue_step_and_wait(&a->queue, swap_outer, &swap, &outer) != ANYSTORE_OK)
             swap.error = outer;

@@ -2,9 +2,6 @@
 /* Opening and closing a store, and the two ways to run a transaction on it. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,83 +9,20 @@
 #include <openssl/rand.h>
 
 #include "store/commit/state.h"
-#include "store/common/error.h"
 #include "store/common/clock.h"
+#include "store/common/error.h"
 #include "store/map/txn.h"
 
-void store_log(struct anystore *store, enum anystore_log_level level, const char *format, ...)
-{
-    if (!store->on_log)
-        return;
-    char text[600];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    store->on_log(level, text, store->log_arg);
-}
-
 /* ---- Open and close ----------------------------------------------------------------------- */
-
-/* The path with links resolved, so that every process has the same lock file beside the same file.
- * The file itself need not exist. */
-static char *resolve(const char *path)
-{
-    char *whole = realpath(path, NULL);
-    if (whole || errno != ENOENT)
-        return whole;
-    const char *slash = strrchr(path, '/');
-    char *directory =
-        slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
-    char *real = directory ? realpath(directory, NULL) : NULL;
-    free(directory);
-    if (!real)
-        return NULL;
-    const char *name = slash ? slash + 1 : path;
-    if (asprintf(&whole, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name) < 0)
-        whole = NULL;
-    free(real);
-    return whole;
-}
-
-static bool set_paths(struct anystore *store, const char *path, struct anystore_error *error)
-{
-    size_t size = strlen(path);
-    if (size == 0 || path[size - 1] == '/') {
-        error_set(error, ANYSTORE_IO, "the data file's path \"%s\" names no file", path);
-        return false;
-    }
-    store->path = resolve(path);
-    if (!store->path) {
-        error_system(error, "cannot open %s", path);
-        return false;
-    }
-    if (asprintf(&store->lock_path, "%s.lock", store->path) < 0)
-        store->lock_path = NULL;
-    if (asprintf(&store->spare_path, "%s.spare", store->path) < 0)
-        store->spare_path = NULL;
-    if (asprintf(&store->temp_path, "%s.tmp", store->path) < 0)
-        store->temp_path = NULL;
-    if (asprintf(&store->base_path, "%s.base", store->path) < 0)
-        store->base_path = NULL;
-    if (asprintf(&store->copy_path, "%s.base.spare", store->path) < 0)
-        store->copy_path = NULL;
-    if (!store->lock_path || !store->spare_path || !store->temp_path || !store->base_path ||
-        !store->copy_path) {
-        error_nomem(error);
-        return false;
-    }
-    return true;
-}
 
 /* Loads the file, or makes it if there is none.  The file lock is held. */
 static enum anystore_status load_or_make(struct anystore *store, struct anystore_error *error)
 {
     const struct disk *disk = store->disk;
     struct stat st;
-    bool exists = disk->stat(disk, store->path, &st) == 0;
+    bool exists = disk->stat(disk, store->paths.file, &st) == 0;
     if (!exists && errno != ENOENT)
-        return error_system(error, "cannot examine %s", store->path);
+        return error_system(error, "cannot examine %s", store->paths.file);
     enum anystore_status status;
     if (exists) {
         status = refresh_first(store, error);
@@ -104,12 +38,12 @@ static enum anystore_status load_or_make(struct anystore *store, struct anystore
     if (status != ANYSTORE_OK)
         return status;
     /* A leftover of a process that died in a commit: nobody else can be in one now. */
-    disk->unlink(disk, store->temp_path);
+    disk->unlink(disk, store->paths.temp);
     base_remove_leftovers(store);
     /* A spare may be from before a power cut, which can tear it in ways that nobody sees. */
-    disk->unlink(disk, store->spare_path);
+    disk->unlink(disk, store->paths.spare);
     if (!exists)
-        store_log(store, ANYSTORE_LOG_NOTICE, "Made the data file %s", store->path);
+        store_log(&store->log, ANYSTORE_LOG_NOTICE, "Made the data file %s", store->paths.file);
     return ANYSTORE_OK;
 }
 
@@ -129,10 +63,9 @@ enum anystore_status store_learn_secrets(struct anystore *store, const struct fo
 static enum anystore_status open_file(struct anystore *store, const char *path,
                                       struct anystore_error *error)
 {
-    if (!set_paths(store, path, error))
-        return error ? error->status : ANYSTORE_IO;
-    enum anystore_status status =
-        lockfile_open(&store->lockfile, store->disk, store->lock_path, error);
+    enum anystore_status status = paths_set(&store->paths, path, error);
+    if (status == ANYSTORE_OK)
+        status = lockfile_open(&store->lockfile, store->disk, store->paths.lock, error);
     if (status == ANYSTORE_OK)
         status = lockfile_acquire(&store->lockfile, error);
     if (status != ANYSTORE_OK)
@@ -151,7 +84,7 @@ static bool start(struct anystore *store, struct anystore_error *error)
         return false;
     }
     store->thread_started = true;
-    if (store->path && !base_thread_start(store)) {
+    if (store->paths.file && !base_thread_start(store)) {
         error_set(error, ANYSTORE_NOMEM, "cannot start the base thread");
         return false;
     }
@@ -187,8 +120,7 @@ struct anystore *store_open_on_disk(const struct anystore_options *options, cons
     store->fsync = options->fsync;
     store->family = options->sibling ? options->sibling->family : store;
     store->has_exchange = true;
-    store->on_log = options->on_log;
-    store->log_arg = options->log_arg;
+    store->log = (struct store_log){options->on_log, options->log_arg};
     store->on_expired = options->on_expired;
     store->wants_expired = options->wants_expired;
     store->expired_arg = options->expired_arg;
@@ -247,20 +179,15 @@ void anystore_close(struct anystore *store)
     watch_table_destroy(&store->watches);
     view_lock_destroy(&store->view_lock);
     chain_wipe(&store->chain);
-    free(store->path);
-    free(store->lock_path);
-    free(store->spare_path);
-    free(store->temp_path);
-    free(store->base_path);
-    free(store->copy_path);
+    paths_free(&store->paths);
     OPENSSL_cleanse(&store->key, sizeof store->key);
     free(store);
 }
 
 struct anystore_shared *anystore_shared_number(struct anystore *store)
 {
-    return (struct anystore_shared *)(store->path ? lockfile_shared_number(&store->lockfile)
-                                                  : &store->own_number);
+    return (struct anystore_shared *)(store->paths.file ? lockfile_shared_number(&store->lockfile)
+                                                        : &store->own_number);
 }
 
 /* ---- Transactions ------------------------------------------------------------------------- */
@@ -271,7 +198,7 @@ enum anystore_status anystore_view(struct anystore *store, anystore_fn *fn, void
     /* Before the mark is looked at: a key that was prolonged in time by a commit that this view misses must not
      * be gone by a later clock. */
     int64_t now_ms = clock_now_ms();
-    if (store->path &&
+    if (store->paths.file &&
         store_mark(store) > atomic_load_explicit(&store->loaded, memory_order_acquire)) {
         enum anystore_status status = refresh_to_mark(store, error);
         if (status != ANYSTORE_OK)
@@ -309,14 +236,14 @@ static enum anystore_status update_in_memory(struct anystore *store, anystore_fn
 enum anystore_status anystore_update(struct anystore *store, anystore_fn *fn, void *arg,
                                      struct anystore_error *error)
 {
-    if (!store->path)
+    if (!store->paths.file)
         return update_in_memory(store, fn, arg, error);
     return queue_update_and_wait(&store->queue, QUEUED_UPDATE, fn, arg, false, error);
 }
 
 void anystore_submit(struct anystore *store, struct anystore_submission *submission)
 {
-    if (store->path) {
+    if (store->paths.file) {
         queue_push(&store->queue, submission);
         return;
     }
@@ -340,7 +267,7 @@ void anystore_stats_read(struct anystore *store, struct anystore_stats *stats)
 {
     struct store_counters *counters = &store->counters;
     *stats = (struct anystore_stats){
-        .persistent = store->path != NULL,
+        .persistent = store->paths.file != NULL,
         .commits = atomic_load(&counters->commits),
         .updates = atomic_load(&counters->updates),
         .committed = atomic_load(&counters->committed),

@@ -7,8 +7,8 @@
 #include <openssl/crypto.h>
 
 #include "store/commit/state.h"
-#include "store/common/error.h"
 #include "store/common/clock.h"
+#include "store/common/error.h"
 
 /* Below this many bytes of changes no new base is written, however small the data. */
 #define BASE_FLOOR ((uint64_t)4 << 20)
@@ -64,13 +64,13 @@ static enum anystore_status write_to(struct anystore *store, int fd, const uint8
                                      struct chain *chain, struct anystore_error *error)
 {
     enum anystore_status status =
-        base_start_file(store, fd, store->temp_path, store_id, chain, error);
+        base_start_file(store, fd, store->paths.temp, store_id, chain, error);
     if (status != ANYSTORE_OK)
         return status;
     /* The commit thread reads the map without a lock: it is the only one that changes it while the
      * file lock is held. */
     struct base_writing writing = {.now_ms = clock_now_ms()};
-    segment_writer_begin(&writing.writer, store->disk, fd, store->temp_path, chain, FORMAT_BASE,
+    segment_writer_begin(&writing.writer, store->disk, fd, store->paths.temp, chain, FORMAT_BASE,
                          error);
     record_write_count(&writing.writer, store->map.count);
     map_each(&store->map, write_entry, &writing);
@@ -101,24 +101,24 @@ int base_adopt(struct anystore *store, int fd, const struct stat *file, const st
 enum anystore_status base_write(struct anystore *store, const uint8_t *store_id,
                                 struct anystore_error *error)
 {
-    int fd = commit_new_file(store, store->temp_path, error);
+    int fd = commit_new_file(store, store->paths.temp, error);
     if (fd < 0)
         return error ? error->status : ANYSTORE_IO;
     struct chain chain;
     struct stat st;
     enum anystore_status status = write_to(store, fd, store_id, &chain, error);
     if (status == ANYSTORE_OK && store->disk->fstat(store->disk, fd, &st) != 0)
-        status = error_system(error, "cannot examine %s", store->temp_path);
+        status = error_system(error, "cannot examine %s", store->paths.temp);
     if (status == ANYSTORE_OK) {
         commit_complete_spare(store);
-        status = commit_install(store, fd, store->temp_path, error);
+        status = commit_install(store, fd, store->paths.temp, error);
     }
     if (status != ANYSTORE_OK) {
-        commit_drop_file(store, fd, store->temp_path);
+        commit_drop_file(store, fd, store->paths.temp);
         return status;
     }
     /* The old file, if the names were exchanged. */
-    store->disk->unlink(store->disk, store->temp_path);
+    store->disk->unlink(store->disk, store->paths.temp);
     int old_fd = base_adopt(store, fd, &st, &chain);
     if (old_fd >= 0)
         store->disk->close(store->disk, old_fd);

@@ -39,7 +39,7 @@ static bool goes_on(const struct base_job *job)
 static int take_claim(struct anystore *store)
 {
     const struct disk *disk = store->disk;
-    int fd = disk->open(disk, store->lock_path, O_RDWR, 0);
+    int fd = disk->open(disk, store->paths.lock, O_RDWR, 0);
     /* Where there are no such locks, the names are looked at all the same before they are used. */
     if (fd >= 0 && disk->claim(disk, fd, LOCKFILE_BASE) != 0 &&
         (errno == EAGAIN || errno == EACCES)) {
@@ -55,8 +55,8 @@ void base_remove_leftovers(struct anystore *store)
     int claim = take_claim(store);
     if (claim < 0)
         return; /* they are in use; or the next base removes them */
-    store->disk->unlink(store->disk, store->base_path);
-    store->disk->unlink(store->disk, store->copy_path);
+    store->disk->unlink(store->disk, store->paths.base);
+    store->disk->unlink(store->disk, store->paths.base_spare);
     store->disk->close(store->disk, claim);
 }
 
@@ -66,30 +66,30 @@ static void make_copy(struct anystore *store, struct base_job *job)
     const struct disk *disk = store->disk;
     if (!store->has_exchange)
         return;
-    job->copy_fd = commit_new_file(store, store->copy_path, NULL);
+    job->copy_fd = commit_new_file(store, store->paths.base_spare, NULL);
     job->clones = job->copy_fd >= 0 && disk->clone(disk, job->copy_fd, job->fd) == 0;
 }
 
 static void drop_copy(struct anystore *store, struct base_job *job)
 {
     if (job->copy_fd >= 0)
-        commit_drop_file(store, job->copy_fd, store->copy_path);
+        commit_drop_file(store, job->copy_fd, store->paths.base_spare);
     job->copy_fd = -1;
 }
 
 static enum anystore_status make_files(struct anystore *store, struct base_job *job)
 {
     const struct disk *disk = store->disk;
-    job->fd = commit_new_file(store, store->base_path, &job->error);
+    job->fd = commit_new_file(store, store->paths.base, &job->error);
     if (job->fd < 0)
         return job->error.status;
     if (disk->fstat(disk, job->fd, &job->file) != 0)
-        return error_system(&job->error, "cannot examine %s", store->base_path);
+        return error_system(&job->error, "cannot examine %s", store->paths.base);
     struct chain chain;
     enum anystore_status status = base_start_file(
-        store, job->fd, store->base_path, store->chain.header.store_id, &chain, &job->error);
+        store, job->fd, store->paths.base, store->chain.header.store_id, &chain, &job->error);
     if (status == ANYSTORE_OK) {
-        segment_writer_begin(&job->writer, disk, job->fd, store->base_path, &chain, FORMAT_BASE,
+        segment_writer_begin(&job->writer, disk, job->fd, store->paths.base, &chain, FORMAT_BASE,
                              &job->error);
         job->writing = true;
         status = job->writer.status;
@@ -111,7 +111,7 @@ bool base_job_begin(struct anystore *store, struct base_job *job)
     if (job->claim < 0) {
         if (errno == EAGAIN)
             return false;
-        job->status = error_system(&job->error, "cannot open the lock file %s", store->lock_path);
+        job->status = error_system(&job->error, "cannot open the lock file %s", store->paths.lock);
         return true;
     }
     job->status = make_files(store, job);
@@ -133,7 +133,7 @@ static void settle(struct anystore *store, struct base_job *job)
     if (job->settled == end || !goes_on(job))
         return;
     if (!sync_file(store, job->fd)) {
-        fail(job, error_system(&job->error, "cannot sync %s", store->base_path));
+        fail(job, error_system(&job->error, "cannot sync %s", store->paths.base));
         return;
     }
     if (job->copy_fd >= 0 && !job->clones &&
@@ -156,7 +156,7 @@ static void copy_commits(struct anystore *store, struct base_job *job, int fd,
                          const struct chain *to)
 {
     struct segment_reader reader;
-    enum anystore_status status = segment_reader_begin(&reader, store->disk, fd, store->path,
+    enum anystore_status status = segment_reader_begin(&reader, store->disk, fd, store->paths.file,
                                                        to->end, &job->read, &job->error);
     bool more = status == ANYSTORE_OK;
     while (more) {
@@ -190,9 +190,9 @@ static uint64_t catch_up(struct anystore *store, struct base_job *job)
     uint64_t size = now.end - job->read.end;
     job->outdated = !chain_same_file(&now, &job->read.header);
     if (!job->outdated && size > 0) {
-        int fd = disk->open(disk, store->path, O_RDONLY | O_NONBLOCK, 0);
+        int fd = disk->open(disk, store->paths.file, O_RDONLY | O_NONBLOCK, 0);
         if (fd < 0)
-            fail(job, error_system(&job->error, "cannot open %s", store->path));
+            fail(job, error_system(&job->error, "cannot open %s", store->paths.file));
         else if (!is_source(store, job, fd))
             job->outdated = true;
         else
@@ -235,7 +235,7 @@ void base_job_write(struct anystore *store, struct base_job *job)
 static bool has_name(const struct anystore *store, const struct base_job *job)
 {
     struct stat st;
-    return store->disk->stat(store->disk, store->base_path, &st) == 0 &&
+    return store->disk->stat(store->disk, store->paths.base, &st) == 0 &&
            st.st_dev == job->file.st_dev && st.st_ino == job->file.st_ino;
 }
 
@@ -245,8 +245,8 @@ static void place_copy(struct anystore *store, struct base_job *job)
     const struct disk *disk = store->disk;
     if (job->copy_fd < 0)
         return;
-    if (disk->exchange(disk, store->copy_path, store->spare_path) != 0)
-        disk->rename(disk, store->copy_path, store->spare_path);
+    if (disk->exchange(disk, store->paths.base_spare, store->paths.spare) != 0)
+        disk->rename(disk, store->paths.base_spare, store->paths.spare);
     atomic_fetch_add(&store->counters.bytes_copied, job->settled);
 }
 
@@ -265,7 +265,7 @@ void base_job_finish(struct anystore *store, struct base_job *job)
     job->outdated = !has_name(store, job);
     if (job->status == ANYSTORE_OK && !job->outdated) {
         commit_complete_spare(store);
-        fail(job, commit_install(store, job->fd, store->base_path, &job->error));
+        fail(job, commit_install(store, job->fd, store->paths.base, &job->error));
     }
     if (job->status != ANYSTORE_OK || job->outdated)
         return;
@@ -299,7 +299,7 @@ static int open_old_spare(struct anystore *store, const struct base_job *job)
 {
     const struct disk *disk = store->disk;
     return job->installed && job->copy_fd >= 0
-               ? disk->open(disk, store->copy_path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0)
+               ? disk->open(disk, store->paths.base_spare, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0)
                : -1;
 }
 
@@ -311,7 +311,7 @@ void base_job_clean(struct anystore *store, struct base_job *job)
         segment_writer_free(&job->writer);
     chain_wipe(&job->read);
     if (job->fd >= 0 && (job->installed || has_name(store, job)))
-        disk->unlink(disk, store->base_path); /* the old data file, if the names were exchanged */
+        disk->unlink(disk, store->paths.base); /* the old data file, if the names were exchanged */
     if (job->fd >= 0 && !job->installed)
         disk->close(disk, job->fd);
     drop_copy(store, job); /* what was the spare has this name, or the copy itself */

@@ -142,7 +142,7 @@ static void end_job(struct anystore *store)
         store->base_asked = waiting;
     } else {
         if (job->status != ANYSTORE_OK)
-            store_log(store, ANYSTORE_LOG_WARNING, "no new base: %s", job->error.text);
+            store_log(&store->log, ANYSTORE_LOG_WARNING, "no new base: %s", job->error.text);
         queued_tell(waiting, true, &job->error);
     }
     set_phase(store, BASE_IDLE);

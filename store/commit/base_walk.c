@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "store/commit/state.h"
-#include "store/common/error.h"
 #include "store/common/clock.h"
+#include "store/common/error.h"
 
 /* Most that a step looks at: some ten microseconds, for which a publication may have to wait. */
 #define STEP_BUCKETS 64

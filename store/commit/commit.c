@@ -29,7 +29,7 @@ static enum anystore_status write_changes(struct anystore *store, struct copy *c
                                           struct anystore_error *error)
 {
     struct segment_writer writer;
-    segment_writer_begin(&writer, store->disk, copy->fd, store->spare_path, &store->chain,
+    segment_writer_begin(&writer, store->disk, copy->fd, store->paths.spare, &store->chain,
                          FORMAT_DELTA, error);
     writer.roomy = format_has_room(&store->chain.header);
     pending_write(pending, &writer);
@@ -87,12 +87,12 @@ static enum anystore_status persist(struct anystore *store, struct pending *pend
         return status;
     }
     if (status == ANYSTORE_OK)
-        status = commit_install(store, copy.fd, store->spare_path, error);
+        status = commit_install(store, copy.fd, store->paths.spare, error);
     if (status == ANYSTORE_OK) {
         publish(store, pending, &chain, &copy);
     } else {
         /* A file whose write or sync failed is thrown away, never tried again. */
-        commit_drop_file(store, copy.fd, store->spare_path);
+        commit_drop_file(store, copy.fd, store->paths.spare);
     }
     chain_wipe(&chain);
     return status;
@@ -190,7 +190,7 @@ static bool commit_round(struct anystore *store)
     uint64_t started_us = clock_monotonic_us();
     if (commit_lock(store, &error) != ANYSTORE_OK) {
         atomic_fetch_add(&store->counters.failed_commits, 1);
-        store_log(store, ANYSTORE_LOG_WARNING, "no commit: %s", error.text);
+        store_log(&store->log, ANYSTORE_LOG_WARNING, "no commit: %s", error.text);
         queued_tell(queue_take(&store->queue), false, &error);
         return false;
     }
@@ -204,7 +204,7 @@ static bool commit_round(struct anystore *store)
     if (status != ANYSTORE_OK) {
         watch_touch_round(&store->watches, store->round);
         atomic_fetch_add(&store->counters.failed_commits, 1);
-        store_log(store, ANYSTORE_LOG_WARNING, "no commit: %s", error.text);
+        store_log(&store->log, ANYSTORE_LOG_WARNING, "no commit: %s", error.text);
     }
     count_round(store, ran, change && status == ANYSTORE_OK, started_us);
 
@@ -239,7 +239,7 @@ static void check_mark(struct anystore *store)
     if (commit_lock(store, &error) == ANYSTORE_OK)
         commit_unlock(store);
     else
-        store_log(store, ANYSTORE_LOG_WARNING, "%s", error.text);
+        store_log(&store->log, ANYSTORE_LOG_WARNING, "%s", error.text);
 }
 
 /* ---- The thread --------------------------------------------------------------------------- */
@@ -272,8 +272,8 @@ void *commit_thread(void *arg)
         case QUEUE_TICK:
             if (store->base_asked)
                 base_round(store, false);
-            if (store->path && (lockfile_replaced(&store->lockfile) ||
-                                lockfile_stuck(&store->lockfile) || mark_is_behind(store)))
+            if (store->paths.file && (lockfile_replaced(&store->lockfile) ||
+                                      lockfile_stuck(&store->lockfile) || mark_is_behind(store)))
                 check_mark(store);
             commit_look_at_spare(store);
             break;

@@ -55,7 +55,7 @@ void expire_tell_news(const struct anystore *store, const struct pending *news,
 void expire_some(struct anystore *store)
 {
     int64_t now_ms = clock_now_ms(); /* before the refresh: what was prolonged by then is seen */
-    if (store->path && expire_wanted(store) &&
+    if (store->paths.file && expire_wanted(store) &&
         store_mark(store) > atomic_load_explicit(&store->loaded, memory_order_acquire) &&
         refresh_to_mark(store, NULL) != ANYSTORE_OK)
         return; /* whoever uses the store is told why */

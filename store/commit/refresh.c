@@ -131,7 +131,7 @@ static enum anystore_status replaced(const struct anystore *store, struct anysto
                                      const char *what)
 {
     return error_set(error, ANYSTORE_REPLACED,
-                     "%s %s; put the file back, or restart to use what is there", store->path,
+                     "%s %s; put the file back, or restart to use what is there", store->paths.file,
                      what);
 }
 
@@ -144,22 +144,22 @@ static enum anystore_status read_header(struct anystore *store, struct news *new
     uint64_t size = (uint64_t)news->file.st_size;
     size_t present = size < sizeof bytes ? (size_t)size : sizeof bytes;
     if (!S_ISREG(news->file.st_mode))
-        return error_set(error, ANYSTORE_FOREIGN, "%s is not a regular file", store->path);
+        return error_set(error, ANYSTORE_FOREIGN, "%s is not a regular file", store->paths.file);
     if (!disk_read_exact(store->disk, news->fd, bytes, present, 0))
-        return error_system(error, "cannot read %s", store->path);
+        return error_system(error, "cannot read %s", store->paths.file);
     struct format_header header;
     enum anystore_status status = format_header_decode(bytes, &header);
     if (present == 0)
         return error_set(error, ANYSTORE_FOREIGN, "%s is not an AnyStore file: it is empty",
-                         store->path);
+                         store->paths.file);
     if (status == ANYSTORE_VERSION)
         return error_set(error, status, "%s has format version %u; this program knows up to %u",
-                         store->path, header.version, (unsigned)FORMAT_VERSION);
+                         store->paths.file, header.version, (unsigned)FORMAT_VERSION);
     if (status != ANYSTORE_OK)
-        return error_set(error, status, "%s is not an AnyStore file", store->path);
+        return error_set(error, status, "%s is not an AnyStore file", store->paths.file);
     if (present < sizeof bytes)
         return error_set(error, ANYSTORE_DAMAGED, "%s is damaged: it ends inside its header",
-                         store->path);
+                         store->paths.file);
     *same = !first && chain_same_file(&store->chain, &header);
     if (*same)
         return ANYSTORE_OK;
@@ -168,7 +168,7 @@ static enum anystore_status read_header(struct anystore *store, struct news *new
     const struct anystore *family = store->family;
     if (family != store && memcmp(header.store_id, family->id, FORMAT_ID_BYTES) != 0)
         return error_set(error, ANYSTORE_FOREIGN, "%s does not belong together with %s",
-                         store->path, family->path);
+                         store->paths.file, family->paths.file);
     uint8_t file_key[XAES_KEY_BYTES];
     bool fits = false;
     if (!format_file_key(&header, store->key.bytes, file_key, &fits))
@@ -177,7 +177,7 @@ static enum anystore_status read_header(struct anystore *store, struct news *new
         return error_set(
             error, ANYSTORE_WRONG_KEY,
             "wrong key for %s: it was sealed with another key (or its header is damaged)",
-            store->path);
+            store->paths.file);
     chain_start(&news->chain, &header, file_key);
     OPENSSL_cleanse(file_key, sizeof file_key);
     if (!first)
@@ -199,8 +199,9 @@ static bool bridge(struct anystore *store, struct news *news, const struct chain
     if (base->header.version < 2 || store->disk->fstat(store->disk, store->fd, &st) != 0)
         return false;
     struct segment_reader reader;
-    enum anystore_status status = segment_reader_begin(&reader, store->disk, store->fd, store->path,
-                                                       (uint64_t)st.st_size, &store->chain, &error);
+    enum anystore_status status =
+        segment_reader_begin(&reader, store->disk, store->fd, store->paths.file,
+                             (uint64_t)st.st_size, &store->chain, &error);
     bool more = status == ANYSTORE_OK;
     while (more && reader.chain.generation < base->generation) {
         status = segment_reader_next_commit(&reader, &more);
@@ -272,7 +273,7 @@ static enum anystore_status grows_on(struct anystore *store, const struct news *
         return ANYSTORE_OK;
     if (!disk_read_exact(store->disk, news->fd, tag, sizeof tag,
                          (off_t)(store->chain.end - sizeof tag)))
-        return error_system(error, "cannot read %s", store->path);
+        return error_system(error, "cannot read %s", store->paths.file);
     *grown = memcmp(tag, store->chain.tag, sizeof tag) == 0;
     return ANYSTORE_OK;
 }
@@ -281,10 +282,10 @@ static enum anystore_status grows_on(struct anystore *store, const struct news *
 static int open_data_file(const struct anystore *store)
 {
     const struct disk *disk = store->disk;
-    int fd = disk->open(disk, store->path, O_RDWR | O_NONBLOCK, 0); /* it may be a pipe */
+    int fd = disk->open(disk, store->paths.file, O_RDWR | O_NONBLOCK, 0); /* it may be a pipe */
     if (fd >= 0 || errno == ENOENT)
         return fd;
-    return disk->open(disk, store->path, O_RDONLY | O_NONBLOCK, 0);
+    return disk->open(disk, store->paths.file, O_RDONLY | O_NONBLOCK, 0);
 }
 
 /* Opens the file that the path names, and notes its length at a moment when the path did.  What is written to
@@ -299,10 +300,10 @@ static enum anystore_status open_named(struct anystore *store, struct news *news
         if (news->fd < 0 && errno == ENOENT && !first)
             return replaced(store, error, "vanished");
         if (news->fd < 0)
-            return error_system(error, "cannot open %s", store->path);
+            return error_system(error, "cannot open %s", store->paths.file);
         if (disk->fstat(disk, news->fd, &opened) != 0 ||
-            disk->stat(disk, store->path, &news->file) != 0)
-            return error_system(error, "cannot examine %s", store->path);
+            disk->stat(disk, store->paths.file, &news->file) != 0)
+            return error_system(error, "cannot examine %s", store->paths.file);
         if (opened.st_dev == news->file.st_dev && opened.st_ino == news->file.st_ino)
             return ANYSTORE_OK;
         disk->close(disk, news->fd); /* the names were exchanged in between */
@@ -316,7 +317,7 @@ static bool nothing_new(struct anystore *store)
     static const uint8_t zeros[FORMAT_END_BYTES];
     uint8_t next[FORMAT_END_BYTES];
     struct stat st;
-    if (disk->stat(disk, store->path, &st) != 0 || st.st_dev != store->file.st_dev ||
+    if (disk->stat(disk, store->paths.file, &st) != 0 || st.st_dev != store->file.st_dev ||
         st.st_ino != store->file.st_ino)
         return false;
     if ((uint64_t)st.st_size == store->chain.end)
@@ -350,8 +351,8 @@ static enum anystore_status read_news(struct anystore *store, struct news *news,
     }
 
     struct segment_reader reader;
-    status = segment_reader_begin(&reader, store->disk, news->fd, store->path, size, &news->chain,
-                                  error);
+    status = segment_reader_begin(&reader, store->disk, news->fd, store->paths.file, size,
+                                  &news->chain, error);
     if (status == ANYSTORE_OK && !same)
         status = read_other_file(store, news, first, &reader);
     bool more = status == ANYSTORE_OK;
@@ -441,8 +442,9 @@ static enum anystore_status publish_news(struct anystore *store, struct news *ne
 /* Makes durable that the path names the file that it names now. */
 static enum anystore_status sync_name(struct anystore *store, struct anystore_error *error)
 {
-    if (store->fsync == ANYSTORE_FSYNC_ALWAYS && !disk_sync_directory_of(store->disk, store->path))
-        return error_system(error, "cannot sync the directory of %s", store->path);
+    if (store->fsync == ANYSTORE_FSYNC_ALWAYS &&
+        !disk_sync_directory_of(store->disk, store->paths.file))
+        return error_system(error, "cannot sync the directory of %s", store->paths.file);
     return ANYSTORE_OK;
 }
 
@@ -451,7 +453,7 @@ static enum anystore_status sync_name(struct anystore *store, struct anystore_er
 static bool has_moved_on(const struct anystore *store, const struct news *news)
 {
     struct stat st;
-    return news->fd >= 0 && store->disk->stat(store->disk, store->path, &st) == 0 &&
+    return news->fd >= 0 && store->disk->stat(store->disk, store->paths.file, &st) == 0 &&
            (st.st_dev != news->file.st_dev || st.st_ino != news->file.st_ino);
 }
 
@@ -512,7 +514,7 @@ enum anystore_status refresh_to_mark(struct anystore *store, struct anystore_err
         nanosleep(&moment, NULL);
     }
     return error_set(error, ANYSTORE_REPLACED, "%s is ahead of its lock file, and stays so",
-                     store->path);
+                     store->paths.file);
 }
 
 /* What the lock holder found in the file becomes durable, if its writer died before it could see to
@@ -533,7 +535,7 @@ static enum anystore_status sync_first(struct anystore *store, const struct news
                                        struct anystore_error *error)
 {
     if (store->fsync == ANYSTORE_FSYNC_ALWAYS && store->disk->fsync(store->disk, news->fd) != 0)
-        return error_system(error, "cannot sync %s", store->path);
+        return error_system(error, "cannot sync %s", store->paths.file);
     return sync_name(store, error);
 }
 

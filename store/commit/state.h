@@ -12,12 +12,15 @@
 #include "store/commit/base_job.h"
 #include "store/commit/gather.h"
 #include "store/commit/queue.h"
+#include "store/common/log.h"
 #include "store/format/chain.h"
 #include "store/map/map.h"
 #include "store/map/pending.h"
 #include "store/map/view_lock.h"
 #include "store/map/watch.h"
+#include "store/medium/key.h"
 #include "store/medium/lockfile.h"
+#include "store/medium/paths.h"
 
 /* One of the two copies of the data file, open; fd -1: none. */
 struct copy {
@@ -28,10 +31,6 @@ struct copy {
     /* While a commit uses it. */
     uint64_t size; /* its length, with room */
     bool clean;    /* behind what agreed there was only room */
-};
-
-struct anystore_key {
-    uint8_t bytes[ANYSTORE_KEY_BYTES];
 };
 
 /* Counters that any thread adds to; see struct anystore_stats. */
@@ -47,16 +46,10 @@ struct store_counters {
 
 struct anystore {
     /* Constant after open. */
-    char *path; /* NULL: no file */
-    char *lock_path;
-    char *spare_path; /* the other copy */
-    char *temp_path;  /* a new base that is written under the file lock */
-    char *base_path;  /* one that is written beside commits; for who holds the claim */
-    char *copy_path;  /* the second copy of that */
+    struct paths paths; /* without a data file: in memory only */
     struct anystore_key key;
     enum anystore_fsync fsync;
-    void (*on_log)(enum anystore_log_level level, const char *text, void *arg);
-    void *log_arg;
+    struct store_log log;
     void (*on_expired)(const void *key, size_t key_size, void *arg);
     bool (*wants_expired)(void *arg);
     void *expired_arg;
@@ -115,9 +108,6 @@ struct anystore *store_open_on_disk(const struct anystore_options *options, cons
  * thing after that is known. */
 enum anystore_status store_learn_secrets(struct anystore *store, const struct format_header *header,
                                          struct anystore_error *error);
-
-void store_log(struct anystore *store, enum anystore_log_level level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 /* Notes what anystore_stats tells of the map, for the thread that changed it, and of the file. */
 static inline void store_note_map(struct anystore *store)

@@ -109,7 +109,7 @@ static bool take_known(struct anystore *store, struct copy *copy)
     store->spare.fd = -1;
     if (copy->fd < 0)
         return false;
-    if (store->disk->stat(store->disk, store->spare_path, &st) == 0 && is_own(&st) &&
+    if (store->disk->stat(store->disk, store->paths.spare, &st) == 0 && is_own(&st) &&
         same_file(&st, &copy->file) && st.st_size == copy->file.st_size) {
         copy->size = (uint64_t)st.st_size;
         if (is_as_left(store, copy))
@@ -123,7 +123,7 @@ static bool take_known(struct anystore *store, struct copy *copy)
 static bool take_found(struct anystore *store, struct copy *copy)
 {
     const struct disk *disk = store->disk;
-    copy->fd = disk->open(disk, store->spare_path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+    copy->fd = disk->open(disk, store->paths.spare, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
     if (copy->fd < 0)
         return false;
     if (disk->fstat(disk, copy->fd, &copy->file) == 0 && is_own(&copy->file) &&
@@ -145,7 +145,7 @@ void commit_cut_back(struct anystore *store, struct copy *copy)
     if (!store->has_exchange || disk->ftruncate(disk, copy->fd, agreed) != 0 ||
         !disk_read_exact(disk, store->fd, copy->tag, sizeof copy->tag,
                          agreed - (off_t)sizeof copy->tag)) {
-        commit_drop_file(store, copy->fd, store->spare_path);
+        commit_drop_file(store, copy->fd, store->paths.spare);
         return;
     }
     copy->file.st_size = agreed;
@@ -175,7 +175,7 @@ static enum anystore_status use_spare(struct anystore *store, struct copy *copy,
         return status;
     }
     if (*used)
-        status = error_system(error, "cannot write %s", store->spare_path);
+        status = error_system(error, "cannot write %s", store->paths.spare);
     *used = false;
     if (status == ANYSTORE_NO_SPACE) {
         commit_cut_back(store, copy); /* a new copy would need more */
@@ -203,16 +203,16 @@ static enum anystore_status make_copy(struct anystore *store, struct copy *copy,
                                       const char **method, struct anystore_error *error)
 {
     const uint64_t end = store->chain.end;
-    copy->fd = commit_new_file(store, store->spare_path, error);
+    copy->fd = commit_new_file(store, store->paths.spare, error);
     if (copy->fd < 0)
         return error ? error->status : ANYSTORE_IO;
     enum anystore_status status = ANYSTORE_OK;
     if (!disk_copy(store->disk, store->fd, copy->fd, (off_t)end, method))
-        status = error_system(error, "cannot copy %s to %s", store->path, store->spare_path);
+        status = error_system(error, "cannot copy %s to %s", store->paths.file, store->paths.spare);
     else if (store->disk->fstat(store->disk, copy->fd, &copy->file) != 0)
-        status = error_system(error, "cannot examine %s", store->spare_path);
+        status = error_system(error, "cannot examine %s", store->paths.spare);
     if (status != ANYSTORE_OK)
-        commit_drop_file(store, copy->fd, store->spare_path);
+        commit_drop_file(store, copy->fd, store->paths.spare);
     copy->size = copy->agreed = end;
     return status;
 }
@@ -302,18 +302,18 @@ static enum anystore_status take_name(struct anystore *store, const char *from, 
     *exchanged = false;
     /* The first file has nothing to exchange its name with. */
     if (store->fd >= 0 && store->has_exchange) {
-        *exchanged = disk->exchange(disk, from, store->path) == 0;
+        *exchanged = disk->exchange(disk, from, store->paths.file) == 0;
         if (*exchanged)
             return ANYSTORE_OK;
         if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
-            return error_system(error, "cannot exchange %s and %s", from, store->path);
+            return error_system(error, "cannot exchange %s and %s", from, store->paths.file);
         store->has_exchange = false;
-        store_log(store, ANYSTORE_LOG_NOTICE,
+        store_log(&store->log, ANYSTORE_LOG_NOTICE,
                   "The file system of %s cannot exchange names: each commit copies the file",
-                  store->path);
+                  store->paths.file);
     }
-    if (disk->rename(disk, from, store->path) != 0)
-        return error_system(error, "cannot rename %s to %s", from, store->path);
+    if (disk->rename(disk, from, store->paths.file) != 0)
+        return error_system(error, "cannot rename %s to %s", from, store->paths.file);
     return ANYSTORE_OK;
 }
 
@@ -330,21 +330,22 @@ enum anystore_status commit_install(struct anystore *store, int fd, const char *
     /* The last look before the rename: who restores a backup takes no lock, and who removes the lock
      * file breaks it. */
     struct stat st;
-    bool named = store->fd < 0 || disk->stat(disk, store->path, &st) == 0;
+    bool named = store->fd < 0 || disk->stat(disk, store->paths.file, &st) == 0;
     if (!named && errno != ENOENT)
-        return error_system(error, "cannot examine %s", store->path);
+        return error_system(error, "cannot examine %s", store->paths.file);
     if (!named ||
         (store->fd >= 0 && (st.st_dev != store->file.st_dev || st.st_ino != store->file.st_ino)))
-        return error_set(error, ANYSTORE_REPLACED, "%s was replaced during a commit", store->path);
+        return error_set(error, ANYSTORE_REPLACED, "%s was replaced during a commit",
+                         store->paths.file);
     bool exchanged = false;
     enum anystore_status status = take_name(store, from, &exchanged, error);
-    if (status != ANYSTORE_OK || !sync || disk_sync_directory_of(disk, store->path))
+    if (status != ANYSTORE_OK || !sync || disk_sync_directory_of(disk, store->paths.file))
         return status;
-    status = error_system(error, "cannot sync the directory of %s", store->path);
+    status = error_system(error, "cannot sync the directory of %s", store->paths.file);
     /* Back, and the new file has no name then.  It must not be there as a spare, to be changed: as long as the
      * directory is not synced a power cut may leave it as the data file. */
-    if (!exchanged || disk->rename(disk, from, store->path) != 0)
-        store_log(store, ANYSTORE_LOG_WARNING,
-                  "%s may hold a commit that its clients were told had failed", store->path);
+    if (!exchanged || disk->rename(disk, from, store->paths.file) != 0)
+        store_log(&store->log, ANYSTORE_LOG_WARNING,
+                  "%s may hold a commit that its clients were told had failed", store->paths.file);
     return status;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Master keys: reading, checking and making them. */
+#include "store/medium/key.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +15,8 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#include "store/commit/state.h"
 #include "store/common/error.h"
+#include "store/medium/disk.h"
 
 /* 32 bytes are 44 characters of base64. */
 #define KEY_TEXT ((ANYSTORE_KEY_BYTES + 2) / 3 * 4)

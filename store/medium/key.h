@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* The master key in memory.  The functions over it, which read and make key files, are in anystore.h. */
+#ifndef STORE_MEDIUM_KEY_H
+#define STORE_MEDIUM_KEY_H
+
+#include "anystore.h"
+
+struct anystore_key {
+    uint8_t bytes[ANYSTORE_KEY_BYTES];
+};
+
+#endif
