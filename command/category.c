@@ -2,7 +2,8 @@
 /* The table of ACL categories, and the rules that derive a command's from its flags. */
 #include "command/category.h"
 
-#include "command/reply.h"
+#include "command/args.h"
+#include "command/table.h"
 
 /* The categories that follow from a command's flags, and those that no command has, beside enum
  * command_categories. */

@@ -105,6 +105,8 @@ struct command {
     size_t (*call_key)(size_t argc, const struct resp_arg *argv);
     /* The flags that one call has beside the row's, where they depend on its arguments; NULL: none. */
     unsigned (*call_flags)(size_t argc, const struct resp_arg *argv);
+    /* Whether an argument of a call is a secret, which nobody else may see; NULL: none is. */
+    bool (*is_secret)(const struct resp_arg *argv, size_t index);
     /* For a command that uses other databases than the selected one: adds to *needs, which holds what its
      * flags tell, or changes it.  NULL: it does not. */
     void (*call_databases)(const struct call *call, unsigned selected, struct needs *needs);

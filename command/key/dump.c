@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* DUMP and RESTORE: values in Redis's serialised form, from and to other servers. */
-#include "command/reply.h"
-
 #include <stdlib.h>
 
+#include "command/access.h"
+#include "command/args.h"
 #include "command/key/rdb.h"
+#include "command/reply.h"
+#include "command/table.h"
 #include "server/publish/notify.h"
 
 static void run_dump(struct call *call)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The commands that give keys a time to vanish, take it away and ask for it. */
+#include "command/access.h"
+#include "command/args.h"
 #include "command/reply.h"
+#include "command/table.h"
 #include "server/publish/notify.h"
 
 /* ---- Setting ------------------------------------------------------------------------------ */

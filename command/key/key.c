@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The commands on keys of any type and on the whole key space. */
-#include "command/reply.h"
-
 #include <string.h>
 
+#include "command/access.h"
+#include "command/reply.h"
+#include "command/table.h"
 #include "server/publish/notify.h"
 
 static void run_del(struct call *call)

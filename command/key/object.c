@@ -3,7 +3,9 @@
  * answers are those of a Redis in which the value was set as it is. */
 #include <limits.h>
 
+#include "command/access.h"
 #include "command/reply.h"
+#include "command/table.h"
 #include "server/family/shared.h"
 #include "text/number.h"
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The commands that list keys or find one: KEYS, SCAN, RANDOMKEY. */
-#include "command/reply.h"
-
 #include <inttypes.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/access.h"
+#include "command/args.h"
+#include "command/reply.h"
+#include "command/table.h"
 #include "text/glob.h"
 
 /* What MATCH or KEYS wants. */

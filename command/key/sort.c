@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* SORT and SORT_RO.  What they sort, lists and sets, is not there yet: a key that is not there sorts
  * to nothing, and any other holds the wrong type. */
+#include "command/access.h"
+#include "command/args.h"
 #include "command/reply.h"
+#include "command/table.h"
 #include "server/publish/notify.h"
 
 struct sort_options {

@@ -5,8 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/access.h"
+#include "command/args.h"
+#include "command/reply.h"
 #include "command/string/bits.h"
 #include "command/string/string_access.h"
+#include "command/table.h"
 #include "server/publish/notify.h"
 #include "text/number.h"
 

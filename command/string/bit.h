@@ -3,7 +3,11 @@
 #ifndef COMMAND_STRING_BIT_H
 #define COMMAND_STRING_BIT_H
 
-#include "command/reply.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "command/call.h"
 
 /* Reads the number of a bit that a string may have; otherwise replies that it is none.  With a
  * width other than 0 "#3" is three times the width. */

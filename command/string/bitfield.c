@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* BITFIELD and BITFIELD_RO: numbers of any width at any place in a string. */
-#include "command/string/bit.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/access.h"
+#include "command/args.h"
+#include "command/reply.h"
+#include "command/string/bit.h"
 #include "command/string/bits.h"
 #include "command/string/string_access.h"
+#include "command/table.h"
 #include "server/publish/notify.h"
 #include "text/number.h"
 

@@ -14,11 +14,15 @@
  * a[i-1] != b[j-1], L(i, j) is the larger one of L(i-1, j) and L(i, j-1), so that L(i-1, j) is larger than
  * L(i, j-1) just if L grows at j in row i.  They take a thirtieth of Redis's table of numbers; what Redis
  * refuses because of that table's size is refused here, too. */
-#include "command/string/string_access.h"
-
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "command/access.h"
+#include "command/args.h"
+#include "command/reply.h"
+#include "command/string/string_access.h"
+#include "command/table.h"
 
 #define WORD_BITS 64
 

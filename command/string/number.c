@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The commands on strings that are numbers: INCR and its kin. */
-#include "command/string/string_access.h"
-
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -10,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/access.h"
+#include "command/args.h"
+#include "command/string/string_access.h"
+#include "command/table.h"
 #include "server/publish/notify.h"
 #include "text/number.h"
 

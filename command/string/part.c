@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The commands on parts of strings, and what all commands share that change a string in its middle
  * or at its end. */
-#include "command/string/string_access.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/access.h"
+#include "command/args.h"
+#include "command/string/string_access.h"
+#include "command/table.h"
 #include "server/config/config.h"
 #include "server/publish/notify.h"
 #include "server/server.h"

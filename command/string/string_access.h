@@ -3,9 +3,14 @@
 #ifndef COMMAND_STRING_STRING_ACCESS_H
 #define COMMAND_STRING_STRING_ACCESS_H
 
-#include "command/reply.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* As get_string_or_reply, counted as a lookup. */
+#include "anystore.h"
+#include "command/call.h"
+
+/* As get_string_or_reply (access.h), counted as a lookup. */
 bool read_string_or_reply(struct call *call, const struct resp_arg *key,
                           struct anystore_value *value, bool *there);
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The commands on whole strings: GET, SET and their kin. */
+#include "command/access.h"
+#include "command/args.h"
+#include "command/reply.h"
 #include "command/string/string_access.h"
-
+#include "command/table.h"
 #include "server/publish/notify.h"
 
 bool read_string_or_reply(struct call *call, const struct resp_arg *key,

@@ -3,13 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
+#include "command/args.h"
 #include "command/category.h"
 #include "command/reply.h"
+#include "command/table.h"
 #include "server/config/config.h"
 #include "server/family/shared.h"
 #include "server/server.h"
@@ -261,6 +262,13 @@ static void run_acl_help(struct call *call)
 #define ACL_ROW(word)                                                                              \
     .name = word, .full_name = "acl|" word, .since = "6.0.0", .group = "server",                   \
     .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE
+/* A rule may be a password. */
+static bool is_setuser_secret(const struct resp_arg *argv, size_t index)
+{
+    (void)argv;
+    return index >= 2;
+}
+
 #define ACL_ADMIN_ROW(word)                                                                        \
     .name = word, .full_name = "acl|" word, .group = "server",                                     \
     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE
@@ -302,7 +310,7 @@ static const struct command acl_rows[] = {
      .complexity = "O(N). Where N is the number of configured users.",
      .summary = "Refuses: there is no file of users."},
     {ACL_ADMIN_ROW("setuser"), .run = run_acl_unsupported, .arity = -3, .since = "6.0.0",
-     .complexity = "O(N). Where N is the number of rules provided.",
+     .is_secret = is_setuser_secret, .complexity = "O(N). Where N is the number of rules provided.",
      .summary = "Refuses: there is only the default user."},
     {ACL_ADMIN_ROW("users"), .run = run_acl_users, .arity = 2, .since = "6.0.0",
      .complexity = "O(N). Where N is the number of configured users.",

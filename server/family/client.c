@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/args.h"
 #include "command/reply.h"
+#include "command/table.h"
 #include "server/client/client.h"
 #include "server/client/pause.h"
 #include "server/config/config.h"

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* CONFIG, from the table of options. */
-#include "command/reply.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/args.h"
+#include "command/reply.h"
+#include "command/table.h"
 #include "server/config/config.h"
 #include "server/data/databases.h"
 #include "server/data/memory.h"
@@ -326,6 +327,15 @@ static void run_config_help(struct call *call)
 #define CONFIG_SUB                                                                                 \
     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE, .group = "server"
 
+/* The value of an option that is a password. */
+static bool is_set_secret(const struct resp_arg *argv, size_t index)
+{
+    if (index < 3 || index % 2 == 0)
+        return false;
+    enum config_id id = config_find(arg_text(&argv[index - 1]), argv[index - 1].size);
+    return id != CONFIG_COUNT && config_is_secret(id);
+}
+
 static const struct command config_subcommands[] = {
     {
         .name = "get",
@@ -374,6 +384,7 @@ static const struct command config_subcommands[] = {
         .full_name = "config|set",
         .run = run_config_set,
         .arity = -4,
+        .is_secret = is_set_secret,
         CONFIG_SUB,
         .since = "2.0.0",
         .complexity = "O(N) where N is the number of options",

@@ -3,11 +3,12 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
+#include "command/args.h"
 #include "command/reply.h"
+#include "command/table.h"
 #include "server/client/client.h"
 #include "server/config/config.h"
 #include "server/family/shared.h"
@@ -223,6 +224,20 @@ static void run_reset(struct call *call)
 
 /* ---- Rows --------------------------------------------------------------------------------- */
 
+/* The name too: it may be a password, mistyped. */
+static bool is_auth_secret(const struct resp_arg *argv, size_t index)
+{
+    (void)argv;
+    return index >= 1;
+}
+
+/* The two words behind AUTH. */
+static bool is_hello_secret(const struct resp_arg *argv, size_t index)
+{
+    return (index >= 3 && arg_is(&argv[index - 1], "auth")) ||
+           (index >= 4 && arg_is(&argv[index - 2], "auth"));
+}
+
 #define SESSION_FLAGS                                                                              \
     (COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_NO_AUTH |         \
      COMMAND_ALLOW_BUSY)
@@ -231,6 +246,7 @@ const struct command command_connection_rows[] = {
     {.name = "auth",
      .run = run_auth,
      .arity = -2,
+     .is_secret = is_auth_secret,
      .flags = SESSION_FLAGS,
      .categories = CATEGORY_CONNECTION,
      .since = "1.0.0",
@@ -249,6 +265,7 @@ const struct command command_connection_rows[] = {
     {.name = "hello",
      .run = run_hello,
      .arity = -1,
+     .is_secret = is_hello_secret,
      .flags = SESSION_FLAGS,
      .categories = CATEGORY_CONNECTION,
      .since = "6.0.0",

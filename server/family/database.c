@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "command/access.h"
+#include "command/args.h"
 #include "command/reply.h"
 #include "command/table.h"
 #include "server/config/config.h"

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
 #include <openssl/sha.h>
 
+#include "command/access.h"
+#include "command/args.h"
 #include "command/reply.h"
+#include "command/table.h"
 #include "server/config/config.h"
 #include "server/family/shared.h"
 #include "server/observe/log.h"

@@ -9,10 +9,10 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-
 #include <event2/event.h>
 
-#include "command/reply.h"
+#include "command/args.h"
+#include "command/table.h"
 #include "server/client/client.h"
 #include "server/config/config.h"
 #include "server/data/databases.h"

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* COMMAND, from the rows of all families. */
-#include "command/reply.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "command/args.h"
 #include "command/category.h"
+#include "command/reply.h"
+#include "command/table.h"
 #include "server/family/shared.h"
 #include "server/server.h"
 #include "server/session/session.h"

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/args.h"
 #include "command/reply.h"
+#include "command/table.h"
 #include "server/config/config.h"
 #include "server/family/shared.h"
 #include "server/observe/clock.h"

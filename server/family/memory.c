@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/args.h"
 #include "command/reply.h"
+#include "command/table.h"
 #include "server/data/databases.h"
 #include "server/data/memory.h"
 #include "server/server.h"

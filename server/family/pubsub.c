@@ -2,7 +2,9 @@
 /* SUBSCRIBE, UNSUBSCRIBE, PSUBSCRIBE, PUNSUBSCRIBE, PUBLISH, PUBSUB. */
 #include <stdlib.h>
 
+#include "command/args.h"
 #include "command/reply.h"
+#include "command/table.h"
 #include "server/peer/message.h"
 #include "server/publish/outbox.h"
 #include "server/publish/pubsub.h"

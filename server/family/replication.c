@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What Redis says about replicas and clusters.  Here servers share a file, and all are equal: each is
  * a master without replicas, and no part of a cluster. */
+#include "command/args.h"
 #include "command/reply.h"
+#include "command/table.h"
 #include "server/config/config.h"
 #include "server/server.h"
 #include "server/session/session.h"

@@ -3,7 +3,9 @@
  * MONITOR, SWAPDB. */
 #include <limits.h>
 
+#include "command/args.h"
 #include "command/reply.h"
+#include "command/table.h"
 #include "server/config/config.h"
 #include "server/data/databases.h"
 #include "server/family/info.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SLOWLOG: the commands that took long. */
+#include "command/args.h"
 #include "command/reply.h"
+#include "command/table.h"
 #include "server/observe/slowlog.h"
 #include "server/server.h"
 #include "server/session/session.h"

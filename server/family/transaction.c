@@ -3,7 +3,9 @@
  *
  * EXEC runs all that is queued in one transaction of the store: in a view if nothing of it writes,
  * in an update, which is one commit, otherwise (connection.c decides by the queue's flags). */
+#include "command/access.h"
 #include "command/reply.h"
+#include "command/table.h"
 #include "server/server.h"
 #include "server/session/call.h"
 #include "server/session/needs.h"

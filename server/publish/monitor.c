@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "command/reply.h"
+#include "command/args.h"
 #include "server/client/client.h"
 #include "server/peer/message.h"
 #include "server/publish/pubsub.h"
@@ -79,10 +79,8 @@ static void append_line(struct resp_buffer *out, const struct call *call)
     append_origin(out, call->session);
     for (size_t i = 0; i < call->argc; i++) {
         append_text(out, " ");
-        if (call_is_secret(call, i))
-            append_text(out, "\"" CALL_REDACTED "\"");
-        else
-            quote_to_buffer(out, call->argv[i].data, call->argv[i].size);
+        const struct resp_arg arg = arg_shown(call, i);
+        quote_to_buffer(out, arg.data, arg.size);
     }
     append_text(out, "\r\n");
 }

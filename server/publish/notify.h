@@ -17,8 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "command/call.h"
 #include "command/event.h"
-#include "command/reply.h"
 #include "server/server.h"
 #include "server/session/session.h"
 

@@ -2,7 +2,8 @@
 /* Refuses requests for want of memory, and of connections that subscribe or monitor. */
 #include "server/session/admit.h"
 
-#include "command/reply.h"
+#include "command/access.h"
+#include "command/table.h"
 #include "server/config/config.h"
 #include "server/data/memory.h"
 #include "server/publish/monitor.h"

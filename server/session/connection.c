@@ -9,7 +9,10 @@
 
 #include <event2/event.h>
 
+#include "command/access.h"
+#include "command/args.h"
 #include "command/reply.h"
+#include "command/table.h"
 #include "server/client/client.h"
 #include "server/client/pause.h"
 #include "server/config/config.h"

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "command/reply.h"
+#include "command/args.h"
 #include "command/table.h"
 #include "server/client/client.h"
 #include "server/config/config.h"
@@ -64,11 +64,9 @@ static void note_in_slowlog(struct call *call, int64_t ns)
 {
     struct server *server = call->session->server;
     struct client *client = call->session->client;
-    static const struct resp_arg redacted = {(const uint8_t *)CALL_REDACTED,
-                                             sizeof CALL_REDACTED - 1};
     struct resp_arg argv[SLOWLOG_ARGUMENTS];
     for (size_t i = 0; i < call->argc && i < SLOWLOG_ARGUMENTS; i++)
-        argv[i] = call_is_secret(call, i) ? redacted : call->argv[i];
+        argv[i] = arg_shown(call, i);
     char *name = client_text(server->clients, client, CLIENT_NAME);
     const struct slow_command command = {.argv = argv,
                                          .argc = call->argc,

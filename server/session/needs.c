@@ -2,7 +2,7 @@
 /* What requests need: the flags of their commands, and which databases they use. */
 #include "server/session/needs.h"
 
-#include "command/reply.h"
+#include "command/args.h"
 #include "command/table.h"
 #include "server/config/config.h"
 #include "server/server.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command/reply.h"
+#include "command/access.h"
 #include "command/table.h"
 
 struct watched_key {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the command table: every row is complete and agrees with itself, every command is found
  * under every way to write its name and nothing else is. */
-#include "command/reply.h"
+#include "command/args.h"
+#include "command/table.h"
 
 #include <ctype.h>
 #include <inttypes.h>

@@ -20,7 +20,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "command/reply.h"
+#include "command/args.h"
 #include "command/table.h"
 #include "server/client/client.h"
 #include "server/client/pause.h"

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads and changes keys for calls. */
+#include "command/access.h"
+
+#include <stdatomic.h>
+
+#include "command/reply.h"
+#include "server/observe/stats.h"
+#include "server/publish/notify.h"
+#include "server/server.h"
+#include "server/session/session.h"
+
+struct anystore_txn *call_txn(const struct call *call, unsigned database)
+{
+    const struct scope *scope = call->scope;
+    if (scope->databases == 0)
+        return scope->database == database ? scope->txn : NULL;
+    return scope->txns && (scope->databases & database_bit(database)) ? scope->txns[database]
+                                                                      : NULL;
+}
+
+static void count_one(struct call *call, bool there)
+{
+    struct server_stats *stats = call->session->server->stats;
+    atomic_fetch_add_explicit(there ? &stats->keyspace_hits : &stats->keyspace_misses, 1,
+                              memory_order_relaxed);
+}
+
+void count_lookup(struct call *call, const struct resp_arg *key, bool there)
+{
+    count_one(call, there);
+    if (!there)
+        notify_event(call, NOTIFY_KEY_MISS, "keymiss", key);
+}
+
+bool read_key(struct call *call, const struct resp_arg *key, struct anystore_value *value)
+{
+    bool there = anystore_get(call->txn, key->data, key->size, value);
+    count_lookup(call, key, there);
+    return there;
+}
+
+bool read_key_quietly(struct call *call, const struct resp_arg *key, struct anystore_value *value)
+{
+    bool there = anystore_get(call->txn, key->data, key->size, value);
+    count_one(call, there);
+    return there;
+}
+
+const char *type_name(enum anystore_type type)
+{
+    switch (type) {
+    case ANYSTORE_STRING:
+        return "string";
+    }
+    return "unknown"; /* of a newer version's file */
+}
+
+bool store_ok_or_reply(struct call *call, enum anystore_status status)
+{
+    if (status == ANYSTORE_OK)
+        return true;
+    call->store_failed = true;
+    if (status == ANYSTORE_NOMEM)
+        reply_out_of_memory(call);
+    else if (status == ANYSTORE_TOO_LARGE)
+        resp_write_errorf(call->reply, "ERR key or value exceeds maximum allowed size (%zu bytes)",
+                          ANYSTORE_MAX_BYTES);
+    else
+        resp_write_errorf(call->reply, "ERR %s", anystore_status_text(status));
+    return false;
+}
+
+enum anystore_status put_or_expire(struct call *call, const struct resp_arg *key,
+                                   const struct anystore_value *value)
+{
+    if (value->expire_ms != 0 && value->expire_ms <= anystore_now(call->txn))
+        return anystore_delete(call->txn, key->data, key->size, NULL);
+    return anystore_put(call->txn, key->data, key->size, value);
+}
+
+bool get_string_or_reply(struct call *call, const struct resp_arg *key,
+                         struct anystore_value *value, bool *there)
+{
+    *there = anystore_get(call->txn, key->data, key->size, value);
+    if (!*there || value->type == ANYSTORE_STRING)
+        return true;
+    reply_wrong_type(call);
+    return false;
+}
