@@ -64,8 +64,8 @@ static const char *const all_documents[] = {
     "README.md",         "docs/*.md",           "*/README.md", "*/DESIGN.md",
     "tests/*/DESIGN.md", "tests/*/*/DESIGN.md", NULL};
 
-/* Copies the next code span, `...` within one line, that begins at or after `text`.  Gives what comes
- * after it, or NULL if there is no more. */
+/* Copies the next code span, `...` within one line, that begins at or after `text`.  Gives the text
+ * behind it, or NULL if there is no more. */
 static const char *next_span(const char *text, char *span, size_t size)
 {
     for (const char *begin; (begin = strchr(text, '`')) != NULL;) {
