@@ -4,23 +4,12 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/config/internal.h"
-
-/* A limit is three numbers that belong together, and workers look at it for each reply: too often
- * for a lock.  So they are kept as a sequence lock: `version` is odd while a writer is at work, and
- * a reader that saw it odd or changed reads again.  That the fields are written with release and
- * read with acquire is what orders them against the version: who sees a new field sees the new
- * version behind it. */
-struct limit_cell {
-    _Atomic uint64_t hard_bytes;
-    _Atomic uint64_t soft_bytes;
-    _Atomic int64_t soft_seconds;
-};
+#include "server/config/output_limits.h"
 
 struct config {
     /* Options of every type but text; 0 for texts. */
@@ -29,9 +18,7 @@ struct config {
     pthread_mutex_t lock;
     char *texts[CONFIG_COUNT]; /* guarded by lock; NULL for what is no text */
 
-    /* Written under lock; read without it, see above. */
-    struct limit_cell limits[CONFIG_CLASS_COUNT];
-    _Atomic unsigned limits_version;
+    struct output_limits limits; /* set under lock, read without it */
 };
 
 /* What the options are does not change when one locks them to read: the lock alone is mutable. */
@@ -94,48 +81,17 @@ bool config_flag(const struct config *config, enum config_id id)
     return atomic_load_explicit(&config->numbers[id], memory_order_relaxed) != 0;
 }
 
-static struct config_output_limit load_limit(const struct limit_cell *cell)
-{
-    return (struct config_output_limit){
-        .hard_bytes = atomic_load_explicit(&cell->hard_bytes, memory_order_acquire),
-        .soft_bytes = atomic_load_explicit(&cell->soft_bytes, memory_order_acquire),
-        .soft_seconds = atomic_load_explicit(&cell->soft_seconds, memory_order_acquire),
-    };
-}
-
 struct config_output_limit config_output_limit(const struct config *config,
                                                enum config_client_class class)
 {
-    assert(class < CONFIG_CLASS_COUNT);
-    for (;;) {
-        unsigned before = atomic_load_explicit(&config->limits_version, memory_order_acquire);
-        struct config_output_limit limit = load_limit(&config->limits[class]);
-        unsigned after = atomic_load_explicit(&config->limits_version, memory_order_relaxed);
-        if (before == after && before % 2 == 0)
-            return limit;
-        sched_yield();
-    }
+    return output_limits_get(&config->limits, class);
 }
 
-static void load_limits_locked(const struct config *config,
-                               struct config_output_limit limits[CONFIG_CLASS_COUNT])
+static void get_limits_locked(const struct config *config,
+                              struct config_output_limit limits[CONFIG_CLASS_COUNT])
 {
-    for (size_t i = 0; i < CONFIG_CLASS_COUNT; i++)
-        limits[i] = load_limit(&config->limits[i]);
-}
-
-static void store_limits_locked(struct config *config,
-                                const struct config_output_limit limits[CONFIG_CLASS_COUNT])
-{
-    unsigned version = atomic_load_explicit(&config->limits_version, memory_order_relaxed);
-    atomic_store_explicit(&config->limits_version, version + 1, memory_order_relaxed);
-    for (size_t i = 0; i < CONFIG_CLASS_COUNT; i++) {
-        struct limit_cell *cell = &config->limits[i];
-        atomic_store_explicit(&cell->hard_bytes, limits[i].hard_bytes, memory_order_release);
-        atomic_store_explicit(&cell->soft_bytes, limits[i].soft_bytes, memory_order_release);
-        atomic_store_explicit(&cell->soft_seconds, limits[i].soft_seconds, memory_order_release);
-    }
-    atomic_store_explicit(&config->limits_version, version + 2, memory_order_release);
+    for (enum config_client_class class = 0; class < CONFIG_CLASS_COUNT; class ++)
+        limits[class] = output_limits_get(&config->limits, class);
 }
 
 char *config_text(const struct config *config, enum config_id id)
@@ -144,7 +100,7 @@ char *config_text(const struct config *config, enum config_id id)
     if (id == CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT) {
         struct config_output_limit limits[CONFIG_CLASS_COUNT];
         lock(config);
-        load_limits_locked(config, limits);
+        get_limits_locked(config, limits);
         unlock(config);
         return config_limits_format(limits);
     }
@@ -183,10 +139,10 @@ static bool set_limits(struct config *config, const char *value, char **cause)
 {
     struct config_output_limit limits[CONFIG_CLASS_COUNT];
     lock(config);
-    load_limits_locked(config, limits);
+    get_limits_locked(config, limits);
     bool ok = config_limits_parse(value, limits, cause);
     if (ok)
-        store_limits_locked(config, limits);
+        output_limits_set(&config->limits, limits);
     unlock(config);
     return ok;
 }
