@@ -28,13 +28,20 @@ struct command {
     size_t count;
 };
 
-/* A command as words, some of which stand for something else, and how often it is to come. */
+/* A command as words, some of which stand for something else, and how often it comes.
+ *
+ * Words that begin with % stand for
+ *   %k key  %v value  %i integer  %j junk  %w word of SET's or EXPIRE's options  %p pattern
+ *   %s %m relative and %S %M absolute times in seconds and milliseconds, far ahead
+ *   %a %A absolute times that have passed  %n zero or less  %P the protocol's number
+ * A template that begins with ! is never spoilt: spoilt it could mean something else. */
 struct template
 {
     unsigned weight;
     const char *words; /* NULL ends a table */
 };
 
+extern const struct template differential_generic[];
 extern const struct template differential_keys[];
 extern const struct template differential_strings[];
 
