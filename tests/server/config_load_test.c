@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects what a person meets who configures a server: configuration files with includes, the
- * command line, the words for whatever is wrong in them, and that the sample file tells the truth
- * about the table. */
+/* Protects what a person meets who writes configuration files: their syntax and includes, the words for
+ * whatever is wrong in them, and that the sample file tells the truth about the table. */
 #include "server/config/config.h"
 
 #include <errno.h>
@@ -16,126 +15,7 @@
 #include <cmocka.h>
 
 #include "server/config/internal.h"
-
-/* Every test has a directory of its own, and works in it. */
-static char directory[64];
-
-static int enter_directory(void **state)
-{
-    (void)state;
-    strcpy(directory, "/tmp/anystore-config-XXXXXX");
-    return mkdtemp(directory) && chdir(directory) == 0 ? 0 : -1;
-}
-
-static int leave_directory(void **state)
-{
-    (void)state;
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf '%s'", directory);
-    return chdir("/") == 0 && system(command) == 0 ? 0 : -1;
-}
-
-static void write_bytes(const char *path, const void *bytes, size_t size)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void write_file(const char *path, const char *text)
-{
-    write_bytes(path, text, strlen(text));
-}
-
-static void assert_value(const struct config *config, enum config_id id, const char *expected)
-{
-    char *value = config_format(config, id);
-    assert_non_null(value);
-    assert_string_equal(value, expected);
-    free(value);
-}
-
-/* A configuration read from the file; the caller frees. */
-static struct config *load(const char *path)
-{
-    struct config *config = config_new();
-    assert_non_null(config);
-    char *cause = NULL;
-    if (!config_load_file(config, path, &cause))
-        fail_msg("%s", cause);
-    assert_null(cause);
-    return config;
-}
-
-static struct config *load_text(const char *text)
-{
-    write_file("test.conf", text);
-    return load("test.conf");
-}
-
-static void assert_load_fails(const char *path, const char *expected)
-{
-    struct config *config = config_new();
-    assert_non_null(config);
-    char *cause = NULL;
-    assert_false(config_load_file(config, path, &cause));
-    assert_non_null(cause);
-    assert_string_equal(cause, expected);
-    free(cause);
-    config_free(config);
-}
-
-static void assert_text_fails(const char *text, const char *expected)
-{
-    write_file("test.conf", text);
-    assert_load_fails("test.conf", expected);
-}
-
-/* The arguments end with NULL.  The result is the configuration, or NULL and *cause. */
-static struct config *parse_args(char **cause, va_list list)
-{
-    char *argv[20];
-    int argc = 0;
-    for (char *argument; (argument = va_arg(list, char *)) != NULL; argc++)
-        argv[argc] = argument;
-    struct config *config = config_new();
-    assert_non_null(config);
-    *cause = NULL;
-    if (config_load_args(config, argc, argv, cause))
-        return config;
-    config_free(config);
-    return NULL;
-}
-
-static struct config *load_args(const char *first, ...) __attribute__((sentinel));
-static struct config *load_args(const char *first, ...)
-{
-    (void)first; /* a label, so that there may be no arguments at all */
-    va_list list;
-    va_start(list, first);
-    char *cause;
-    struct config *config = parse_args(&cause, list);
-    va_end(list);
-    if (!config)
-        fail_msg("%s", cause);
-    assert_null(cause);
-    return config;
-}
-
-static void assert_args_fail(const char *expected, ...) __attribute__((sentinel));
-static void assert_args_fail(const char *expected, ...)
-{
-    va_list list;
-    va_start(list, expected);
-    char *cause;
-    struct config *config = parse_args(&cause, list);
-    va_end(list);
-    assert_null(config);
-    assert_non_null(cause);
-    assert_string_equal(cause, expected);
-    free(cause);
-}
+#include "tests/server/config_support.h"
 
 /* ---- files ---- */
 
@@ -383,7 +263,7 @@ static void test_include(void **state)
     assert_int_equal(mkdir("sub", 0700), 0);
     write_file("sub/inner.conf", "port 2\ntimeout 3\n");
     char text[200];
-    snprintf(text, sizeof text, "port 1\nInclude %s/sub/inner.conf\ntimeout 4\n", directory);
+    snprintf(text, sizeof text, "port 1\nInclude %s/sub/inner.conf\ntimeout 4\n", test_directory);
     struct config *config = load_text(text);
     assert_value(config, CONFIG_PORT, "2");
     assert_value(config, CONFIG_TIMEOUT, "4");
@@ -479,7 +359,7 @@ static void test_include_patterns(void **state)
         config = load_text(text);
         assert_value(config, CONFIG_PORT, cases[i].port);
         config_free(config);
-        snprintf(text, sizeof text, "include %s/%s", directory, cases[i].pattern);
+        snprintf(text, sizeof text, "include %s/%s", test_directory, cases[i].pattern);
         config = load_text(text);
         assert_value(config, CONFIG_PORT, cases[i].port);
         config_free(config);
@@ -560,132 +440,6 @@ static void test_standard_input(void **state)
     config_free(config);
 }
 
-/* ---- the command line ---- */
-
-static void test_arguments(void **state)
-{
-    (void)state;
-    config_free(load_args("none", NULL));
-
-    struct config *config =
-        load_args("options only", "--port", "7000", "--Bind", "::1", "-::2", "--timeout", "5",
-                  "--timeout", "6", "--save", "", "--requirepass", "a b", NULL);
-    assert_value(config, CONFIG_PORT, "7000");
-    assert_value(config, CONFIG_BIND, "::1 -::2");
-    assert_value(config, CONFIG_TIMEOUT, "6");
-    assert_value(config, CONFIG_REQUIREPASS, "a b");
-    config_free(config);
-
-    write_file("test.conf", "port 1\nmaxclients 2\n");
-    config = load_args("over a file", "test.conf", "--port", "3", NULL);
-    assert_value(config, CONFIG_PORT, "3");
-    assert_value(config, CONFIG_MAXCLIENTS, "2");
-    config_free(config);
-    config = load_args("a file only", "test.conf", NULL);
-    assert_value(config, CONFIG_PORT, "1");
-    config_free(config);
-    config = load_args("as an include", "--port", "3", "--include", "test.conf", NULL);
-    assert_value(config, CONFIG_PORT, "1");
-    config_free(config);
-
-    config = load_args("name and value in one", "--port 8", "--bind '::1' ::2", "::3",
-                       "--client-output-buffer-limit", "normal 1 2 3", NULL);
-    assert_value(config, CONFIG_PORT, "8");
-    assert_value(config, CONFIG_BIND, "::1 ::2 ::3");
-    assert_value(config, CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT,
-                 "normal 1 2 3 slave 268435456 67108864 60 pubsub 33554432 8388608 60");
-    config_free(config);
-
-    /* A value is taken as it is, quotes and all. */
-    config = load_args("quotes", "--requirepass", "\"x\\x41 '", NULL);
-    assert_value(config, CONFIG_REQUIREPASS, "\"x\\x41 '");
-    config_free(config);
-}
-
-/* As Redis's own tests have it. */
-static void test_values_with_dashes(void **state)
-{
-    (void)state;
-    struct config *config =
-        load_args("", "--logfile", "--my--log--file", "--loglevel", "verbose", NULL);
-    assert_value(config, CONFIG_LOGFILE, "--my--log--file");
-    assert_value(config, CONFIG_LOGLEVEL, "verbose");
-    config_free(config);
-    config = load_args("", "--logfile --my--log--file", "--loglevel verbose", NULL);
-    assert_value(config, CONFIG_LOGFILE, "--my--log--file");
-    assert_value(config, CONFIG_LOGLEVEL, "verbose");
-    config_free(config);
-    config = load_args("", "--bind", "-::1", "--port", "1", NULL);
-    assert_value(config, CONFIG_BIND, "-::1");
-    config_free(config);
-
-    config = load_args("", "--save", "--loglevel", "verbose", NULL);
-    assert_value(config, CONFIG_LOGLEVEL, "verbose");
-    config_free(config);
-    config = load_args("", "--loglevel", "verbose", "--save", NULL);
-    assert_value(config, CONFIG_SAVE, "");
-    config_free(config);
-    config = load_args("", "--save", "", "--loglevel", "verbose", NULL);
-    assert_value(config, CONFIG_LOGLEVEL, "verbose");
-    config_free(config);
-}
-
-static void test_wrong_arguments(void **state)
-{
-    (void)state;
-    static const char missing[] = "wrong number of arguments: a value is missing";
-    static const char several[] = "wrong number of arguments: one value is expected (blanks in it "
-                                  "need quotes)";
-    static const char expected[] = "an option is expected here: --name value";
-    char cause[200];
-    assert_args_fail("--port 70000: must be between 0 and 65535", "--port", "70000", NULL);
-    assert_args_fail("--loglevel --bla: must be one of the following: debug, verbose, notice, "
-                     "warning",
-                     "--logfile", "--my--log--file", "--loglevel", "--bla", NULL);
-    assert_args_fail("--save 3600 1: must be \"\": there are no snapshots, every write is already "
-                     "durable in the one file",
-                     "--save", "3600", "1", NULL);
-
-    snprintf(cause, sizeof cause, "--port: %s", missing);
-    assert_args_fail(cause, "--port", NULL);
-    assert_args_fail(cause, "--port", "--loglevel", "verbose", NULL);
-    assert_args_fail(cause, "--port", "--include", "x", NULL);
-    snprintf(cause, sizeof cause, "--persistence: %s", missing);
-    assert_args_fail(cause, "--persistence", NULL);
-    assert_args_fail(cause, "--persistence", "--port", "1", NULL);
-    snprintf(cause, sizeof cause, "--loglevel: %s", missing);
-    assert_args_fail(cause, "--port", "6380", "--loglevel", NULL);
-    snprintf(cause, sizeof cause, "--bind: %s", missing);
-    assert_args_fail(cause, "--bind", "--port", "1", NULL);
-    snprintf(cause, sizeof cause, "--port: %s", several);
-    assert_args_fail(cause, "--port", "6379", "6380", NULL);
-    snprintf(cause, sizeof cause, "--logfile: %s", several);
-    assert_args_fail(cause, "--logfile", "--a", "b", NULL);
-
-    assert_args_fail("--prot: unknown directive \"prot\", did you mean \"port\"?", "--prot", "1",
-                     NULL);
-    assert_args_fail("--foo: unknown directive \"foo\"", "--foo", "--bar", NULL);
-    assert_args_fail("--daemonize: is a Redis directive that AnyStore does not have (let a service "
-                     "manager or a container run the server)",
-                     "--daemonize", "yes", NULL);
-    assert_args_fail("--include: none.conf: No such file or directory", "--include", "none.conf",
-                     NULL);
-    assert_args_fail("none.conf: No such file or directory", "none.conf", "--port", "1", NULL);
-
-    write_file("test.conf", "port 1\n");
-    snprintf(cause, sizeof cause, "extra: %s", expected);
-    assert_args_fail(cause, "test.conf", "extra", "--port", "1", NULL);
-    snprintf(cause, sizeof cause, "-p: %s", expected);
-    assert_args_fail(cause, "-p", "1", NULL);
-    snprintf(cause, sizeof cause, "--: %s", expected);
-    assert_args_fail(cause, "--", NULL);
-    assert_args_fail(cause, "-- ", NULL);
-    assert_args_fail("--logfile: the quotes do not balance", "--logfile 'x", NULL);
-    write_file("test.conf", "\nport -1\n");
-    assert_args_fail("test.conf:2: port -1: must be between 0 and 65535", "test.conf", "--port",
-                     "1", NULL);
-}
-
 /* ---- the sample file ---- */
 
 static void strip_newline(char *line)
@@ -740,8 +494,6 @@ static void test_sample_file(void **state)
     config_free(defaults);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, enter_directory, leave_directory)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -757,9 +509,6 @@ int main(void)
         TEST(test_include_recursion),
         TEST(test_include_patterns),
         TEST(test_standard_input),
-        TEST(test_arguments),
-        TEST(test_values_with_dashes),
-        TEST(test_wrong_arguments),
         TEST(test_sample_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
