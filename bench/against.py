@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Another build and this one as competitors: blocks of paired measurements, and the table of the gate."""
+"""The gate: another build and this one as competitors, in blocks of paired measurements."""
 
 import csv
 import os
@@ -14,7 +14,7 @@ from servers import Fleet
 BEFORE, AFTER = "before", "after"
 PAIRS_OF_A_BLOCK = 2
 
-# The metrics that a contest may be judged by: what the table calls them, and whether more is better.
+# The metrics that judge contests: the name in the table, and whether more is better.
 JUDGED = {"rps": ("throughput", True), "cpu_us": ("CPU per request", False),
           "p50_us": ("latency p50", False), "seconds": ("time", False),
           "cpu_seconds": ("CPU", False)}
@@ -26,8 +26,8 @@ def unit_of(metric):
 
 
 class Plan:
-    """How much is measured: `pairs` of each contest at least, `most_pairs` of those that are unclear, all
-    within `minutes`."""
+    """The extent of a run: at least `pairs` of each contest, up to `most_pairs` of one that is not
+    clear, all within `minutes`."""
 
     def __init__(self, pairs, most_pairs, minutes):
         self.blocks = -(-pairs // PAIRS_OF_A_BLOCK)
@@ -39,7 +39,7 @@ class Plan:
 
 
 class Result:
-    """What is known of a contest by one metric.  `interval` is None before the second block."""
+    """The figures of a contest by one metric.  `interval` is None before the second block."""
 
     def __init__(self, figures, row, metric):
         self.row = row
@@ -64,8 +64,8 @@ def results(figures, names):
 
 
 def is_done(figures, name, plan):
-    """Only a good outcome ends a contest early: a bad one must last until the end, so that looking at it
-    again and again cannot make a false alarm of noise."""
+    """Only a good outcome ends a contest early.  A bad one must last until the end: were it to end
+    the contest, repeated looks would sooner or later find an alarm in noise."""
     outcome = results_of(figures, name)
     blocks = min(result.blocks for result in outcome)
     if blocks >= plan.most_blocks:
@@ -98,8 +98,8 @@ def block(contest, sides, number, shared):
 
 
 class Tournament:
-    """The contests take turns block by block, so that a bad minute of the machine hits a block of each and
-    not all blocks of one."""
+    """The contests take turns block by block: a bad minute of the machine hits one block of
+    each."""
 
     def __init__(self, sides, names, plan, on_figure):
         self.sides = sides
@@ -193,8 +193,8 @@ def write_csv(path, outcome):
 
 
 def sentence(outcome, blocks):
-    """The verdict of the whole, and whether the gate holds.  A contest without its least number of blocks
-    was not measured, and what was not measured does not pass."""
+    """The verdict of the whole, and whether the gate holds.  A contest without its least number of
+    blocks counts as not measured, and does not pass."""
     worse = sorted({result.row for result in outcome if result.verdict() == interval.WORSE})
     short = sorted({result.row for result in outcome if result.blocks < blocks})
     unclear = sorted({r.row for r in outcome if r.verdict() == interval.UNCLEAR} - set(short))

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The work in which two builds compete: contests, each with the servers that it needs on a side.
 
-A contest's prepare(side) starts servers of that side's build and warms them up; the measure() of its
-result is one half of a pair.  `shared` is a dictionary of the contest's own, the same for both sides
-and for the whole run: a number of requests that is found out once is the same for all.
+A contest's prepare(side, shared) starts servers of that side's build and warms them up.  The
+measure() of its result is one half of a pair.  `shared` is a dictionary that a contest has to
+itself, for both sides and for the whole run.  It holds the number of requests, so that all
+measurements have the same.
 """
 
 import time
@@ -15,7 +16,8 @@ SIZES = {"10k": 10000, "100k": 100000, "1m": 1000000}
 
 
 class Side:
-    """One of the two builds: its programs, the servers of a block, and data that outlive a block."""
+    """One of the two builds: its programs, its servers in a block, and data that outlive a
+    block."""
 
     def __init__(self, name, programs, fleet, lasting, seconds, most_keys):
         self.name = name  # "before" or "after"
@@ -30,7 +32,7 @@ class Side:
         return min(SIZES[size], self.most_keys)
 
     def filled_directory(self, keys):
-        """Where this build has left that many keys."""
+        """A directory where this build has left that many keys."""
         if keys not in self.directories:
             server = load.start_filled(self.lasting, "anystore", keys)
             server.stop()
@@ -63,7 +65,7 @@ def requests_of(command, size, clients=50, pipeline=1, variant="anystore"):
 
 
 def with_same_requests(work, shared):
-    """The number of requests is that of the first server that was measured; warms up."""
+    """Warms up.  The first server that is prepared sets the number of requests."""
     if "requests" in shared:
         work.requests = shared["requests"]
         work.warm_up()
@@ -93,7 +95,7 @@ MGET = ["mget"] + ["key:__rand_int__"] * 10
 
 
 class Repeated:
-    """An exchange, as often as takes about the seconds of a measurement."""
+    """An exchange, repeated for about the seconds of a measurement."""
 
     def __init__(self, exchange, times):
         self.exchange = exchange

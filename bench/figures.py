@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""From raw figures to a table: medians, ratios round by round, goals, and whether they are reached."""
+"""From raw figures to a table: medians, ratios round by round, goals and whether they are
+reached."""
 
 import csv
 
@@ -32,7 +33,8 @@ class Figures:
         return median(values) if values else None
 
     def ratio(self, first, second):
-        """The median of first/second over the rounds that have both; a key is (row, variant, metric)."""
+        """The median of first/second over the rounds that have both.  Each is a key (row, variant,
+        metric)."""
         a, b = self.rounds(*first), self.rounds(*second)
         ratios = [a[number] / b[number] for number in a if b.get(number)]
         return median(ratios) if ratios else None
@@ -44,21 +46,21 @@ def median(values):
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
-# ---- What is told -------------------------------------------------------------------------------
+# ---- The lines of the table ---------------------------------------------------------------------
 
 AT_LEAST, AT_MOST, BELOW = ">=", "<=", "<"
 
 
 class Line:
-    """A line of the table: a figure of ours, what it is compared with, and the goal for their ratio;
-    or, compared with nothing, for the figure itself."""
+    """A line of the table: a figure of ours, a figure to compare it with, and the goal for their
+    ratio.  Without the second one the goal is for the figure itself."""
 
     def __init__(self, work, figure, ours, theirs=None, goal=None, constant=None):
         self.work = work
         self.figure = figure
         self.ours = ours  # (row, variant, metric)
         self.theirs = theirs  # the same; None: nothing
-        self.goal = goal  # (AT_LEAST, 1.0); None: told for information
+        self.goal = goal  # (AT_LEAST, 1.0); None: for information
         self.constant = constant  # (value in the unit of ours, text): compared with this
 
     def key(self):
@@ -150,7 +152,7 @@ def other_lines():
     ]
 
 
-# The row's point, the words for it, and whether there is a goal.
+# The row's point, the words for it, and whether it has a goal.
 STALLS = (("quiet", "while nothing else happens", False),
           ("publish", "during PUBLISH to a 1 MB channel, 1,000 patterns", True),
           ("watch", "during WATCH of 1M keys", True),
@@ -240,7 +242,7 @@ HEADINGS = ("work", "figure", "AnyStore", "compared with", "ratio", "goal", "rea
 
 
 def table(figures, with_goal_only=False):
-    """Rows of text under HEADINGS, for what was measured."""
+    """Rows of text under HEADINGS, one for each line that was measured."""
     rows = []
     for line in all_lines():
         ours = figures.median(*line.ours)
@@ -265,8 +267,8 @@ def as_text(rows):
 
 
 def as_aligned(rows):
-    """The first row are headings.  The first two columns stand left, and what is repeated in the first one
-    is left out."""
+    """The first row holds the headings.  The first two columns are aligned to the left.  A repeated
+    entry of the first column is left out."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines, last = [], None
     for row in rows:

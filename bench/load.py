@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Load on a server: filling it, redis-benchmark for a given time, and what that cost the server."""
+"""Load on a server: filling it, redis-benchmark for a given time, and its cost to the server."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ FILL_BATCH = 10000
 
 
 def key_name(number):
-    """The names that redis-benchmark makes of key:__rand_int__."""
+    """A name that redis-benchmark makes of key:__rand_int__."""
     return b"key:%012d" % number
 
 
@@ -83,7 +83,7 @@ class Load:
         self.requests = 0
 
     def calibrate(self):
-        """How many requests take that time; warms up, too."""
+        """Finds out how many requests take that time; warms up, too."""
         requests = max(200, 4 * self.spec.clients * self.spec.pipeline)
         while True:
             started = time.monotonic()
@@ -95,12 +95,12 @@ class Load:
         self.requests = max(least, int(figures["rps"] * self.seconds))
 
     def warm_up(self):
-        """For a server whose number of requests is known."""
+        """Stands in for calibrate() where the number of requests is known."""
         least = 2 * self.spec.clients * self.spec.pipeline
         run_requests(self.programs, self.server, self.spec, max(least, self.requests // 4))
 
     def measure(self):
-        """A round: the figures, and what the server spent per request."""
+        """A round: the figures, and the CPU and bytes that a request cost the server."""
         if not self.requests:
             self.calibrate()
         server = self.server
@@ -121,7 +121,7 @@ class Load:
 
 
 class Background:
-    """A redis-benchmark that goes on until it is stopped."""
+    """A redis-benchmark that runs until it is stopped."""
 
     def __init__(self, programs, server, spec):
         command = spec.arguments(programs, server, 10 ** 9)
@@ -146,7 +146,7 @@ def commands_done(client):
 
 
 def wait_busy(client, seconds=60):
-    """Waits until somebody else's commands arrive."""
+    """Waits until commands of other clients arrive."""
     first, until = commands_done(client), time.monotonic() + seconds
     while commands_done(client) < first + 50:
         if time.monotonic() > until:

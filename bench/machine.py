@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a run was made on, for those who read its figures."""
+"""The machine of a run, for readers of its figures."""
 
 import os
 import platform
@@ -41,7 +41,7 @@ def describe(directory):
     return {"processor": processor() + (", virtual" if is_virtual() else ""),
             "cores": len(os.sched_getaffinity(0)), "memory_gib": round(memory / 2 ** 30),
             "kernel": platform.release(), "file_system": file_system(directory),
-            "load": round(os.getloadavg()[0], 1)}  # before the run, by others
+            "load": round(os.getloadavg()[0], 1)}  # of other programs, before the run
 
 
 def sentence(machine):

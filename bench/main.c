@@ -10,7 +10,7 @@
 
 #include "bench/store_and_load.h"
 
-/* StoreAndLoad and StoreAndLoadPersistence are the names that the Go library has for them. */
+/* StoreAndLoad and StoreAndLoadPersistence have the same names in the Go library. */
 static const struct benchmark {
     const char *name;
     enum bench_kind kind;
@@ -37,8 +37,8 @@ static void usage(FILE *out)
 {
     fprintf(out,
             "usage: anystore-bench [OPTION...] [NAME...]\n\n"
-            "Stores and loads one key after the other, and times each; the store holds N keys\n"
-            "with values of 100 bytes.  All benchmarks, or those that are named:\n\n");
+            "Stores and loads one key after the other, and times each.  The store holds N keys\n"
+            "with values of 100 bytes.  Runs the named benchmarks, or all:\n\n");
     for (size_t i = 0; i < BENCHMARK_COUNT; i++)
         fprintf(out, "  %-26s %s\n", benchmarks[i].name, benchmarks[i].summary);
     fprintf(out, "\n"
@@ -49,7 +49,7 @@ static void usage(FILE *out)
                  "  --csv FILE        also writes the figures there, in nanoseconds\n");
 }
 
-/* A number of at least 1 up to the end of the text or a comma; 0 if it is none. */
+/* The number, 1 or more, before a comma or the end of the text; 0 if there is none. */
 static uint64_t parse_number(const char **text)
 {
     char *end;
@@ -173,7 +173,7 @@ static bool run(const struct benchmark *benchmark, const struct options *options
     return true;
 }
 
-/* Those that are named, or all. */
+/* The named benchmarks, or all of them. */
 static bool run_all(const struct options *options, char **names, FILE *csv)
 {
     printf("%-24s %9s %10s %11s %11s %9s %11s %11s %s\n", "nanoseconds", "keys", "operations",

@@ -25,7 +25,7 @@ COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728")
 
 
 def curve(figures, points, variant, metric, factor):
-    """[(x, value)] of what was measured."""
+    """[(x, value)] of the points that were measured."""
     values = [(x, figures.median(row, variant, metric)) for x, row in points]
     return [(x, value * factor) for x, value in values if value is not None]
 
@@ -68,7 +68,7 @@ PLOTS = {"commit-latency.svg": commit_latency, "throughput.svg": throughput}
 
 
 def script(settings, curves):
-    """gnuplot's input, the data in it."""
+    """The input for gnuplot, data included."""
     text = [SETTINGS.format(**settings)]
     for i, (_, points) in enumerate(curves):
         text.append("$data%d << EOD" % i)
@@ -81,7 +81,7 @@ def script(settings, curves):
 
 
 def draw(figures, directory):
-    """Draws what there are figures for; the names of the files."""
+    """Draws the plots that have figures; returns the names of the files."""
     drawn = []
     for name, plot in PLOTS.items():
         parts = plot(figures)

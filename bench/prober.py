@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A light client beside a heavy one: it sends a GET every millisecond and reports how long each took.
+"""A light client beside a heavy one: it sends a GET every millisecond and reports how long each
+took.
 
     python3 prober.py PORT KEY
 
-Each line on stdin ends an interval.  The answer is a line of JSON with the seconds of each GET in it.
-The prober is a process of its own, so that Python code of the heavy client does not delay it.
+Each line on stdin ends an interval.  The answer is a line of JSON with the seconds of each GET in
+it.  The prober is a process of its own, so that Python code of the heavy client does not delay it.
 """
 
 import json

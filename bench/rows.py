@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What is measured: the rows, each a function that records figures.
+"""The rows beside Redis: each is a function that records figures.
 
-A figure has a row ("set-durable/1k": what stands behind the slash is the point of a row that has
-several), a variant (what was measured), a round, a metric, a value and a unit.  Within a row the
-variants take turns in each round, the other way round in every second one, so that a machine whose
-speed drifts does so for all.
+A figure has a row, a variant (the server that was measured), a round, a metric, a value and a
+unit.  A row with several points has the point behind a slash: "set-durable/1k".  Within a round the
+variants take turns, in opposite order in every second round: a machine whose speed drifts does so
+for all.
 """
 
 import csv
@@ -28,14 +28,15 @@ PROCESSES = 4
 
 
 class Run:
-    """What the rows need: programs, servers, how long and how often; takes the figures."""
+    """The surroundings of a row: programs, servers, number and length of rounds, a place for
+    figures."""
 
     def __init__(self, programs, fleet, rounds, seconds, most_keys, on_figure):
         self.programs = programs
         self.fleet = fleet
         self.rounds = rounds
         self.seconds = seconds
-        self.most_keys = most_keys  # larger data are cut to this
+        self.most_keys = most_keys  # a limit for all sizes of data
         self.on_figure = on_figure
 
     def record(self, row, variant, number, metric, value, unit):
@@ -109,7 +110,7 @@ def set_durable_200(run):
 
 
 def set_durable_one(run):
-    """All sizes stand ready, so that those are compared side by side, too."""
+    """Servers of all sizes are ready at once, so that the sizes take turns, too."""
     specs = {size: load.Spec("set", run.keys(size), clients=1) for size in SIZES}
     loads = [(size, load.Load(run.programs, run.start_filled(variant, spec.keys), spec,
                               run.seconds))
@@ -158,7 +159,7 @@ def get_beside_set(run):
 
 
 def processes(run):
-    """The writes that are done in a while by one process, and by four on one file."""
+    """Writes by one process, and by four on one file, in the same time."""
     keys = run.keys("10k")
     spec = load.Spec("set", keys)
     servers = [run.start_filled("anystore", keys)]
@@ -187,7 +188,8 @@ def catch_up(run):
 
 
 def time_sets(client, keys, count, go_on=lambda: False):
-    """One SET after the other, `count` and while go_on(); the seconds of each."""
+    """One SET after the other: at least `count`, and more while go_on().  Returns the seconds of
+    each."""
     times, i = [], 0
     while i < count or go_on():
         request = encode("SET", load.key_name(i * 7919 % keys), b"%099d" % i)
@@ -199,7 +201,8 @@ def time_sets(client, keys, count, go_on=lambda: False):
 
 
 def grow_to_base(client, keys):
-    """Changes keys until a new base was written by itself; how large the file was before."""
+    """Changes keys until the server writes a new base.  Returns the size of the file just
+    before."""
     bases, largest = int(client.info("anystore")["bases_written"]), 0
     count = min(keys, load.FILL_BATCH)
     batch = load.set_batch(0, count)
@@ -212,8 +215,8 @@ def grow_to_base(client, keys):
 
 
 def write_bytes_cost(run):
-    """Bytes written per commit.  A new base comes after some hundred thousand commits, so its part is
-    put together from what it costs, and how far the file grows from one to the next."""
+    """Bytes written per commit.  A new base comes after some hundred thousand commits.  Its share
+    is computed from its cost and from the growth of the file between two of them."""
     keys = run.keys("1m")
     row = "bytes"
     commits = max(20, int(1000 * run.seconds))
@@ -222,12 +225,12 @@ def write_bytes_cost(run):
         with server.client() as client:
             if server.is_ours:
                 cycle = grow_to_base(client, keys) - int(client.info("anystore")["base_size"])
-                client.call("save")  # no base, or second copy of one, is being written any more
+                client.call("save")  # waits for a base and its second copy that are being written
             for number in range(run.rounds):
-                time_sets(client, keys, 10)  # the second copy is there again
+                time_sets(client, keys, 10)  # make the second copy again
                 commit, growth, counted = cost_of_commits(server, client, keys, commits)
                 if commit < 0:
-                    continue  # this system does not tell
+                    continue  # this system does not count them
                 run.record(row, server.variant, number, "commit_bytes", commit, "bytes")
                 if not server.is_ours:
                     continue
@@ -242,7 +245,8 @@ def write_bytes_cost(run):
 
 
 def cost_of_commits(server, client, keys, commits):
-    """Per commit of one SET: bytes to disk, growth of the file, and what the server counts itself."""
+    """Per commit of one SET: bytes to disk, growth of the file, and the bytes that the server
+    counts."""
     before = client.info("anystore") if server.is_ours else {}
     written = server.written_bytes()
     time_sets(client, keys, commits)
@@ -258,7 +262,7 @@ def cost_of_commits(server, client, keys, commits):
 
 
 def cost_of_base(server, client, keys, commit):
-    """Bytes to disk for a new base and for the second copy of it, which the next commits make."""
+    """Bytes to disk for a new base and for its second copy, which the next commits make."""
     settle, written = 50, server.written_bytes()
     client.call("bgrewriteaof")
     time_sets(client, keys, settle)
@@ -266,7 +270,7 @@ def cost_of_base(server, client, keys, commit):
 
 
 def start(run):
-    """From starting a process until it answers with all keys."""
+    """The time from starting a process until it answers with all keys."""
     keys = run.keys("1m")
     directories = {}
     for variant in run.possible(("anystore", "redis-aof", "redis-rdb")):
@@ -319,7 +323,7 @@ def compaction(run):
 
 
 def time_sets_during_rewrite(writer, other, server, keys):
-    """Includes the commits right after it, which make the second copy."""
+    """The seconds of each, those right after the rewrite included: they make the second copy."""
     rewriting = threading.Thread(target=other.call, args=("bgrewriteaof",))
     rewriting.start()
 
@@ -328,7 +332,7 @@ def time_sets_during_rewrite(writer, other, server, keys):
 
     times = time_sets(writer, keys, 20, go_on)
     rewriting.join()
-    if not server.is_ours:  # it answers at once and has a child do it
+    if not server.is_ours:  # it replies at once, and a child process rewrites
         while other.info("persistence")["aof_rewrite_in_progress"] == "1":
             times += time_sets(writer, keys, 20)
     return times + time_sets(writer, keys, 50)

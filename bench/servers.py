@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Server processes, ours and Redis's: starting, asking, looking at in /proc, ending."""
+"""Server processes, ours and Redis's: their start, their end, a client, their figures in /proc."""
 
 import os
 import shutil
@@ -8,10 +8,10 @@ import socket
 import subprocess
 import time
 
-START_SECONDS = 300  # a safety net; a start is polled
+START_SECONDS = 300  # a safety net: readiness is polled
 STOP_SECONDS = 60
 
-# What each variant is started with, beside port and directory.
+# The arguments of each variant, beside port and directory.
 ANYSTORE = {
     "anystore": [],
     "anystore-nosync": ["--fsync", "no"],
@@ -30,11 +30,11 @@ REDIS = {
 
 
 class Failure(Exception):
-    """Something that a person must be told in one line."""
+    """A failure with a message for the user."""
 
 
 class ReplyError(Exception):
-    """An error that a server replied."""
+    """An error reply of a server."""
 
 
 # ---- A client -----------------------------------------------------------------------------------
@@ -50,7 +50,7 @@ def encode(*args):
 
 
 class Client:
-    """One connection; what is needed of RESP2 and no more."""
+    """One connection, with the part of RESP2 that the bench needs."""
 
     def __init__(self, port):
         self.socket = socket.create_connection(("127.0.0.1", port))
@@ -90,7 +90,7 @@ class Client:
         return self.read_reply()
 
     def call_encoded(self, request, reply):
-        """A command that was encoded before, and the only reply that it may get: the quick way."""
+        """The quick way: sends an encoded command that has only one right reply."""
         self.socket.sendall(request)
         answer = self.input.read(len(reply))
         if answer != reply:
@@ -122,8 +122,8 @@ def free_port():
 
 
 class Server:
-    """A running server.  `directory` holds its data and log and may have held data before; `signals` is
-    the mask that it starts with."""
+    """A running server.  `directory` is for its data and its log, and may hold data of an earlier
+    one.  `signals` is the mask that the process starts with."""
 
     def __init__(self, programs, variant, directory, signals):
         self.variant = variant
@@ -141,7 +141,7 @@ class Server:
         command += ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", directory,
                     "--loglevel", "warning"]
         with open(self.log, "wb") as log:
-            # A session of its own: Ctrl-C comes to us alone, and we end the servers.
+            # A session of its own: Ctrl-C reaches only the bench, which ends the servers.
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, start_new_session=True,
                                             preexec_fn=lambda: set_signals(signals))
@@ -152,7 +152,7 @@ class Server:
             return "".join(log.readlines()[-5:]).strip()
 
     def wait_ready(self, keys=0):
-        """Waits until it serves, with that many keys."""
+        """Waits until it serves that many keys."""
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
             if self.process.poll() is not None:
@@ -170,7 +170,7 @@ class Server:
         return Client(self.port)
 
     def stop(self):
-        """Ends it in order, so that its data are complete on disk.  Does nothing the second time."""
+        """Ends it in order: its data are complete on disk.  Does nothing the second time."""
         if self.process.poll() is not None:
             return
         self.process.terminate()
@@ -180,7 +180,7 @@ class Server:
             self.process.kill()
             self.process.wait()
 
-    # Looking at it from outside, the same for all.
+    # Figures from outside, the same for all servers.
 
     def cpu_seconds(self):
         """User and system time of all threads, those that have ended included, in nanoseconds: the
@@ -188,7 +188,8 @@ class Server:
         return time.clock_gettime(~self.pid << 3 | 2)
 
     def written_bytes(self):
-        """What it has caused to be written to disk, in pages; -1 where that is not told."""
+        """Bytes that it caused to be written to disk, in pages; -1 where the system does not count
+        them."""
         try:
             with open("/proc/%d/io" % self.pid) as file:
                 for line in file:
@@ -207,7 +208,7 @@ class Server:
 
 
 class Programs:
-    """The binaries; redis_server is None where there is none."""
+    """The programs; None for one that is missing or not needed."""
 
     def __init__(self, anystore_server, anystore_bench, redis_server, redis_benchmark):
         self.anystore_server = anystore_server
@@ -241,7 +242,7 @@ class Fleet:
 
     def launch(self, variant, directory=None):
         """Starts a server without waiting for it."""
-        # Ctrl-C waits until the server is among those that are ended then.
+        # Ctrl-C waits until the server is in the list that stop_all() ends.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         try:
             server = Server(self.programs, variant, directory or self.new_directory(), before)

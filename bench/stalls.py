@@ -53,8 +53,8 @@ class Prober:
 
 
 def percentile_over_time(times, part, period=0.001):
-    """Of requests that come once in a period whether or not the last one is answered: a request that
-    took long stands for those that would have waited with it."""
+    """The percentile for requests that come once in a period, whether or not the last one was
+    answered: a long one stands also for those that would have waited with it."""
     waits = []
     for took in times:
         waits.append(took)

@@ -14,10 +14,10 @@
 #include "store/commit/state.h"
 #include "store/medium/disk.h"
 
-/* Before the clock counts: the first commit makes the second copy. */
+/* Operations before the clock counts: the first commit makes the second copy. */
 #define WARM_UP 3
 
-/* Times kept, 8 bytes for each of store and load; a run ends there. */
+/* A run ends after this many operations: each keeps two times of 8 bytes. */
 #define MOST_OPERATIONS ((uint64_t)4 << 20)
 
 #define KEY_SIZE 16
@@ -45,7 +45,7 @@ static void set_key(struct bench *bench, uint64_t number)
     snprintf(bench->key, sizeof bench->key, "key:%012" PRIu64, number % 1000000000000);
 }
 
-/* A value of its own for each round: a store that changes nothing would be no store. */
+/* Each round has its own value, so that each store changes something. */
 static void set_value(struct bench *bench, uint64_t round)
 {
     char text[BENCH_VALUE_LEAST];
@@ -61,7 +61,7 @@ static bool put_key(struct anystore_txn *txn, void *arg)
     return anystore_put(txn, bench->key, KEY_SIZE, &value) == ANYSTORE_OK;
 }
 
-/* A load gives the caller bytes of its own. */
+/* A load copies the value: the caller owns the bytes. */
 static bool get_key(struct anystore_txn *txn, void *arg)
 {
     struct bench *bench = arg;
@@ -104,7 +104,7 @@ static int no_exchange(const struct disk *disk, const char *a, const char *b)
     (void)disk;
     (void)a;
     (void)b;
-    errno = EINVAL; /* what a file system without RENAME_EXCHANGE says */
+    errno = EINVAL; /* as from a file system without RENAME_EXCHANGE */
     return -1;
 }
 
@@ -174,7 +174,7 @@ static struct bench_times summarize(uint64_t *times, uint64_t count)
                                 .longest = times[count - 1]};
 }
 
-/* Times the operations, over all keys in turn, far apart from each other. */
+/* Times the operations.  They go over all keys; two in a row are far apart. */
 static bool measure(struct bench *bench, struct bench_result *result)
 {
     const struct bench_spec *spec = bench->spec;
@@ -213,7 +213,7 @@ static bool measure(struct bench *bench, struct bench_result *result)
 
 static void remove_files(const char *path)
 {
-    static const char *const suffixes[] = {"", ".lock", ".spare", ".tmp"};
+    static const char *const suffixes[] = {"", ".lock", ".spare", ".tmp", ".base", ".base.spare"};
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
         char *name = NULL;
         if (asprintf(&name, "%s%s", path, suffixes[i]) < 0)

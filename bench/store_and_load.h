@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where the map is, and how a commit puts its file in place. */
+/* The place of the map, and the way in which a commit puts its file in place. */
 enum bench_kind {
     BENCH_MEMORY, /* no file */
-    BENCH_SWAP,   /* a file, as the store does it here */
+    BENCH_SWAP,   /* a file, in the store's usual way on this disk */
     BENCH_COPY    /* a file on a disk that cannot exchange two names: each commit copies it */
 };
 
@@ -36,8 +36,8 @@ struct bench_result {
     const char *copy_method; /* of the last commit, as anystore_stats has it */
 };
 
-/* Runs it; one operation is a store and a load of the same key, whose value is compared.  False
- * after a message to stderr. */
+/* Runs the benchmark.  One operation stores a key, loads it and compares the value.  False after a
+ * message to stderr. */
 bool bench_store_and_load(const struct bench_spec *spec, struct bench_result *result);
 
 #endif

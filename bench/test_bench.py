@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Tests of script/bench: a short real run has all its figures, and the table is made of them as it
-should be.  No figure is judged.
+"""Tests of script/bench: a short real run has all its figures, the tables follow from the figures,
+and the gate judges known figures rightly.  No measured figure is judged.
 
     python3 test_bench.py ANYSTORE_SERVER ANYSTORE_BENCH
 """
@@ -53,8 +53,8 @@ def read_csv(path):
 
 
 def processes_about(path):
-    """Pids of the processes that run below a directory or name it in their command line; a
-    redis-server writes over the latter."""
+    """Pids of the processes that run below a directory or name it in their command line, which a
+    redis-server overwrites."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -140,7 +140,7 @@ class RunTest(unittest.TestCase):
         self.interrupt(4, *PROGRAMS[:2], "--against", PROGRAMS[1], "publish-across")
 
     def test_against_another_build(self):
-        """Whether the gate holds is not looked at: so few pairs may say anything."""
+        """So few pairs may say anything: the verdict is only compared with the exit status."""
         rows = ["mget", "transaction", "publish-across", "catch-up", "start"]
         done = run_bench("--quick", "--seconds", "0.02", "--out", self.out, *PROGRAMS[:2],
                          "--against", PROGRAMS[1], *rows)
@@ -247,15 +247,15 @@ def paired_figures(row, metric, ratios, before=1000):
 
 class IntervalTest(unittest.TestCase):
     def test_by_hand(self):
-        """Five values: mean 0.02, standard deviation 0.0158, error 0.00707, t of 4 degrees 2.776."""
+        """Five values: mean 0.02, deviation 0.0158, error 0.00707; t of 4 degrees is 2.776."""
         known = interval.interval([0.00, 0.01, 0.02, 0.03, 0.04])
         self.assertAlmostEqual(math.log(known.centre), 0.02)
         self.assertAlmostEqual(math.log(known.high), 0.02 + 2.776 * 0.0070711, 5)
         self.assertAlmostEqual(math.log(known.low), 0.02 - 2.776 * 0.0070711, 5)
 
     def test_trimmed_by_hand(self):
-        """Of ten values the outermost are left out, and count as their neighbours for the variance:
-        deviations 4.5 (three times), 2.5, 1.5, 0.5 and the same again, less one each."""
+        """Of ten values the outermost two are left out; for the variance they count as their
+        neighbours."""
         known = interval.interval([-99, 1, 2, 3, 4, 5, 6, 7, 8, 99])
         moved_in = [1, 1, 2, 3, 4, 5, 6, 7, 8, 8]
         variance = sum((value - 4.5) ** 2 for value in moved_in) / 9

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Work on running servers that is more than one redis-benchmark: each has measure(), a round's figures."""
+"""Work on running servers beyond one redis-benchmark.  The measure() of each gives a round's
+figures."""
 
 import select
 import time
@@ -16,8 +17,8 @@ def cpu_seconds(servers):
 
 
 class ReadsBesideWrites:
-    """GETs while a second redis-benchmark writes.  The processor time is not told: it is that of reads
-    and writes together, and their mix differs."""
+    """GETs while a second redis-benchmark writes.  Processor time is left out: reads and writes
+    share it, and their mix differs from run to run."""
 
     def __init__(self, programs, server, reads, writes, seconds):
         self.programs = programs
@@ -36,7 +37,7 @@ class ReadsBesideWrites:
 
 
 class CatchUp:
-    """A key is changed through one server and then read through another one of the same file, at once."""
+    """A key is changed through one server and at once read through another one of the same file."""
 
     def __init__(self, first, second, keys, changes):
         self.first = first
@@ -74,7 +75,7 @@ def time_get(client, name, value):
 
 
 class SharedWrites:
-    """Writes in a time by several servers of one file, each with a redis-benchmark of its own."""
+    """Writes by several servers of one file, each with a redis-benchmark of its own."""
 
     def __init__(self, programs, servers, spec, seconds):
         self.programs = programs
@@ -105,15 +106,15 @@ class SharedWrites:
                 "smallest_share_percent": 100 * min(done) / sum(done)}
 
 
-# ---- Exchanges of bytes that are known beforehand -----------------------------------------------
+# ---- Requests with known replies ----------------------------------------------------------------
 
 
 class Exchange:
-    """Sends the same bytes again and again, and checks that the same bytes come back.  The next is
+    """Sends the same requests again and again, and checks every byte of the replies.  The next are
     sent before the replies to the last are read, so that a server always has work.
 
-    sends, receives: [(client, bytes)], few enough for the buffers of the sockets; requests: how many
-    they are.  Closes the clients.
+    sends, receives: [(client, bytes)], few enough for the buffers of the sockets.  requests: their
+    number in one time.  close() closes the clients.
     """
 
     def __init__(self, servers, sends, receives, requests):
@@ -131,7 +132,7 @@ class Exchange:
     def receive(self):
         for client, data in self.receives:
             if client.input.read(len(data)) != data:
-                raise Failure("a server sent something else than was due")
+                raise Failure("a server sent another reply or message than expected")
 
     def run(self, times):
         self.send()
@@ -141,7 +142,7 @@ class Exchange:
         self.receive()
 
     def calibrate(self, seconds):
-        """How many times take about so long; warms up, too."""
+        """Finds out how many times take that long; warms up, too."""
         times = 4
         while True:
             started = time.monotonic()
@@ -200,7 +201,7 @@ def publishing(publisher, server, subscribers=10, pipeline=50):
 
 
 def wait_delivered(sender, listeners):
-    """Waits until messages arrive: another server learns of subscribers a little later."""
+    """Waits until messages arrive: another server learns of subscribers with a delay."""
     until = time.monotonic() + PATIENCE
     while True:
         sender.call("PUBLISH", CHANNEL, "first")
