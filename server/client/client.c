@@ -12,7 +12,7 @@
 #include <sys/un.h>
 
 #include "command/table.h"
-#include "server/net/worker.h"
+#include "server/publish/mailbox.h"
 
 struct client_registry {
     pthread_mutex_t mutex;
@@ -76,14 +76,14 @@ static void learn_addresses(struct client *client)
     format_address(client->address, sizeof client->address, &address);
 }
 
-struct client *client_new(struct client_registry *registry, struct worker *worker, int fd,
+struct client *client_new(struct client_registry *registry, struct mailbox *mailbox, int fd,
                           bool is_unix, int64_t now_ms)
 {
     struct client *client = calloc(1, sizeof *client);
     if (!client)
         return NULL;
     client->fd = fd;
-    client->worker = worker;
+    client->mailbox = mailbox;
     client->is_unix = is_unix;
     client->created_ms = now_ms;
     atomic_init(&client->last_active_ms, now_ms);
@@ -191,7 +191,7 @@ size_t client_kill(struct client_registry *registry, const struct client_filter 
             continue;
         }
         atomic_store_explicit(&c->killed, true, memory_order_relaxed);
-        worker_look(c->worker);
+        mailbox_ask_recheck(c->mailbox);
     }
     pthread_mutex_unlock(&registry->mutex);
     return count;
@@ -223,7 +223,7 @@ size_t client_evict(struct client_registry *registry, uint64_t most)
     pthread_mutex_lock(&registry->mutex);
     while (sum_locked(registry, &largest) >= most && largest) {
         atomic_store_explicit(&largest->killed, true, memory_order_relaxed);
-        worker_look(largest->worker);
+        mailbox_ask_recheck(largest->mailbox);
         count++;
     }
     pthread_mutex_unlock(&registry->mutex);
@@ -238,6 +238,14 @@ size_t client_count_blocked(struct client_registry *registry)
         count += atomic_load_explicit(&c->blocked, memory_order_relaxed);
     pthread_mutex_unlock(&registry->mutex);
     return count;
+}
+
+void client_recheck_all(struct client_registry *registry)
+{
+    pthread_mutex_lock(&registry->mutex);
+    for (const struct client *c = registry->first; c; c = c->next)
+        mailbox_ask_recheck(c->mailbox);
+    pthread_mutex_unlock(&registry->mutex);
 }
 
 static const char *text_or_empty(const struct client *client, enum client_text which)

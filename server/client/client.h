@@ -11,7 +11,7 @@
 
 struct command;
 struct client_registry;
-struct worker;
+struct mailbox;
 
 /* The texts that a client gives about itself. */
 enum client_text { CLIENT_NAME, CLIENT_LIBRARY_NAME, CLIENT_LIBRARY_VERSION, CLIENT_TEXT_COUNT };
@@ -21,8 +21,8 @@ struct client {
     uint64_t id;
     int fd;
     bool is_unix;
-    struct worker *worker;
-    char address[128]; /* "127.0.0.1:50122", "/path:0" */
+    struct mailbox *mailbox; /* of its worker */
+    char address[128];       /* "127.0.0.1:50122", "/path:0" */
     char local_address[128];
     int64_t created_ms;
     atomic_int_fast64_t last_active_ms;
@@ -47,7 +47,7 @@ struct client_registry *client_registry_new(void);
 void client_registry_free(struct client_registry *registry);
 
 /* Registers a connected socket; NULL if memory is short. */
-struct client *client_new(struct client_registry *registry, struct worker *worker, int fd,
+struct client *client_new(struct client_registry *registry, struct mailbox *mailbox, int fd,
                           bool is_unix, int64_t now_ms);
 void client_free(struct client_registry *registry, struct client *client);
 
@@ -80,6 +80,9 @@ size_t client_kill(struct client_registry *registry, const struct client_filter 
 /* Has those that take most closed by their workers, until the others take less than `most` bytes
  * together.  Returns how many they are. */
 size_t client_evict(struct client_registry *registry, uint64_t most);
+
+/* Has all workers that serve a client look at their clients: CLIENT PAUSE has ended. */
+void client_recheck_all(struct client_registry *registry);
 
 /* How many clients wait before their next command. */
 size_t client_count_blocked(struct client_registry *registry);

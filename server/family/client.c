@@ -11,7 +11,6 @@
 #include "server/client/pause.h"
 #include "server/config/config.h"
 #include "server/family/shared.h"
-#include "server/net/worker.h"
 #include "server/observe/clock.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
@@ -270,8 +269,7 @@ static void run_client_unpause(struct call *call)
 {
     struct server *server = call->session->server;
     pause_end(server->pause);
-    for (unsigned i = 0; i < server->worker_count; i++)
-        worker_look(server->workers[i]);
+    client_recheck_all(server->clients);
     reply_ok(call);
 }
 

@@ -67,7 +67,6 @@ void worker_begin_update(struct connection *connection, enum update_kind kind)
 
 void worker_end_update(struct connection *connection, bool ran, const struct anystore_error *error)
 {
-    struct worker *worker = connection->worker;
     connection->update_ran = ran;
     connection->update_error = *error;
     memory_end_update(connection->session.server->memory,
@@ -76,11 +75,7 @@ void worker_end_update(struct connection *connection, bool ran, const struct any
                           : needs_databases(&connection->session.needs));
     outbox_send(&connection->session.outbox, connection->session.server->peers,
                 ran && error->status == ANYSTORE_OK);
-    pthread_mutex_lock(&worker->mutex);
-    connection->next_done = worker->finished;
-    worker->finished = connection;
-    worker_wake_locked(worker);
-    pthread_mutex_unlock(&worker->mutex);
+    mailbox_post_finished(connection->mailbox, &connection->finished);
 }
 
 /* On the commit thread: the update is durable, or failed. */

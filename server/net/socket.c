@@ -59,25 +59,12 @@ void worker_close(struct connection *connection)
     if (connection->next)
         connection->next->previous = connection->previous;
     worker_leave_turns(connection);
-    pubsub_forget(connection->held);
+    deliveries_free(connection->held);
     connection_free(connection);
     atomic_fetch_sub(&worker->server->stats->clients, 1);
 }
 
 /* ---- Sending ------------------------------------------------------------------------------ */
-
-/* As in Redis who monitors is a normal client; but where those have no limit, which is the default,
- * what bounds subscribers holds: it cannot be told to ask for less. */
-struct config_output_limit worker_output_limit(const struct server *server,
-                                               struct subscriber *subscriber)
-{
-    bool subscribed = subscriber_total(subscriber) > 0;
-    struct config_output_limit limit =
-        config_output_limit(server->config, subscribed ? CONFIG_CLASS_PUBSUB : CONFIG_CLASS_NORMAL);
-    if (!limit.hard_bytes && !limit.soft_bytes && subscriber_monitors(subscriber))
-        limit = config_output_limit(server->config, CONFIG_CLASS_PUBSUB);
-    return limit;
-}
 
 static void note_output_overrun(const struct connection *connection, size_t size)
 {
@@ -90,8 +77,7 @@ static void note_output_overrun(const struct connection *connection, size_t size
 
 bool worker_output_within_limits(struct connection *connection)
 {
-    struct config_output_limit limit =
-        worker_output_limit(connection->session.server, connection->session.subscriber);
+    struct config_output_limit limit = subscriber_output_limit(connection->session.subscriber);
     size_t size = resp_buffer_size(&connection->output);
     bool hard = limit.hard_bytes && size > limit.hard_bytes;
     bool soft = limit.soft_bytes && size > limit.soft_bytes;
@@ -163,7 +149,7 @@ static void write_message(struct connection *connection, const struct delivery *
     const struct message *message = delivery->message;
     bool by_pattern = delivery->kind == DELIVERY_PATTERN;
     struct resp_writer writer = {&connection->output, connection->session.resp_version};
-    atomic_fetch_sub(&delivery->subscriber->waiting, delivery_size(delivery));
+    delivery_arrived(delivery);
     if (delivery->kind == DELIVERY_LINE) {
         write_line(connection, message);
         return;
@@ -184,7 +170,7 @@ void worker_write_held(struct connection *connection)
 {
     for (const struct delivery *d = connection->held; d; d = d->next)
         write_message(connection, d);
-    pubsub_forget(connection->held);
+    deliveries_free(connection->held);
     connection->held = NULL;
 }
 

@@ -9,9 +9,7 @@
 
 #include <stdbool.h>
 
-struct delivery;
 struct server;
-struct tally_block;
 struct worker;
 
 /* Starts the thread.  NULL and *cause (allocated) on failure. */
@@ -19,16 +17,6 @@ struct worker *worker_start(struct server *server, unsigned index, char **cause)
 
 /* Gives a connected, non-blocking socket to the worker.  Any thread. */
 void worker_add(struct worker *worker, int fd, bool is_unix);
-
-/* Gives a published message, which it takes over, to the worker of its receiver.  Any thread. */
-void worker_deliver(struct worker *worker, struct delivery *delivery);
-
-/* Asks the worker to look at its connections: those whose clients were killed are closed, those that
- * a CLIENT PAUSE made wait go on if they may.  Any thread. */
-void worker_look(struct worker *worker);
-
-/* Where commands that run on the worker's thread are counted. */
-struct tally_block *worker_tally(const struct worker *worker);
 
 /* Asks the worker to finish: what has been read is run, replies are sent as far as the clients take
  * them at once, then the connections are closed.  Any thread. */

@@ -4,7 +4,6 @@
 #ifndef SERVER_NET_WORKER_STATE_H
 #define SERVER_NET_WORKER_STATE_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,43 +11,27 @@
 #include <event2/event.h>
 
 #include "server/config/config.h"
+#include "server/loop/loop.h"
 #include "server/net/worker.h"
+#include "server/publish/mailbox.h"
 #include "server/session/connection.h"
 
 /* Larger buffers are freed as soon as they are empty. */
 #define WORKER_KEEP_BYTES   ((size_t)64 << 10)
 #define WORKER_KEEP_REPLIES ((size_t)1 << 10) /* struct reply_end */
 
-struct arrival {
-    int fd;
-    bool is_unix;
-    struct arrival *next;
-};
-
 struct worker {
     struct server *server;
-    pthread_t thread;
-    struct event_base *base;
-    int wake_fd;
-    struct event *wake_event, *tick_event, *resume_event, *turn_event;
+    struct loop *loop;
+    struct mailbox *mailbox;
+    struct event *resume_event, *turn_event;
     struct tally_block *tally;
     struct connection *connections;
     struct connection *turns, *last_turn; /* those with more to run, in order; see worker_run.c */
     bool stopping;
     int64_t stop_by_ms;
-
-    pthread_mutex_t mutex;
-    struct arrival *arrivals;    /* guard: mutex */
-    struct connection *finished; /* guard: mutex; updates that are done, the last first */
-    struct connection *waiting, **waiting_end;     /* the worker's: the same, in their order */
-    struct delivery *deliveries, **deliveries_end; /* guard: mutex; published messages, in order */
-    bool stop_asked;                               /* guard: mutex */
-    bool look_asked;                               /* guard: mutex */
-    bool woken; /* guard: mutex; the eventfd has been written to */
+    struct finished_update *finished, **finished_end; /* taken from the mailbox, not answered yet */
 };
-
-/* The mutex is held; any thread.  Only the first of several reasons to wake up needs to write. */
-void worker_wake_locked(struct worker *worker);
 
 /* worker_socket.c: the socket of a connection ------------------------------------------------- */
 
@@ -67,10 +50,6 @@ bool worker_output_full(const struct connection *connection);
 
 /* Closes and frees, or marks for that while the commit thread has the connection. */
 void worker_close(struct connection *connection);
-
-/* The limits of output that hold for a client.  Any thread. */
-struct config_output_limit worker_output_limit(const struct server *server,
-                                               struct subscriber *subscriber);
 
 /* A message, which it takes over: written, or held while an update is in flight.  `more`: the next one
  * is for the same connection and comes at once. */

@@ -63,7 +63,7 @@ static void pass_on(struct peers *peers, struct message *message)
     } else {
         struct delivery *deliveries = NULL;
         pubsub_address(peers->server->pubsub, message, &deliveries);
-        pubsub_deliver(deliveries);
+        deliveries_send(deliveries);
     }
     message_release(message);
     atomic_fetch_add_explicit(&peers->received, 1, memory_order_relaxed);

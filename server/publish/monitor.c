@@ -102,8 +102,10 @@ void monitor_show(struct call *call)
         return;
     pthread_mutex_lock(&monitors->mutex);
     for (struct subscriber *s = monitors->first; s; s = s->next_monitor) {
-        if (s != silent)
-            delivery_send(s, message, DELIVERY_LINE, NULL);
+        struct delivery *delivery =
+            s != silent ? delivery_new(s, message, DELIVERY_LINE, NULL) : NULL;
+        if (delivery)
+            delivery_send(delivery);
     }
     pthread_mutex_unlock(&monitors->mutex);
     message_release(message);

@@ -135,7 +135,7 @@ static void deliver(struct server *server, unsigned class, unsigned database,
     for (size_t i = 0; i < messages.count; i++) {
         struct delivery *deliveries = NULL;
         pubsub_address(server->pubsub, messages.list[i], &deliveries);
-        pubsub_deliver(deliveries);
+        deliveries_send(deliveries);
         message_release(messages.list[i]);
     }
 }

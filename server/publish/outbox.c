@@ -74,9 +74,9 @@ void outbox_send(struct outbox *outbox, struct peers *peers, bool committed)
         if (committed || !outgoing->depends) {
             if (!outgoing->here_only)
                 peers_relay(peers, outgoing->message);
-            pubsub_deliver(outgoing->deliveries);
+            deliveries_send(outgoing->deliveries);
         } else {
-            pubsub_forget(outgoing->deliveries);
+            deliveries_free(outgoing->deliveries);
         }
         outgoing_free(outgoing);
         outgoing = next;
@@ -102,7 +102,7 @@ void outbox_rollback(struct outbox *outbox, struct outgoing *last)
         struct outgoing *next = outgoing->next;
         if (outbox->unsettled == outgoing)
             outbox->unsettled = NULL;
-        pubsub_forget(outgoing->deliveries);
+        deliveries_free(outgoing->deliveries);
         outgoing_free(outgoing);
         outgoing = next;
     }

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/net/worker.h"
 #include "server/peer/message.h"
 #include "text/glob.h"
 
@@ -83,23 +82,6 @@ void pubsub_show_count(struct pubsub *pubsub, atomic_uint_least32_t *count)
 }
 
 /* ---- Subscribers -------------------------------------------------------------------------- */
-
-struct subscriber *subscriber_new(struct worker *worker, struct connection *connection)
-{
-    struct subscriber *subscriber = calloc(1, sizeof *subscriber);
-    if (!subscriber)
-        return NULL;
-    atomic_init(&subscriber->references, 1);
-    subscriber->worker = worker;
-    subscriber->connection = connection;
-    return subscriber;
-}
-
-static void subscriber_release(struct subscriber *subscriber)
-{
-    if (atomic_fetch_sub(&subscriber->references, 1) == 1)
-        free(subscriber);
-}
 
 /* The name, made if there is none; NULL if memory is short. */
 static struct name *need_name_locked(struct pubsub *pubsub, enum pubsub_kind kind,
@@ -241,41 +223,6 @@ void subscriber_leave(struct pubsub *pubsub, struct subscriber *subscriber)
 
 /* ---- Messages ----------------------------------------------------------------------------- */
 
-void delivery_free(struct delivery *delivery)
-{
-    subscriber_release(delivery->subscriber);
-    message_release(delivery->message);
-    free(delivery);
-}
-
-/* A delivery that holds the subscriber and the message; NULL if memory is short. */
-static struct delivery *delivery_new(struct subscriber *subscriber, struct message *message,
-                                     enum delivery_kind kind, const struct resp_arg *pattern)
-{
-    size_t pattern_size = pattern ? pattern->size : 0;
-    struct delivery *delivery = malloc(sizeof *delivery + pattern_size);
-    if (!delivery)
-        return NULL;
-    *delivery = (struct delivery){.subscriber = subscriber,
-                                  .message = message_hold(message),
-                                  .ended = atomic_load(&subscriber->ended),
-                                  .kind = kind,
-                                  .pattern_size = pattern_size};
-    if (pattern_size > 0)
-        memcpy(delivery->pattern, pattern->data, pattern_size);
-    atomic_fetch_add(&subscriber->references, 1);
-    return delivery;
-}
-
-bool delivery_send(struct subscriber *subscriber, struct message *message, enum delivery_kind kind,
-                   const struct resp_arg *pattern)
-{
-    struct delivery *delivery = delivery_new(subscriber, message, kind, pattern);
-    if (delivery)
-        worker_deliver(subscriber->worker, delivery);
-    return delivery != NULL;
-}
-
 /* A message that is being addressed. */
 struct addressing {
     struct message *message;
@@ -323,24 +270,6 @@ int64_t pubsub_address(struct pubsub *pubsub, struct message *message, struct de
     twalk_r(pubsub->names[PUBSUB_PATTERN], address_if_matching, &addressing);
     pthread_mutex_unlock(&pubsub->mutex);
     return addressing.count;
-}
-
-void pubsub_deliver(struct delivery *delivery)
-{
-    while (delivery) {
-        struct delivery *next = delivery->next;
-        worker_deliver(delivery->subscriber->worker, delivery);
-        delivery = next;
-    }
-}
-
-void pubsub_forget(struct delivery *delivery)
-{
-    while (delivery) {
-        struct delivery *next = delivery->next;
-        delivery_free(delivery);
-        delivery = next;
-    }
 }
 
 bool pubsub_wants(struct pubsub *pubsub, const struct delivery *delivery)

@@ -16,7 +16,6 @@
 #include "server/client/client.h"
 #include "server/client/pause.h"
 #include "server/config/config.h"
-#include "server/net/worker.h"
 #include "server/observe/clock.h"
 #include "server/observe/log.h"
 #include "server/observe/stats.h"
@@ -32,7 +31,8 @@
  * that does not read its replies costs no more memory than this and one reply. */
 #define OUTPUT_PAUSE ((size_t)1 << 20)
 
-struct connection *connection_new(struct server *server, struct worker *worker, int fd,
+struct connection *connection_new(struct server *server, struct worker *worker,
+                                  struct mailbox *mailbox, struct tally_block *tally, int fd,
                                   bool is_unix)
 {
     struct connection *connection = calloc(1, sizeof *connection);
@@ -42,15 +42,16 @@ struct connection *connection_new(struct server *server, struct worker *worker, 
     }
     connection->session.server = server;
     connection->worker = worker;
+    connection->mailbox = mailbox;
     connection->fd = fd;
     connection->session.resp_version = 2;
     char *password = config_text(server->config, CONFIG_REQUIREPASS);
     connection->session.authenticated = password && password[0] == '\0';
     free(password);
     connection->session.parser = resp_parser_new();
-    connection->session.tally = worker_tally(worker);
-    connection->session.client = client_new(server->clients, worker, fd, is_unix, wall_ms());
-    connection->session.subscriber = subscriber_new(worker, connection);
+    connection->session.tally = tally;
+    connection->session.client = client_new(server->clients, mailbox, fd, is_unix, wall_ms());
+    connection->session.subscriber = subscriber_new(mailbox, server->config, connection);
     if (!connection->session.parser || !connection->session.client ||
         !connection->session.subscriber) {
         connection_free(connection);

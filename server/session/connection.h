@@ -12,6 +12,7 @@
 #include "anystore.h"
 #include "resp/buffer.h"
 #include "server/data/databases.h"
+#include "server/publish/mailbox.h"
 #include "server/session/needs.h"
 #include "server/session/session.h"
 
@@ -34,6 +35,7 @@ enum run_result {
 
 struct connection {
     struct worker *worker;
+    struct mailbox *mailbox; /* the worker's */
     int fd;
     struct event *read_event, *write_event;
     bool read_enabled, write_enabled;
@@ -64,14 +66,15 @@ struct connection {
     bool update_ran;
     bool update_kept_part; /* UPDATE_SEVERAL failed, but not in all databases */
     struct anystore_error update_error;
-    struct connection *next_done; /* in the worker's list of finished updates */
+    struct finished_update finished; /* on its way to the worker */
 
     struct delivery *held, *held_last; /* messages that wait for an update's replies */
 };
 
 /* A connection over a connected, non-blocking socket, which it owns.  NULL if memory is short (the
  * socket is closed then). */
-struct connection *connection_new(struct server *server, struct worker *worker, int fd,
+struct connection *connection_new(struct server *server, struct worker *worker,
+                                  struct mailbox *mailbox, struct tally_block *tally, int fd,
                                   bool is_unix);
 void connection_free(struct connection *connection);
 

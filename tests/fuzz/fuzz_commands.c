@@ -17,8 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
+
+#include <event2/event.h>
 
 #include "command/args.h"
 #include "command/table.h"
@@ -33,7 +34,7 @@
 #include "server/observe/tally.h"
 #include "server/parts.h"
 #include "server/publish/notify.h"
-#include "server/publish/pubsub.h"
+#include "server/publish/subscriber.h"
 #include "server/server.h"
 #include "server/session/connection.h"
 #include "tests/resp/reply_reader.h"
@@ -54,6 +55,11 @@ static void require(bool holds, const char *what)
 static void on_shutdown(struct server *server)
 {
     (void)server;
+}
+
+static void on_wake(void *arg)
+{
+    (void)arg;
 }
 
 static void set(struct server *server, enum config_id id, const char *value)
@@ -82,11 +88,11 @@ static void open_server(struct server *server, struct worker *worker)
     set(server, CONFIG_PROTO_MAX_BULK_LEN, "1mb");
     set(server, CONFIG_SLOWLOG_LOG_SLOWER_THAN, "0");
     notify_start(server);
-    *worker = (struct worker){.server = server, .wake_fd = eventfd(0, EFD_CLOEXEC)};
-    worker->deliveries_end = &worker->deliveries;
+    const struct loop_hooks hooks = {.on_wake = on_wake};
+    *worker = (struct worker){.server = server, .loop = loop_new(&hooks)};
+    worker->mailbox = worker->loop ? mailbox_new(worker->loop) : NULL;
     worker->tally = tally_block_new(server->tally);
-    require(worker->tally && worker->wake_fd >= 0, "no worker");
-    pthread_mutex_init(&worker->mutex, NULL);
+    require(worker->mailbox && worker->tally, "no worker");
 }
 
 static void close_server(struct server *server, struct worker *worker)
@@ -94,28 +100,32 @@ static void close_server(struct server *server, struct worker *worker)
     for (database_bits bits = databases_opened(server->databases); bits != 0; bits &= bits - 1)
         anystore_check(databases_store(server->databases, database_first(bits)));
     databases_free(server->databases);
-    pthread_mutex_destroy(&worker->mutex);
-    close(worker->wake_fd);
+    mailbox_free(worker->mailbox);
+    loop_free(worker->loop);
     parts_free(server);
     log_close(server->log);
     config_free(server->config);
 }
 
 /* A line of MONITOR is one line. */
-static void take_deliveries(struct worker *worker)
+static void check_lines(const struct delivery *delivery)
 {
-    struct delivery *delivery = worker->deliveries, *next;
-    worker->deliveries = NULL;
-    worker->deliveries_end = &worker->deliveries;
-    worker->woken = false;
-    for (; delivery; delivery = next) {
+    for (; delivery; delivery = delivery->next) {
         const struct message *message = delivery->message;
-        next = delivery->next;
         require(delivery->kind != DELIVERY_LINE ||
                     reply_size(message->bytes, message->payload_size, 2) == message->payload_size,
                 "not a line");
-        delivery_free(delivery);
     }
+}
+
+/* Takes the mail of the worker.  Whether an update came back. */
+static bool take_mail(struct worker *worker)
+{
+    struct mail mail;
+    mailbox_take(worker->mailbox, &mail);
+    check_lines(mail.deliveries);
+    deliveries_free(mail.deliveries);
+    return mail.finished != NULL;
 }
 
 /* ---- Running ------------------------------------------------------------------------------ */
@@ -144,17 +154,10 @@ static size_t take_replies(struct connection *connection, int version)
 static void run_elsewhere(struct connection *connection)
 {
     struct worker *worker = connection->worker;
-    bool back = false;
     worker_submit_several(connection);
-    while (!back) {
-        uint64_t count;
-        require(read(worker->wake_fd, &count, sizeof count) == sizeof count, "not woken");
-        pthread_mutex_lock(&worker->mutex);
-        back = worker->finished != NULL;
-        worker->finished = NULL;
-        worker->woken = false;
-        pthread_mutex_unlock(&worker->mutex);
-    }
+    do {
+        require(event_base_loop(loop_base(worker->loop), EVLOOP_ONCE) == 0, "not woken");
+    } while (!take_mail(worker));
     worker_take_update(connection);
 }
 
@@ -173,7 +176,7 @@ static size_t run_input(struct connection *connection, bool single)
         }
         bool same = single && version == connection->session.resp_version;
         count += take_replies(connection, same ? version : 0);
-        take_deliveries(connection->worker);
+        take_mail(connection->worker);
         if (result == RUN_PAUSED)
             pause_end(connection->session.server->pause);
         else if (result != RUN_OUTPUT_FULL && result != RUN_NEEDS_DATABASES)
@@ -321,7 +324,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (flags & 8)
         set(&server, CONFIG_REQUIREPASS, "pw");
     for (unsigned i = 0; i < 2; i++) {
-        connections[i] = connection_new(&server, &worker, -1, true);
+        connections[i] = connection_new(&server, &worker, worker.mailbox, worker.tally, -1, true);
         require(connections[i], "no connection");
         connections[i]->session.resp_version = flags & 4 ? 3 : 2;
     }
@@ -333,7 +336,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (unsigned i = 0; i < 2; i++)
         connection_free(connections[i]);
-    take_deliveries(&worker);
+    take_mail(&worker);
     close_server(&server, &worker);
     return 0;
 }
