@@ -70,8 +70,8 @@ static enum anystore_status write_to(struct anystore *store, int fd, const uint8
     /* The commit thread reads the map without a lock: it is the only one that changes it while the
      * file lock is held. */
     struct base_writing writing = {.now_ms = clock_now_ms()};
-    segment_writer_begin(&writing.writer, store->disk, fd, store->paths.temp, chain, FORMAT_BASE,
-                         error);
+    const struct byte_file file = disk_file(store->disk, fd, store->paths.temp);
+    segment_writer_begin(&writing.writer, &file, chain, FORMAT_BASE, error);
     record_write_count(&writing.writer, store->map.count);
     map_each(&store->map, write_entry, &writing);
     memcpy(writing.writer.chain.origin, store->chain.tag, XAES_TAG_BYTES);
@@ -145,7 +145,7 @@ static enum anystore_status apply(struct segment_reader *reader, struct map *map
     if (!put && reader->chain.header.version == 1) {
         entry_free(entry);
         return error_set(reader->error, ANYSTORE_DAMAGED, "%s is damaged: its base holds a change",
-                         reader->path);
+                         reader->file.path);
     }
     if (record->kind == RECORD_CLEAR) {
         map_clear(map);
@@ -178,7 +178,7 @@ enum anystore_status base_read(struct segment_reader *reader, struct map *map)
     enum anystore_status status = segment_reader_next_commit(reader, &more);
     if (status == ANYSTORE_OK && !more)
         status = error_set(reader->error, ANYSTORE_DAMAGED,
-                           "%s is damaged: it ends behind its header", reader->path);
+                           "%s is damaged: it ends behind its header", reader->file.path);
     while (status == ANYSTORE_OK) {
         bool end = false;
         struct record record;

@@ -89,8 +89,8 @@ static enum anystore_status make_files(struct anystore *store, struct base_job *
     enum anystore_status status = base_start_file(
         store, job->fd, store->paths.base, store->chain.header.store_id, &chain, &job->error);
     if (status == ANYSTORE_OK) {
-        segment_writer_begin(&job->writer, disk, job->fd, store->paths.base, &chain, FORMAT_BASE,
-                             &job->error);
+        const struct byte_file file = disk_file(disk, job->fd, store->paths.base);
+        segment_writer_begin(&job->writer, &file, &chain, FORMAT_BASE, &job->error);
         job->writing = true;
         status = job->writer.status;
         chain_wipe(&chain);
@@ -156,8 +156,9 @@ static void copy_commits(struct anystore *store, struct base_job *job, int fd,
                          const struct chain *to)
 {
     struct segment_reader reader;
-    enum anystore_status status = segment_reader_begin(&reader, store->disk, fd, store->paths.file,
-                                                       to->end, &job->read, &job->error);
+    const struct byte_file file = disk_file(store->disk, fd, store->paths.file);
+    enum anystore_status status =
+        segment_reader_begin(&reader, &file, to->end, &job->read, &job->error);
     bool more = status == ANYSTORE_OK;
     while (more) {
         status = segment_reader_next_commit(&reader, &more);

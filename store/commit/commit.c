@@ -29,8 +29,8 @@ static enum anystore_status write_changes(struct anystore *store, struct copy *c
                                           struct anystore_error *error)
 {
     struct segment_writer writer;
-    segment_writer_begin(&writer, store->disk, copy->fd, store->paths.spare, &store->chain,
-                         FORMAT_DELTA, error);
+    const struct byte_file file = disk_file(store->disk, copy->fd, store->paths.spare);
+    segment_writer_begin(&writer, &file, &store->chain, FORMAT_DELTA, error);
     writer.roomy = format_has_room(&store->chain.header);
     pending_write(pending, &writer);
     enum anystore_status status =

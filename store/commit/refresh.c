@@ -62,7 +62,7 @@ static enum anystore_status does_not_fit(struct segment_reader *reader)
 {
     return error_set(reader->error, ANYSTORE_DAMAGED,
                      "%s is damaged: a change before offset %llu is of a key that is not there",
-                     reader->path, (unsigned long long)reader->chain.end);
+                     reader->file.path, (unsigned long long)reader->chain.end);
 }
 
 /* Notes a change that the pending changes are about to forget.  False if memory is short. */
@@ -199,9 +199,9 @@ static bool bridge(struct anystore *store, struct news *news, const struct chain
     if (base->header.version < 2 || store->disk->fstat(store->disk, store->fd, &st) != 0)
         return false;
     struct segment_reader reader;
+    const struct byte_file file = disk_file(store->disk, store->fd, store->paths.file);
     enum anystore_status status =
-        segment_reader_begin(&reader, store->disk, store->fd, store->paths.file,
-                             (uint64_t)st.st_size, &store->chain, &error);
+        segment_reader_begin(&reader, &file, (uint64_t)st.st_size, &store->chain, &error);
     bool more = status == ANYSTORE_OK;
     while (more && reader.chain.generation < base->generation) {
         status = segment_reader_next_commit(&reader, &more);
@@ -249,8 +249,8 @@ static enum anystore_status read_other_file(struct anystore *store, struct news 
         if (status != ANYSTORE_OK || found)
             return status;
         struct segment_reader again;
-        status = segment_reader_begin(&again, store->disk, news->fd, reader->path,
-                                      reader->file_size, &news->chain, reader->error);
+        status = segment_reader_begin(&again, &reader->file, reader->file_size, &news->chain,
+                                      reader->error);
         again.bytes_read = reader->bytes_read;
         segment_reader_free(reader);
         *reader = again;
@@ -351,8 +351,8 @@ static enum anystore_status read_news(struct anystore *store, struct news *news,
     }
 
     struct segment_reader reader;
-    status = segment_reader_begin(&reader, store->disk, news->fd, store->paths.file, size,
-                                  &news->chain, error);
+    const struct byte_file file = disk_file(store->disk, news->fd, store->paths.file);
+    status = segment_reader_begin(&reader, &file, size, &news->chain, error);
     if (status == ANYSTORE_OK && !same)
         status = read_other_file(store, news, first, &reader);
     bool more = status == ANYSTORE_OK;

@@ -27,12 +27,11 @@ static void writer_fail(struct segment_writer *writer, enum anystore_status stat
         writer->status = status;
 }
 
-void segment_writer_begin(struct segment_writer *writer, const struct disk *disk, int fd,
-                          const char *path, const struct chain *chain, enum format_kind kind,
+void segment_writer_begin(struct segment_writer *writer, const struct byte_file *file,
+                          const struct chain *chain, enum format_kind kind,
                           struct anystore_error *error)
 {
-    *writer = (struct segment_writer){
-        .disk = disk, .path = path, .fd = fd, .chain = *chain, .kind = kind, .error = error};
+    *writer = (struct segment_writer){.file = *file, .chain = *chain, .kind = kind, .error = error};
     writer->xaes = xaes_new(chain->file_key);
     writer->segment = malloc(SEGMENT_BUFFER_BYTES);
     if (!writer->xaes || !writer->segment)
@@ -54,15 +53,15 @@ static void writer_flush(struct segment_writer *writer, size_t room)
                chain->tag);
     if (RAND_bytes(nonce, XAES_NONCE_BYTES) != 1 ||
         !xaes_seal(writer->xaes, nonce, aad, sizeof aad, text, writer->used, tag)) {
-        writer_fail(writer, error_set(writer->error, ANYSTORE_IO,
-                                      "cannot seal a segment of %s: OpenSSL failed", writer->path));
+        writer_fail(writer,
+                    error_set(writer->error, ANYSTORE_IO,
+                              "cannot seal a segment of %s: OpenSSL failed", writer->file.path));
         return;
     }
     size_t size = writer->used + FORMAT_FRAME_BYTES;
     memset(tag + XAES_TAG_BYTES, 0, room);
-    if (!disk_write_exact(writer->disk, writer->fd, writer->segment, size + room,
-                          (off_t)chain->end)) {
-        writer_fail(writer, error_system(writer->error, "cannot write %s", writer->path));
+    if (!writer->file.write(&writer->file, writer->segment, size + room, chain->end)) {
+        writer_fail(writer, error_system(writer->error, "cannot write %s", writer->file.path));
         return;
     }
     memcpy(chain->tag, tag, XAES_TAG_BYTES);
@@ -107,7 +106,7 @@ enum anystore_status segment_writer_finish(struct segment_writer *writer, uint64
     /* No reader would take it.  Counting does not get there: a file that is so far was made by hand. */
     if (generation > INT64_MAX)
         writer_fail(writer, error_set(writer->error, ANYSTORE_DAMAGED,
-                                      "%s is damaged: it counts no further", writer->path));
+                                      "%s is damaged: it counts no further", writer->file.path));
     if (writer->status == ANYSTORE_OK && writer->used + size >= FORMAT_SEGMENT_BYTES)
         segment_write(writer, nothing, FORMAT_SEGMENT_BYTES - 1 - writer->used);
     if (writer->status == ANYSTORE_OK) {
@@ -140,13 +139,11 @@ void segment_writer_free(struct segment_writer *writer)
 
 /* ---- Reader ------------------------------------------------------------------------------- */
 
-enum anystore_status segment_reader_begin(struct segment_reader *reader, const struct disk *disk,
-                                          int fd, const char *path, uint64_t file_size,
+enum anystore_status segment_reader_begin(struct segment_reader *reader,
+                                          const struct byte_file *file, uint64_t file_size,
                                           const struct chain *chain, struct anystore_error *error)
 {
-    *reader = (struct segment_reader){.disk = disk,
-                                      .path = path,
-                                      .fd = fd,
+    *reader = (struct segment_reader){.file = *file,
                                       .file_size = file_size,
                                       .chain = *chain,
                                       .window_next = WINDOW_FIRST_BYTES,
@@ -164,7 +161,7 @@ static enum anystore_status reader_damaged(struct segment_reader *reader, const 
 {
     return error_set(reader->error, ANYSTORE_DAMAGED,
                      "%s is damaged or was tampered with: segment %llu at offset %llu %s",
-                     reader->path, (unsigned long long)reader->chain.segment,
+                     reader->file.path, (unsigned long long)reader->chain.segment,
                      (unsigned long long)reader->chain.end, what);
 }
 
@@ -185,10 +182,10 @@ static uint8_t *reader_window(struct segment_reader *reader, uint64_t offset, si
         reader->window_size = 0;
         if (reader->window_next < WINDOW_BYTES)
             reader->window_next *= 2;
-        if (!disk_read_exact(reader->disk, reader->fd, reader->window, want, (off_t)offset)) {
+        if (!reader->file.read(&reader->file, reader->window, want, offset)) {
             *status = errno == ENODATA
                           ? reader_damaged(reader, "ends in the middle")
-                          : error_system(reader->error, "cannot read %s", reader->path);
+                          : error_system(reader->error, "cannot read %s", reader->file.path);
             return NULL;
         }
         reader->window_offset = offset;
@@ -358,17 +355,16 @@ enum anystore_status segment_reader_skip_base(struct segment_reader *reader)
         uint8_t prefix[FORMAT_PREFIX_BYTES];
         const uint64_t most = FORMAT_SEGMENT_BYTES + FORMAT_FRAME_BYTES;
         if (reader->file_size - chain->end >= most) {
-            if (!disk_read_exact(reader->disk, reader->fd, prefix, sizeof prefix,
-                                 (off_t)chain->end))
-                return error_system(reader->error, "cannot read %s", reader->path);
+            if (!reader->file.read(&reader->file, prefix, sizeof prefix, chain->end))
+                return error_system(reader->error, "cannot read %s", reader->file.path);
             size = load_le32(prefix);
             reader->bytes_read += sizeof prefix;
         }
         if (size != FORMAT_SEGMENT_BYTES)
             break;
-        if (!disk_read_exact(reader->disk, reader->fd, chain->tag, XAES_TAG_BYTES,
-                             (off_t)(chain->end + FORMAT_PREFIX_BYTES + size)))
-            return error_system(reader->error, "cannot read %s", reader->path);
+        if (!reader->file.read(&reader->file, chain->tag, XAES_TAG_BYTES,
+                               chain->end + FORMAT_PREFIX_BYTES + size))
+            return error_system(reader->error, "cannot read %s", reader->file.path);
         reader->bytes_read += XAES_TAG_BYTES;
         chain->end += size + FORMAT_FRAME_BYTES;
         chain->segment++;

@@ -6,16 +6,14 @@
 #ifndef STORE_FORMAT_SEGMENT_H
 #define STORE_FORMAT_SEGMENT_H
 
+#include "store/format/byte_file.h"
 #include "store/format/chain.h"
-#include "store/medium/disk.h"
 
 /* A segment, and room behind it to the end of a block. */
 #define SEGMENT_BUFFER_BYTES (FORMAT_FRAME_BYTES + FORMAT_SEGMENT_BYTES + 2 * FORMAT_BLOCK_BYTES)
 
 struct segment_writer {
-    const struct disk *disk;
-    const char *path; /* for error texts */
-    int fd;
+    struct byte_file file;
     struct chain chain; /* where the next segment goes */
     enum format_kind kind;
     struct xaes *xaes;
@@ -26,10 +24,10 @@ struct segment_writer {
     struct anystore_error *error;
 };
 
-/* Starts a commit of that kind at the position `chain` (copied) in the file fd.  Check the status
- * once at the end: writer_finish gives the first failure. */
-void segment_writer_begin(struct segment_writer *writer, const struct disk *disk, int fd,
-                          const char *path, const struct chain *chain, enum format_kind kind,
+/* Starts a commit of that kind at the position `chain` (copied) in the file.  Check the status once at
+ * the end: segment_writer_finish gives the first failure. */
+void segment_writer_begin(struct segment_writer *writer, const struct byte_file *file,
+                          const struct chain *chain, enum format_kind kind,
                           struct anystore_error *error);
 void segment_write(struct segment_writer *writer, const void *data, size_t size);
 
@@ -46,9 +44,7 @@ enum anystore_status segment_copy(struct segment_writer *writer, struct segment_
 void segment_writer_free(struct segment_writer *writer);
 
 struct segment_reader {
-    const struct disk *disk;
-    const char *path;
-    int fd;
+    struct byte_file file;
     uint64_t file_size; /* reading stops here, also if the file grows */
     struct chain chain; /* behind the last segment read */
     enum format_kind kind;
@@ -65,8 +61,8 @@ struct segment_reader {
 };
 
 /* Prepares to read on from `chain` (copied). */
-enum anystore_status segment_reader_begin(struct segment_reader *reader, const struct disk *disk,
-                                          int fd, const char *path, uint64_t file_size,
+enum anystore_status segment_reader_begin(struct segment_reader *reader,
+                                          const struct byte_file *file, uint64_t file_size,
                                           const struct chain *chain, struct anystore_error *error);
 
 /* Goes to the next commit: *more is false at the end of the chain.  DAMAGED if what follows does not

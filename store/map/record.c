@@ -74,7 +74,7 @@ void record_write_count(struct segment_writer *writer, uint64_t count)
 static enum anystore_status malformed(struct segment_reader *reader, const char *what)
 {
     return error_set(reader->error, ANYSTORE_DAMAGED, "%s is damaged: before offset %llu, %s",
-                     reader->path, (unsigned long long)reader->chain.end, what);
+                     reader->file.path, (unsigned long long)reader->chain.end, what);
 }
 
 static enum anystore_status get_varint(struct segment_reader *reader, uint64_t *x)
@@ -124,7 +124,7 @@ static enum anystore_status read_entry(struct segment_reader *reader, enum recor
     if (status == ANYSTORE_OK && type != ANYSTORE_STRING)
         status = error_set(reader->error, ANYSTORE_VERSION,
                            "%s holds a type of value (%u) that only a newer version knows",
-                           reader->path, type);
+                           reader->file.path, type);
     if (status == ANYSTORE_OK && (kind == RECORD_PUT_EXPIRING || kind == RECORD_EXPIRE))
         status = get_expiry(reader, &expire_ms);
     if (status == ANYSTORE_OK)
@@ -174,6 +174,6 @@ enum anystore_status record_read(struct segment_reader *reader, struct record *r
     default:
         return error_set(reader->error, ANYSTORE_VERSION,
                          "%s holds a kind of record (%u) that only a newer version knows",
-                         reader->path, kind);
+                         reader->file.path, kind);
     }
 }

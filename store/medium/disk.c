@@ -222,6 +222,23 @@ bool disk_write_exact(const struct disk *disk, int fd, const void *data, size_t 
     return true;
 }
 
+static bool read_bytes(const struct byte_file *file, void *data, size_t size, uint64_t offset)
+{
+    return disk_read_exact(file->medium, file->fd, data, size, (off_t)offset);
+}
+
+static bool write_bytes(const struct byte_file *file, const void *data, size_t size,
+                        uint64_t offset)
+{
+    return disk_write_exact(file->medium, file->fd, data, size, (off_t)offset);
+}
+
+struct byte_file disk_file(const struct disk *disk, int fd, const char *path)
+{
+    return (struct byte_file){
+        .read = read_bytes, .write = write_bytes, .medium = disk, .fd = fd, .path = path};
+}
+
 bool disk_sync_directory_of(const struct disk *disk, const char *path)
 {
     const char *slash = strrchr(path, '/');

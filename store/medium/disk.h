@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "store/format/byte_file.h"
+
 struct disk {
     int (*open)(const struct disk *disk, const char *path, int flags, mode_t mode);
     int (*close)(const struct disk *disk, int fd);
@@ -51,6 +53,9 @@ extern const struct disk disk_system;
  * says ENODATA where the file ends early. */
 bool disk_read_exact(const struct disk *disk, int fd, void *data, size_t size, off_t offset);
 bool disk_write_exact(const struct disk *disk, int fd, const void *data, size_t size, off_t offset);
+
+/* The same as the format sees it; valid as long as disk and path are. */
+struct byte_file disk_file(const struct disk *disk, int fd, const char *path);
 
 /* Syncs the directory a path lies in.  False with errno set. */
 bool disk_sync_directory_of(const struct disk *disk, const char *path);

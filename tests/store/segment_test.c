@@ -27,7 +27,8 @@ struct file {
     struct memory_disk *memory;
     const struct disk *disk;
     int fd;
-    struct chain start; /* behind the header */
+    struct byte_file bytes; /* the same */
+    struct chain start;     /* behind the header */
 };
 
 static void file_open(struct file *file)
@@ -43,6 +44,7 @@ static void file_open(struct file *file)
     assert_true(format_header_new(&header, master, NULL, file_key));
     format_header_encode(bytes, &header);
     assert_true(disk_write_exact(file->disk, file->fd, bytes, sizeof bytes, 0));
+    file->bytes = disk_file(file->disk, file->fd, PATH);
     chain_start(&file->start, &header, file_key);
 }
 
@@ -74,7 +76,7 @@ static void write_commit(const struct file *file, struct chain *chain, enum form
     uint8_t *data = malloc(size + 1);
     for (size_t i = 0; i < size; i++)
         data[i] = pattern(i);
-    segment_writer_begin(&writer, file->disk, file->fd, PATH, chain, kind, &error);
+    segment_writer_begin(&writer, &file->bytes, chain, kind, &error);
     for (size_t done = 0; done < size;) {
         size_t n = 1 + support_random_below(random, 300000);
         n = n < size - done ? n : size - done;
@@ -127,9 +129,8 @@ static void read_commit(struct segment_reader *reader, size_t size, uint64_t gen
 static void begin(struct segment_reader *reader, const struct file *file, const struct chain *chain,
                   struct anystore_error *error)
 {
-    assert_int_equal(
-        segment_reader_begin(reader, file->disk, file->fd, PATH, file_size(file), chain, error),
-        ANYSTORE_OK);
+    assert_int_equal(segment_reader_begin(reader, &file->bytes, file_size(file), chain, error),
+                     ANYSTORE_OK);
 }
 
 static void expect_end(struct segment_reader *reader)
@@ -237,9 +238,8 @@ static void test_cut(void **state)
     for (uint64_t size = behind_base.end; size < chain.end; size += size % 997 + 1) {
         struct segment_reader reader;
         bool more = false, end = false;
-        assert_int_equal(
-            segment_reader_begin(&reader, file.disk, file.fd, PATH, size, &behind_base, &error),
-            ANYSTORE_OK);
+        assert_int_equal(segment_reader_begin(&reader, &file.bytes, size, &behind_base, &error),
+                         ANYSTORE_OK);
         enum anystore_status status = segment_reader_next_commit(&reader, &more);
         if (size == behind_base.end) {
             assert_int_equal(status, ANYSTORE_OK);
@@ -259,9 +259,8 @@ static void test_cut(void **state)
     /* The file is shorter than it was said to be. */
     struct segment_reader reader;
     bool more = false;
-    assert_int_equal(
-        segment_reader_begin(&reader, file.disk, file.fd, PATH, chain.end + 100, &chain, &error),
-        ANYSTORE_OK);
+    assert_int_equal(segment_reader_begin(&reader, &file.bytes, chain.end + 100, &chain, &error),
+                     ANYSTORE_OK);
     assert_int_equal(segment_reader_next_commit(&reader, &more), ANYSTORE_DAMAGED);
     segment_reader_free(&reader);
     file_close(&file);
@@ -316,7 +315,8 @@ static void test_failures_stay(void **state)
     file_open(&file);
     hook_disk_init(&hook, file.disk);
     hook.on_call = full;
-    segment_writer_begin(&writer, &hook.table, file.fd, PATH, &file.start, FORMAT_BASE, &error);
+    const struct byte_file hooked = disk_file(&hook.table, file.fd, PATH);
+    segment_writer_begin(&writer, &hooked, &file.start, FORMAT_BASE, &error);
     segment_write(&writer, data, 3 * ROOM);
     hook.on_call = NULL;
     segment_write(&writer, data, 3 * ROOM);
@@ -329,8 +329,7 @@ static void test_failures_stay(void **state)
     struct chain chain = file.start;
     write_commit(&file, &chain, FORMAT_BASE, 2 * ROOM, 1, &random);
     hook.on_call = broken;
-    assert_int_equal(segment_reader_begin(&reader, &hook.table, file.fd, PATH, file_size(&file),
-                                          &file.start, &error),
+    assert_int_equal(segment_reader_begin(&reader, &hooked, file_size(&file), &file.start, &error),
                      ANYSTORE_OK);
     assert_int_equal(segment_reader_next_commit(&reader, &more), ANYSTORE_IO);
     assert_int_equal(error.sys_errno, EIO);
@@ -394,7 +393,7 @@ static void test_records(void **state)
         entries[count++] = record_of(ENTRY_EXPIRE, 4, 0, expiries[i]);
     }
     file_open(&file);
-    segment_writer_begin(&writer, file.disk, file.fd, PATH, &file.start, FORMAT_BASE, &error);
+    segment_writer_begin(&writer, &file.bytes, &file.start, FORMAT_BASE, &error);
     record_write_count(&writer, UINT64_MAX);
     for (size_t i = 0; i < count; i++)
         record_write_entry(&writer, entries[i]);

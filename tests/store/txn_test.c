@@ -293,12 +293,12 @@ static void replicate(const struct pending *pending, const struct chain *start, 
     struct segment_writer writer;
     struct segment_reader reader;
     int fd = disk->open(disk, "/data", O_RDWR | O_CREAT, 0600);
-    segment_writer_begin(&writer, disk, fd, "/data", start, FORMAT_DELTA, &error);
+    const struct byte_file file = disk_file(disk, fd, "/data");
+    segment_writer_begin(&writer, &file, start, FORMAT_DELTA, &error);
     pending_write(pending, &writer);
     assert_int_equal(segment_writer_finish(&writer, start->generation + 1, 1), ANYSTORE_OK);
-    assert_int_equal(
-        segment_reader_begin(&reader, disk, fd, "/data", writer.chain.end, start, &error),
-        ANYSTORE_OK);
+    assert_int_equal(segment_reader_begin(&reader, &file, writer.chain.end, start, &error),
+                     ANYSTORE_OK);
     segment_writer_free(&writer);
 
     struct pending copy;
