@@ -97,6 +97,7 @@ static bool init_locks(struct anystore *store)
            pthread_mutex_init(&store->refresh_mutex, NULL) == 0 &&
            pthread_mutex_init(&store->base_mutex, NULL) == 0 &&
            pthread_mutex_init(&store->several_mutex, NULL) == 0 && queue_init(&store->queue) &&
+           closer_init(&store->closer, store->disk) &&
            pthread_cond_init(&store->base_changed, NULL) == 0;
 }
 
@@ -172,6 +173,7 @@ void anystore_close(struct anystore *store)
         lockfile_close(&store->lockfile);
     map_clear(&store->map);
     queue_destroy(&store->queue);
+    closer_destroy(&store->closer);
     pthread_cond_destroy(&store->base_changed);
     pthread_mutex_destroy(&store->base_mutex);
     pthread_mutex_destroy(&store->several_mutex);

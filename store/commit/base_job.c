@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 
 #include "store/commit/state.h"
 #include "store/common/error.h"
@@ -13,10 +12,6 @@
 /* After so many bytes the files are synced: who commits meanwhile may have to wait for the disk to take
  * what was written before. */
 #define SETTLE_BYTES ((uint64_t)256 << 10)
-
-/* So much of a file is given back at once, and then others may use the disk for a moment. */
-#define GIVE_BACK_BYTES   ((off_t)1 << 20)
-#define GIVE_BACK_WAIT_NS 1000000
 
 /* So many bytes of commits may be left for finish, which others wait for.  If commits are faster than
  * this thread there are more: then they have to wait. */
@@ -277,24 +272,6 @@ void base_job_finish(struct anystore *store, struct base_job *job)
 
 /* ---- Clean -------------------------------------------------------------------------------- */
 
-void base_job_close(struct anystore *store, int fd)
-{
-    static const struct timespec moment = {.tv_nsec = GIVE_BACK_WAIT_NS};
-    const struct disk *disk = store->disk;
-    struct stat st;
-    if (fd < 0)
-        return;
-    if (disk->fstat(disk, fd, &st) == 0 && st.st_nlink == 0 && st.st_size > GIVE_BACK_BYTES &&
-        disk->alone(disk, fd) == 0) {
-        for (off_t size = st.st_size - GIVE_BACK_BYTES; size > 0; size -= GIVE_BACK_BYTES) {
-            if (atomic_load(&store->base.stop) || disk->ftruncate(disk, fd, size) != 0)
-                break;
-            nanosleep(&moment, NULL);
-        }
-    }
-    disk->close(disk, fd);
-}
-
 /* What was the spare when the base took its place, which has the copy's name. */
 static int open_old_spare(struct anystore *store, const struct base_job *job)
 {
@@ -318,6 +295,6 @@ void base_job_clean(struct anystore *store, struct base_job *job)
     drop_copy(store, job); /* what was the spare has this name, or the copy itself */
     if (job->claim >= 0)
         disk->close(disk, job->claim);
-    base_job_close(store, job->old_fd);
-    base_job_close(store, old_spare);
+    closer_close_slowly(&store->closer, job->old_fd);
+    closer_close_slowly(&store->closer, old_spare);
 }

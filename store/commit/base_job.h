@@ -70,10 +70,6 @@ void base_job_finish(struct anystore *store, struct base_job *job);
 /* Removes what is left over and gives the claim back; after begin said true, whatever happened since. */
 void base_job_clean(struct anystore *store, struct base_job *job);
 
-/* Closes a file that may have no name any more.  Giving back the space of a large one at once keeps the file
- * system, and so commits, busy for long: if it is open nowhere else that is done in pieces.  Base thread. */
-void base_job_close(struct anystore *store, int fd);
-
 /* Writes each key that is in the map from the beginning to the end of the walk; and of others, whatever
  * it meets.  Calls on_step now and then, between two records, and stops when that returns false.
  * No lock is held. */

@@ -26,46 +26,36 @@ static void set_phase(struct anystore *store, enum base_phase phase)
 
 /* ---- The base thread ---------------------------------------------------------------------- */
 
-void base_close_file(struct anystore *store, int fd)
+static bool is_awaited(struct anystore *store)
 {
-    if (fd < 0)
-        return;
+    enum base_phase phase = store->base.phase;
+    return phase == BASE_WRITING || phase == BASE_CLEANUP || atomic_load(&store->base.stop) ||
+           closer_has_some(&store->closer);
+}
+
+/* The closer has something to close. */
+static void on_closer_wakes(void *arg)
+{
+    struct anystore *store = arg;
     pthread_mutex_lock(&store->base_mutex);
-    bool later = store->base_thread_started &&
-                 store->unused_count < sizeof store->unused_fds / sizeof *store->unused_fds;
-    if (later) {
-        store->unused_fds[store->unused_count++] = fd;
-        pthread_cond_signal(&store->base_changed);
-    }
+    pthread_cond_signal(&store->base_changed);
     pthread_mutex_unlock(&store->base_mutex);
-    if (!later)
-        store->disk->close(store->disk, fd);
 }
 
-/* base_mutex is held, but not while a file is closed. */
-static void close_unused(struct anystore *store)
-{
-    while (store->unused_count > 0) {
-        int fd = store->unused_fds[--store->unused_count];
-        pthread_mutex_unlock(&store->base_mutex);
-        base_job_close(store, fd);
-        pthread_mutex_lock(&store->base_mutex);
-    }
-}
-
-/* Waits for its turn; BASE_IDLE: there will be none. */
+/* Waits for its turn; BASE_IDLE: there will be none.  Closes files meanwhile. */
 static enum base_phase wait_for_turn(struct anystore *store)
 {
     struct base_job *job = &store->base;
-    pthread_mutex_lock(&store->base_mutex);
-    close_unused(store);
-    while (job->phase != BASE_WRITING && job->phase != BASE_CLEANUP && !atomic_load(&job->stop)) {
-        pthread_cond_wait(&store->base_changed, &store->base_mutex);
-        close_unused(store);
+    for (;;) {
+        closer_close_all(&store->closer);
+        pthread_mutex_lock(&store->base_mutex);
+        while (!is_awaited(store))
+            pthread_cond_wait(&store->base_changed, &store->base_mutex);
+        enum base_phase phase = atomic_load(&job->stop) ? BASE_IDLE : job->phase;
+        pthread_mutex_unlock(&store->base_mutex);
+        if (!closer_has_some(&store->closer))
+            return phase;
     }
-    enum base_phase phase = atomic_load(&job->stop) ? BASE_IDLE : job->phase;
-    pthread_mutex_unlock(&store->base_mutex);
-    return phase;
 }
 
 /* The thread's own priority, in nice's terms (on Linux each thread has one): where there are more threads
@@ -101,6 +91,8 @@ bool base_thread_start(struct anystore *store)
     bool started = pthread_create(&store->base_thread, NULL, base_thread, store) == 0;
     store->base_thread_started = started;
     pthread_mutex_unlock(&store->base_mutex);
+    if (started)
+        closer_accept(&store->closer, on_closer_wakes, store);
     return started;
 }
 
@@ -111,6 +103,7 @@ void base_thread_end(struct anystore *store)
         return;
     pthread_mutex_lock(&store->base_mutex);
     atomic_store(&job->stop, true);
+    closer_hurry(&store->closer);
     pthread_cond_signal(&store->base_changed);
     pthread_mutex_unlock(&store->base_mutex);
     pthread_join(store->base_thread, NULL);

@@ -382,8 +382,8 @@ static void take_file(struct anystore *store, struct news *news)
         store->file.st_dev != news->file.st_dev || store->file.st_ino != news->file.st_ino;
     if (!same_id) {
         /* They have no name any more, if what took their place is a new base. */
-        base_close_file(store, store->fd);
-        base_close_file(store, store->spare.fd);
+        closer_give(&store->closer, store->fd);
+        closer_give(&store->closer, store->spare.fd);
         store->spare.fd = -1;
     } else if (other_copy) {
         commit_keep_spare(store);

@@ -18,6 +18,7 @@
 #include "store/map/pending.h"
 #include "store/map/view_lock.h"
 #include "store/map/watch.h"
+#include "store/medium/closer.h"
 #include "store/medium/key.h"
 #include "store/medium/lockfile.h"
 #include "store/medium/paths.h"
@@ -88,8 +89,7 @@ struct anystore {
     pthread_mutex_t base_mutex;
     bool base_thread_started;    /* guard: base_mutex */
     pthread_cond_t base_changed; /* with base_mutex */
-    int unused_fds[4];           /* for the base thread to close; guard: base_mutex */
-    size_t unused_count;         /* guard: base_mutex */
+    struct closer closer;        /* for the base thread */
     struct base_job base;
     struct queued *base_asked; /* commit thread: who waits for a base that has not begun */
 
@@ -231,10 +231,6 @@ bool base_thread_start(struct anystore *store);
 
 /* When the commit thread has ended: gives up a base that is being written. */
 void base_thread_end(struct anystore *store);
-
-/* Lets the base thread close a file (-1: none) that nobody else may have open any more: the file system gives its space
- * back then, which takes long if it is large.  Any thread. */
-void base_close_file(struct anystore *store, int fd);
 
 /* Asks for a base on behalf of a list; they are told when it is in place.  Commit thread. */
 void base_ask(struct anystore *store, struct queued *list);

@@ -278,7 +278,7 @@ void commit_look_at_spare(struct anystore *store)
     pthread_mutex_lock(&store->refresh_mutex);
     if (store->spare.fd >= 0 && store->disk->fstat(store->disk, store->spare.fd, &st) == 0 &&
         st.st_nlink == 0) {
-        base_close_file(store, store->spare.fd);
+        closer_give(&store->closer, store->spare.fd);
         store->spare.fd = -1;
     }
     pthread_mutex_unlock(&store->refresh_mutex);
