@@ -101,7 +101,8 @@ void resp_parser_free(struct resp_parser *parser)
 }
 
 /* Gives back what a giant request needed; argv holds nothing any more.  Not by realloc, which would
- * leave a small piece in the middle of what was large: with thousands of parsers that tears the heap. */
+ * leave a small piece in the middle of what was large: with thousands of parsers that tears the
+ * heap. */
 static void shrink(struct resp_parser *parser)
 {
     struct resp_arg *argv;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of client_bounds_test share: what a server takes, and whether others are served. */
+/* What the parts of client_bounds_test share: what a server takes, and whether others are
+ * served. */
 #ifndef TESTS_CLIENT_BOUNDS_H
 #define TESTS_CLIENT_BOUNDS_H
 
@@ -14,8 +15,8 @@
 /* From here on the server's peak memory is measured; returns what it has now, in bytes. */
 size_t bounds_begin(const struct server *server);
 
-/* Fails if the server has had more than `most` more bytes in memory than at that time; prints how many
- * they were.  Not in builds with sanitizers, which take memory of their own. */
+/* Fails if the server has had more than `most` more bytes in memory than at that time; prints how
+ * many they were.  Not in builds with sanitizers, which take memory of their own. */
 void bounds_check(const struct server *server, size_t before, size_t most, const char *what);
 
 /* As bounds_check, of what it has now: what was used has been given back. */

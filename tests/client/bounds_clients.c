@@ -245,8 +245,8 @@ void large_replies(struct harness *harness)
     bytes_free(&request);
 }
 
-/* A few bytes of request each change a large value: it is not there once for each of them.  (It was:
- * 3 GB for these.) */
+/* A few bytes of request each change a large value: it is not there once for each of them.  (It
+ * was: 3 GB for these.) */
 void one_large_value_again_and_again(struct harness *harness)
 {
     static const char *const requests[] = {
@@ -316,7 +316,8 @@ void output_limit(struct harness *harness)
     }
 }
 
-/* maxmemory-clients: those that take most are closed, until the others take less; not who is spared. */
+/* maxmemory-clients: those that take most are closed, until the others take less; not who is
+ * spared. */
 static void exceed_together(const struct server *server, bool is_ours)
 {
     enum { LARGE = 40, SMALL = 20 };

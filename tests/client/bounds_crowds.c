@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Clients that come in thousands and go, politely or with a reset, before their commands are whole or
- * answered. */
+/* Clients that come in thousands and go, politely or with a reset, before their commands are whole
+ * or answered. */
 #include "tests/client/bounds.h"
 
 #include <stdio.h>
@@ -131,8 +131,8 @@ void too_many(struct harness *harness)
     free(raws);
 }
 
-/* No descriptor is left: who comes has to wait, those who are there do not; the server neither spins nor
- * fills its log. */
+/* No descriptor is left: who comes has to wait, those who are there do not; the server neither
+ * spins nor fills its log. */
 void no_descriptors(struct harness *harness)
 {
     enum { MORE = 40 };
@@ -205,8 +205,8 @@ static size_t send_and_leave(struct random *random, const struct server *server,
     return replies;
 }
 
-/* APPEND after APPEND: what is there in the end is the front of them, command by command, with all that
- * were answered. */
+/* APPEND after APPEND: what is there in the end is the front of them, command by command, with all
+ * that were answered. */
 void cut_off(struct harness *harness)
 {
     struct random random;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What clients do at their worst costs the server memory within bounds, and others are served meanwhile:
- * slow ones, endless pipelines, giant values, thousands that come and go, memory that runs out.  What an
- * abandoned connection had sent is done whole, command by command, or not at all. */
+/* What clients do at their worst costs the server memory within bounds, and others are served
+ * meanwhile: slow ones, endless pipelines, giant values, thousands that come and go, memory that
+ * runs out.  What an abandoned connection had sent is done whole, command by command, or not at
+ * all. */
 #include "tests/client/bounds.h"
 
 #include <dirent.h>

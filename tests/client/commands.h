@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The cases of client_commands_test: each runs against redis-server first, which proves what it expects
- * of Redis, and then against ours. */
+/* The cases of client_commands_test: each runs against redis-server first, which proves what it
+ * expects of Redis, and then against ours. */
 #ifndef TESTS_CLIENT_COMMANDS_H
 #define TESTS_CLIENT_COMMANDS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Cases of the commands that scan, rename, copy, describe, dump and sort keys, and of absolute expiry
- * times. */
+/* Cases of the commands that scan, rename, copy, describe, dump and sort keys, and of absolute
+ * expiry times. */
 #include "tests/client/commands.h"
 
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Commits of several kinds, by one server among others on the same file, that are disturbed at each of
- * their system calls: what the servers are to have done before, and what may be seen of it after. */
+/* Commits of several kinds, by one server among others on the same file, that are disturbed at each
+ * of their system calls: what the servers are to have done before, and what may be seen of it
+ * after. */
 #ifndef TESTS_CLIENT_COMMITS_H
 #define TESTS_CLIENT_COMMITS_H
 
@@ -36,21 +37,23 @@ void commits_end(struct commits *commits);
 /* Brings data and servers to where a commit of that kind begins. */
 void commits_prepare(struct commits *commits, const struct commit_kind *kind);
 
-/* Runs one of that kind in peace and notes its system calls: their number, COMMIT_STEPS_MAX at most. */
+/* Runs one of that kind in peace and notes its system calls: their number, COMMIT_STEPS_MAX at
+ * most. */
 size_t commits_rehearse(struct harness *harness, struct commits *commits,
                         const struct commit_kind *kind, struct tracer_step *steps);
 
-/* A write through the first of the others, that must work; `answered` is when, by commits_now_us(). */
+/* A write through the first of the others, that must work; `answered` is when, by
+ * commits_now_us(). */
 void commits_count(struct commits *commits);
 int64_t commits_now_us(void);
 
-/* What the server holds where such commits write: the value of "k" in each database, the last one first;
- * "$old2 $old1 $old0" when prepared.  The caller frees. */
+/* What the server holds where such commits write: the value of "k" in each database, the last one
+ * first; "$old2 $old1 $old0" when prepared.  The caller frees. */
 char *commits_state(redisContext *client);
 
-/* What was under way when the server died is settled by others' writes: then all of them must hold the
- * same, from before or after the command (only after, if it was acknowledged), and every write that was
- * acknowledged.  Whether it was done. */
+/* What was under way when the server died is settled by others' writes: then all of them must hold
+ * the same, from before or after the command (only after, if it was acknowledged), and every write
+ * that was acknowledged.  Whether it was done. */
 bool commits_check(struct commits *commits, const struct commit_kind *kind, bool acknowledged);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Several databases: each a file of its own, made when it is first written to, shared by all servers;
- * what concerns two of them, by MOVE, COPY, SWAPDB, FLUSHALL and transactions. */
+/* Several databases: each a file of its own, made when it is first written to, shared by all
+ * servers; what concerns two of them, by MOVE, COPY, SWAPDB, FLUSHALL and transactions. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -34,9 +34,9 @@ static const struct {
     {"INFO", NULL, COMPARE_KIND},
     /* Ours has fewer commands; those it has are compared one by one by another test. */
     {"COMMAND", "COUNT", COMPARE_KIND},
-    /* Redis's answers depend on how a value came about: what APPEND, SETRANGE, SETBIT or INCRBYFLOAT
-     * have changed is no "int" or "embstr", and not shared.  Test commands has those of values that
-     * were set. */
+    /* Redis's answers depend on how a value came about: what APPEND, SETRANGE, SETBIT or
+     * INCRBYFLOAT have changed is no "int" or "embstr", and not shared.  Test commands has those of
+     * values that were set. */
     {"OBJECT", "ENCODING", COMPARE_KIND},
     {"OBJECT", "REFCOUNT", COMPARE_KIND},
     /* Ours keeps no time of access. */
@@ -325,8 +325,9 @@ static void spoil(struct generator *generator, struct command *command)
     }
 }
 
-/* The same as below for argument 2 of EXPIREAT, PEXPIREAT, RESTORE.  Nor is a time so far that Redis's
- * sums with it overflow, which C does not define (ours does not add, or says that it is invalid). */
+/* The same as below for argument 2 of EXPIREAT, PEXPIREAT, RESTORE.  Nor is a time so far that
+ * Redis's sums with it overflow, which C does not define (ours does not add, or says that it is
+ * invalid). */
 static void keep_time_far(struct generator *generator, struct command *command)
 {
     bool seconds = command_is(command, "EXPIREAT");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sends the same random sequences around MULTI, EXEC and WATCH to redis-server and to ours, over several
- * connections each in turn, and compares every reply byte for byte, in RESP2 and RESP3.
+/* Sends the same random sequences around MULTI, EXEC and WATCH to redis-server and to ours, over
+ * several connections each in turn, and compares every reply byte for byte, in RESP2 and RESP3.
  *
  * ANYSTORE_SEED repeats a run, ANYSTORE_DIFFERENTIAL_COMMANDS sets the number of commands. */
 #include <stdio.h>
@@ -16,9 +16,10 @@
 #define BATCH_MAX 12
 #define HISTORY   60 /* commands shown when one fails */
 
-/* Commands that reply the same whenever they run, as their replies may come within EXEC's.  %k is a key,
- * %v a small value.  Not among them, as they differ: APPEND of nothing to a key that is there, which for
- * Redis changes the key, and for us nothing that would be worth a commit.  Each stands for its own weight. */
+/* Commands that reply the same whenever they run, as their replies may come within EXEC's.  %k is a
+ * key, %v a small value.  Not among them, as they differ: APPEND of nothing to a key that is there,
+ * which for Redis changes the key, and for us nothing that would be worth a commit.  Each stands
+ * for its own weight. */
 static const struct {
     unsigned weight;
     const char *words;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Values go both ways between redis-server and ours by DUMP and RESTORE, of every size and kind, those
- * that Redis compresses among them. */
+/* Values go both ways between redis-server and ours by DUMP and RESTORE, of every size and kind,
+ * those that Redis compresses among them. */
 #include <string.h>
 
 #include "tests/client/harness/harness.h"

@@ -7,11 +7,12 @@
 
 #include "tests/client/commits.h"
 
-/* A write is refused: the reply says that nothing was changed, or could not even begin, and names a file
- * of the data and the cause. */
+/* A write is refused: the reply says that nothing was changed, or could not even begin, and names a
+ * file of the data and the cause. */
 void faults_refused(redisContext *client, const char *command, const char *cause);
 
-/* The disk is well again: the server, which was never restarted, catches up and writes, and all agree. */
+/* The disk is well again: the server, which was never restarted, catches up and writes, and all
+ * agree. */
 void faults_well_again(struct commits *commits);
 
 /* System calls that fail for a while (faults_lasting.c). */

@@ -94,8 +94,8 @@ static size_t log_size(const struct server *server)
     return size;
 }
 
-/* Who is connected is served on; who comes waits, and is served when there are descriptors again.  While
- * it has none the server does not turn in circles, nor fill its log with that. */
+/* Who is connected is served on; who comes waits, and is served when there are descriptors again.
+ * While it has none the server does not turn in circles, nor fill its log with that. */
 void too_many_open_files(struct harness *harness)
 {
     struct commits commits;
@@ -131,7 +131,8 @@ void too_many_open_files(struct harness *harness)
     commits_end(&commits);
 }
 
-/* A disk that is full is so for all servers: none can write, all read; when there is room all write. */
+/* A disk that is full is so for all servers: none can write, all read; when there is room all
+ * write. */
 void disk_full_for_all(struct harness *harness)
 {
     const char *mounted = harness_mount(harness, "1m");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A command over several databases, each of which has a commit of its own, when one of these commits
- * fails or all do: no key is lost, and the reply tells what was kept.
+/* A command over several databases, each of which has a commit of its own, when one of these
+ * commits fails or all do: no key is lost, and the reply tells what was kept.
  *
  * A limit of file size lies between the sizes of the databases' files: those above it fail. */
 #include "tests/client/faults.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls that fail while a server starts: it says in one line what happened and ends, or starts all
- * the same; nothing that was there is lost, and the next start works. */
+/* System calls that fail while a server starts: it says in one line what happened and ends, or
+ * starts all the same; nothing that was there is lost, and the next start works. */
 #include "tests/client/faults.h"
 
 #include <errno.h>
@@ -46,7 +46,8 @@ static void place_free(struct place *place)
     free(place->log);
 }
 
-/* Starts a server under strace: its exit status, and what it said; -1 if it started, and was killed. */
+/* Starts a server under strace: its exit status, and what it said; -1 if it started, and was
+ * killed. */
 static int start_traced(struct harness *harness, const struct place *place, const char *inject,
                         struct bytes *errors)
 {
@@ -121,8 +122,8 @@ static size_t rehearse(struct harness *harness, const struct place *place,
     return tracer_steps(&tracer, harness->dir, steps, COMMIT_STEPS_MAX);
 }
 
-/* Lets each call of a start fail; with data that are there from the beginning, or in a new place each
- * time. */
+/* Lets each call of a start fail; with data that are there from the beginning, or in a new place
+ * each time. */
 static void fail_starts(struct harness *harness, struct random *random, bool has_data)
 {
     static struct tracer_step steps[COMMIT_STEPS_MAX];
@@ -152,8 +153,8 @@ static void fail_starts(struct harness *harness, struct random *random, bool has
                   has_data ? "with data" : "without data", count, trials, refused);
 }
 
-/* Without its key the data are lost to whoever starts, but not to their owner: no fresh key takes its place,
- * also if the disk will not say whether there are data. */
+/* Without its key the data are lost to whoever starts, but not to their owner: no fresh key takes
+ * its place, also if the disk will not say whether there are data. */
 static void make_no_fresh_key(struct harness *harness)
 {
     struct place place;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls of a running server that fail (strace), with other servers on the file: the client hears
- * of it, with the cause; nothing has changed, for nobody; reads go on; and the server writes again as
- * soon as the disk does, without a restart. */
+/* System calls of a running server that fail (strace), with other servers on the file: the client
+ * hears of it, with the cause; nothing has changed, for nobody; reads go on; and the server writes
+ * again as soon as the disk does, without a restart. */
 #include "tests/client/faults.h"
 
 #include <errno.h>
@@ -196,7 +196,8 @@ static void unsynced_copy_is_thrown_away(struct harness *harness)
     free(spare);
 }
 
-/* The names were exchanged already: they are exchanged back, so that nothing of it is there later. */
+/* The names were exchanged already: they are exchanged back, so that nothing of it is there
+ * later. */
 static void directory_cannot_be_synced(struct harness *harness)
 {
     struct commits commits;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The checker of histories, on its own: histories that are known to be right and known to be wrong
- * (history/examples.c), small random ones against a search that tries every order, large ones, whole and with one answer
- * changed. */
+ * (history/examples.c), small random ones against a search that tries every order, large ones,
+ * whole and with one answer changed. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

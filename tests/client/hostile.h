@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of client_hostile_test share: the same bytes to redis-server and to ours, compared. */
+/* What the parts of client_hostile_test share: the same bytes to redis-server and to ours,
+ * compared. */
 #ifndef TESTS_CLIENT_HOSTILE_H
 #define TESTS_CLIENT_HOSTILE_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A storm of kill -9: two to eight servers on one file under load are killed at random moments, one or
- * all at once, also while they start.  Every acknowledged write is there through every other server
- * and after a restart; a write without a reply was done wholly or not at all; nothing else changes;
- * the data file always opens.
+/* A storm of kill -9: two to eight servers on one file under load are killed at random moments, one
+ * or all at once, also while they start.  Every acknowledged write is there through every other
+ * server and after a restart; a write without a reply was done wholly or not at all; nothing else
+ * changes; the data file always opens.
  *
  * ANYSTORE_SEED repeats the choices (not the moments), ANYSTORE_KILLS sets the number of kills of
  * each storm. */
@@ -377,8 +377,8 @@ static void run_storm(struct harness *harness, unsigned servers, unsigned kills)
         server_restart(storm.servers[i]);
         check_all(storm.servers[i]);
     }
-    /* After a last write and a clean stop nothing lies about but what belongs there, and names of killed
-     * servers that no other one has met since. */
+    /* After a last write and a clean stop nothing lies about but what belongs there, and names of
+     * killed servers that no other one has met since. */
     redisContext *client = client_connect(storm.servers[0]);
     client_expect(client, "+OK", "SET last 1");
     redisFree(client);

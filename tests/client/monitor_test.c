@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* MONITOR: what is shown, to whom, and what a monitoring client may do, written down as a transcript
- * that must be the same with redis-server and with ours; monitors that do not read are let go; with many
- * clients on several workers each command is shown once, and writes in the order they happened. */
+/* MONITOR: what is shown, to whom, and what a monitoring client may do, written down as a
+ * transcript that must be the same with redis-server and with ours; monitors that do not read are
+ * let go; with many clients on several workers each command is shown once, and writes in the order
+ * they happened. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Keyspace events: for each command the events that redis-server sends, in their order, in RESP2 and RESP3;
- * those of changes that other servers make, as each server's own flags ask for them; none of a commit
- * that failed; each expired key once at every server. */
+/* Keyspace events: for each command the events that redis-server sends, in their order, in RESP2
+ * and RESP3; those of changes that other servers make, as each server's own flags ask for them;
+ * none of a commit that failed; each expired key once at every server. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,8 +64,8 @@ static void hear(struct raw *listener, const char *last, struct bytes *heard)
 
 /* ---- As in Redis -------------------------------------------------------------------------- */
 
-/* Commands, with "; " between.  "~": the next events are to be waited for up to one of an expired key; %D: what DUMP answers for a
- * string; '' is empty. */
+/* Commands, with "; " between.  "~": the next events are to be waited for up to one of an expired
+ * key; %D: what DUMP answers for a string; '' is empty. */
 static const char *const scripts[] = {
     "SET a 1; SET a 2; SET a 3 EX 100; SET a 4 KEEPTTL; SET a 5 XX; SET a 6 NX",
     "SET b 1 NX; SET c 1 XX; SET c 1 GET; SET c 2 GET; SET c 3 GET NX; SET d 1 PX 90000",
@@ -339,8 +339,8 @@ static void own_flags_count(struct harness *harness)
     }
 }
 
-/* From the moment at which CONFIG SET is confirmed, and with the change to be seen by whoever hears of
- * it; in between, when nobody wants events, none is sent. */
+/* From the moment at which CONFIG SET is confirmed, and with the change to be seen by whoever hears
+ * of it; in between, when nobody wants events, none is sent. */
 static void flags_hold_at_once(struct harness *harness)
 {
     struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
@@ -370,8 +370,8 @@ static void flags_hold_at_once(struct harness *harness)
     raw_close(listener);
 }
 
-/* A server with the option in its configuration hears all that is done after its first answer, however
- * new it is; one that dies leaves nothing behind that matters. */
+/* A server with the option in its configuration hears all that is done after its first answer,
+ * however new it is; one that dies leaves nothing behind that matters. */
 static void a_new_server_hears(struct harness *harness)
 {
     static const char *const args[] = {"--" OPTION, "E$", NULL};
@@ -440,8 +440,8 @@ static void failed_commits_say_nothing(struct harness *harness)
 
 #define EXPIRING 200
 
-/* Some are written again as soon as they are gone, at either server; one is prolonged at one server while
- * the other looks at nothing. */
+/* Some are written again as soon as they are gone, at either server; one is prolonged at one server
+ * while the other looks at nothing. */
 static void expired_once(struct harness *harness)
 {
     struct server *servers[] = {server_start(harness, NULL), server_start(harness, NULL)};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What is published at one server reaches the subscribers of all servers on the same file: in order,
- * not before what was written before it, whichever servers start, die, stop or lie meanwhile. */
+/* What is published at one server reaches the subscribers of all servers on the same file: in
+ * order, not before what was written before it, whichever servers start, die, stop or lie
+ * meanwhile. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -148,8 +149,8 @@ static void all_servers_hear(struct harness *harness)
     bytes_free(&large);
 }
 
-/* Who gets the message and reads, sees what was written before it: also if both were sent in one piece,
- * or are one transaction. */
+/* Who gets the message and reads, sees what was written before it: also if both were sent in one
+ * piece, or are one transaction. */
 static void what_was_written_is_seen(struct harness *harness)
 {
     struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
@@ -186,7 +187,8 @@ static void what_was_written_is_seen(struct harness *harness)
     raw_close(readers[1]);
 }
 
-/* A transaction that could not be kept publishes nothing; what does not depend on it is published. */
+/* A transaction that could not be kept publishes nothing; what does not depend on it is
+ * published. */
 static void failed_commits_say_nothing(struct harness *harness)
 {
     const char *mounted = harness_mount(harness, "1m");
@@ -352,8 +354,8 @@ static void last_words(struct harness *harness)
     raw_close(listener);
 }
 
-/* A server that does not run for a while delays nobody, and costs bounded memory; it hears again when it
- * goes on. */
+/* A server that does not run for a while delays nobody, and costs bounded memory; it hears again
+ * when it goes on. */
 static void a_stopped_server_delays_nobody(struct harness *harness)
 {
     const char *const args[] = {"--client-output-buffer-limit", "pubsub 4mb 0 0", NULL};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Publish/subscribe: each script of commands is run against redis-server and against ours and must
  * give the same; messages published while a write of the receiver is in flight come behind the
- * confirmation, and none behind that of its end; receivers that leave are forgotten; many clients on several workers get each
- * message, in order. */
+ * confirmation, and none behind that of its end; receivers that leave are forgotten; many clients
+ * on several workers get each message, in order. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

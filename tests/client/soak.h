@@ -70,7 +70,8 @@ void soak_check_counters(const struct soak_load *load, const struct server *serv
  * belong there. */
 void soak_check_names(const char *directory);
 
-/* Fills a small file system: errors that say so, reads go on, and writes as soon as there is room. */
+/* Fills a small file system: errors that say so, reads go on, and writes as soon as there is
+ * room. */
 void soak_fill_disk(struct server *const *servers, const char *directory, struct random *random);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A long run of several servers on one file under all kinds of commands, while servers are killed,
  * stopped and started.  After each phase all agree, with one that has just opened the file too, and
- * every acknowledged INCR is there; a small disk is filled up; at the end nothing lies about, and the
- * server that lived through it all has grown neither in memory nor in descriptors.
+ * every acknowledged INCR is there; a small disk is filled up; at the end nothing lies about, and
+ * the server that lived through it all has grown neither in memory nor in descriptors.
  *
  * Some seconds here; ANYSTORE_SOAK_SECONDS tells how many.  script/soak runs it for minutes. */
 #include <inttypes.h>

@@ -372,7 +372,8 @@ void file_modes(struct harness *harness)
 }
 
 /* SIGTERM in the middle of pipelines: what has been done is answered, no reply is cut short, the
- * exit status is 0, and after the next start there is what was acknowledged, no more and no less. */
+ * exit status is 0, and after the next start there is what was acknowledged, no more and no
+ * less. */
 void sigterm_finishes_writes(struct harness *harness)
 {
     enum { CLIENTS = 4, PIPELINE = 500 };

@@ -238,7 +238,8 @@ static void port_in_use(struct harness *harness)
     free(port);
 }
 
-/* Addresses that are not there are an error, but for those that may be missing ("-" before them). */
+/* Addresses that are not there are an error, but for those that may be missing ("-" before
+ * them). */
 static void addresses_not_there(struct harness *harness)
 {
     static const char *const wrong[][2] = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A server is killed, or stopped, at each system call that it makes for a commit, one after the other,
- * with two more servers on the file.  The others go on; all that was acknowledged is there; what was
- * under way was done wholly or not at all; who is stopped delays others' writes no longer than it
- * stands, their reads not at all, and does no harm when it wakes up.
+/* A server is killed, or stopped, at each system call that it makes for a commit, one after the
+ * other, with two more servers on the file.  The others go on; all that was acknowledged is there;
+ * what was under way was done wholly or not at all; who is stopped delays others' writes no longer
+ * than it stands, their reads not at all, and does no harm when it wakes up.
  *
  * Told at the end: the longest time from a server's death to the next write at another one. */
 #include <signal.h>
@@ -113,8 +113,8 @@ static void kill_at(struct harness *harness, struct commits *commits,
     start_again(commits, kind, acknowledged, tally);
 }
 
-/* Until the server stands, or has answered and is stopped then.  strace goes, or it would stop it once
- * more at a call of another thread. */
+/* Until the server stands, or has answered and is stopped then.  strace goes, or it would stop it
+ * once more at a call of another thread. */
 static void wait_standing(const struct commits *commits, struct raw *raw, struct tracer *tracer,
                           struct tally *tally)
 {
@@ -145,8 +145,8 @@ static void read_meanwhile(struct commits *commits, const struct commit_kind *ki
     }
 }
 
-/* Whether another server's write is answered although this one stands.  (If it is only slow, it counts
- * as one that waits.) */
+/* Whether another server's write is answered although this one stands.  (If it is only slow, it
+ * counts as one that waits.) */
 static bool answered_meanwhile(struct raw *raw)
 {
     struct patience patience = {0};
@@ -162,7 +162,8 @@ static void expect_counted(struct commits *commits, struct raw *raw)
     free(expected);
 }
 
-/* Nobody waits for the one that stands: there are more commits and a new base before it wakes up. */
+/* Nobody waits for the one that stands: there are more commits and a new base before it wakes
+ * up. */
 static void go_on_meanwhile(struct commits *commits, const struct commit_kind *kind)
 {
     for (int i = 0; i < 3; i++)
@@ -314,8 +315,8 @@ static void stopped_writing_a_base(struct harness *harness)
     stop_at_each(harness, &base);
 }
 
-/* Between reading the command and taking the lock: it wakes up late, when others have committed, and put
- * a new base in place. */
+/* Between reading the command and taking the lock: it wakes up late, when others have committed,
+ * and put a new base in place. */
 static void stopped_before_its_commit(struct harness *harness)
 {
     static const struct tracer_step steps[] = {{.call = "recvfrom", .when = 1},
@@ -349,8 +350,8 @@ static void prepare_reader(struct commits *commits)
     commits_count(commits);
 }
 
-/* A reader that stands in the middle of catching up, while others write on and put new bases in place,
- * finds what is newest when it wakes up. */
+/* A reader that stands in the middle of catching up, while others write on and put new bases in
+ * place, finds what is newest when it wakes up. */
 static void stop_reader_at(struct harness *harness, struct commits *commits,
                            const struct tracer_step *step, struct tally *tally)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The clients of client_linearizable_test: each asks any server, and records what it asked and was told. */
+/* The clients of client_linearizable_test: each asks any server, and records what it asked and was
+ * told. */
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>

@@ -217,8 +217,8 @@ static void in_resp3(struct harness *harness)
 
 /* ---- Failure ------------------------------------------------------------------------------ */
 
-/* EXEC has one error as its reply, and nothing of it is done, whether the commit fails at its beginning
- * or when everything has been run. */
+/* EXEC has one error as its reply, and nothing of it is done, whether the commit fails at its
+ * beginning or when everything has been run. */
 static void failing_commit(struct harness *harness)
 {
     struct server *server = server_start(harness, NULL);

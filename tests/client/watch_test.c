@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* WATCH and UNWATCH: what changes a watched key, and what does not, whether the change comes from the
- * same connection, another one, or another server on the file. */
+/* WATCH and UNWATCH: what changes a watched key, and what does not, whether the change comes from
+ * the same connection, another one, or another server on the file. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,8 +101,8 @@ static void watch_in_memory(struct harness *harness)
     redisFree(other);
 }
 
-/* A watched key whose time comes counts as changed, whoever gave it its time; one whose time had come
- * already does not. */
+/* A watched key whose time comes counts as changed, whoever gave it its time; one whose time had
+ * come already does not. */
 static void watch_expiry(struct harness *harness)
 {
     redisContext *client = client_connect(server_start(harness, NULL));

@@ -192,8 +192,8 @@ static void test_rows(void **state)
     }
 }
 
-/* What a subcommand of COMMAND replies, with one argument or none, is one reply, and no text in it is
- * empty or missing. */
+/* What a subcommand of COMMAND replies, with one argument or none, is one reply, and no text in it
+ * is empty or missing. */
 static void check_description(const struct command_table *table, const char *subcommand,
                               const char *argument, int version)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as what clients send, through parser, checks and commands, on stores in memory: nothing may
- * crash, each request has exactly one reply, which is well-formed, and the stores stay in order.
+/* Any bytes as what clients send, through parser, checks and commands, on stores in memory: nothing
+ * may crash, each request has exactly one reply, which is well-formed, and the stores stay in
+ * order.
  *
  * The first byte of an input holds flags,
  *
@@ -149,8 +150,8 @@ static size_t take_replies(struct connection *connection, int version)
     return count;
 }
 
-/* Lets the databases' thread do what the next request needs and waits until the connection is back, so
- * that only one thread at a time is at work. */
+/* Lets the databases' thread do what the next request needs and waits until the connection is back,
+ * so that only one thread at a time is at work. */
 static void run_elsewhere(struct connection *connection)
 {
     struct worker *worker = connection->worker;
@@ -161,8 +162,8 @@ static void run_elsewhere(struct connection *connection)
     worker_take_update(connection);
 }
 
-/* Runs what there is and returns the number of replies.  `single`: it is one command, and not EXEC, so
- * that the protocol changes once at most. */
+/* Runs what there is and returns the number of replies.  `single`: it is one command, and not EXEC,
+ * so that the protocol changes once at most. */
 static size_t run_input(struct connection *connection, bool single)
 {
     size_t count = 0;

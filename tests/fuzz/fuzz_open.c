@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Any file, most of them sealed with the right key so that they get past the seals: opening must not
- * crash, leak or hang.  Of one that opens, everything must be there again after an update, a new base
- * and another open; and an instance that knew only a first part of it and catches up must see the
- * same.
+/* Any file, most of them sealed with the right key so that they get past the seals: opening must
+ * not crash, leak or hang.  Of one that opens, everything must be there again after an update, a
+ * new base and another open; and an instance that knew only a first part of it and catches up must
+ * see the same.
  *
  * An input is one byte of flags,
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects what a person meets who configures a server by its command line: options before and after a
- * file, values that look like options, and the words for whatever is wrong. */
+/* Protects what a person meets who configures a server by its command line: options before and
+ * after a file, values that look like options, and the words for whatever is wrong. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

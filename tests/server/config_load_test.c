@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects what a person meets who writes configuration files: their syntax and includes, the words for
- * whatever is wrong in them, and that the sample file tells the truth about the table. */
+/* Protects what a person meets who writes configuration files: their syntax and includes, the words
+ * for whatever is wrong in them, and that the sample file tells the truth about the table. */
 #include "server/config/config.h"
 
 #include <errno.h>

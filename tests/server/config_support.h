@@ -16,8 +16,8 @@ int leave_directory(void **state);
 void write_bytes(const char *path, const void *bytes, size_t size);
 void write_file(const char *path, const char *text);
 
-/* A configuration read from a file, a text, or arguments that end with NULL; the caller frees.  `first`
- * is a label and no argument. */
+/* A configuration read from a file, a text, or arguments that end with NULL; the caller frees.
+ * `first` is a label and no argument. */
 struct config *load(const char *path);
 struct config *load_text(const char *text);
 struct config *load_args(const char *first, ...) __attribute__((sentinel));

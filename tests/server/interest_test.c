@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the pages in which servers tell what they want to hear: a peer sees what is written, cannot
- * write itself, takes nothing else for a page, and nothing stays open where one cannot be made. */
+/* Protects the pages in which servers tell what they want to hear: a peer sees what is written,
+ * cannot write itself, takes nothing else for a page, and nothing stays open where one cannot be
+ * made. */
 #include "server/peer/interest.h"
 
 #include <errno.h>

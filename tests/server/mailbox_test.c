@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the mail of a worker: each kind keeps its order, nothing is lost or taken twice, and several
- * posts wake the worker once. */
+/* Protects the mail of a worker: each kind keeps its order, nothing is lost or taken twice, and
+ * several posts wake the worker once. */
 #include "server/publish/mailbox.h"
 
 #include <pthread.h>
@@ -178,7 +178,8 @@ static void start(struct poster *poster, struct worker *worker, unsigned number)
     assert_int_equal(pthread_create(&poster->thread, NULL, post_all, poster), 0);
 }
 
-/* The posts of one thread come in its order, each once; a lost wake-up would keep the test waiting. */
+/* The posts of one thread come in its order, each once; a lost wake-up would keep the test
+ * waiting. */
 static void test_posts_of_several_threads(void **state)
 {
     (void)state;
@@ -237,8 +238,8 @@ static size_t receive(struct worker *worker)
     return count;
 }
 
-/* A receiver that takes too little gets what exceeds its limit, so that its worker sees that, and nothing
- * more. */
+/* A receiver that takes too little gets what exceeds its limit, so that its worker sees that, and
+ * nothing more. */
 static void test_what_may_wait_for_a_subscriber(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the order of the messages in an outbox, and what a request that is rolled back leaves there. */
+/* Protects the order of the messages in an outbox, and what a request that is rolled back leaves
+ * there. */
 #include "server/publish/outbox.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the protocol between servers: golden bytes, frames there and back whole and in pieces, and
- * that damaged ones of every kind are refused without a byte being read outside. */
+/* Protects the protocol between servers: golden bytes, frames there and back whole and in pieces,
+ * and that damaged ones of every kind are refused without a byte being read outside. */
 #include "server/peer/frame.h"
 
 #include <setjmp.h>
@@ -116,8 +116,8 @@ static void test_golden_event(void **state)
     message_release(message);
 }
 
-/* Every length there and back; each beginning of a frame is incomplete, read from a piece of memory of
- * just that size. */
+/* Every length there and back; each beginning of a frame is incomplete, read from a piece of memory
+ * of just that size. */
 static void test_there_and_back(void **state)
 {
     (void)state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the directory in which servers find each other: who comes is found, who is dead refuses and
- * is removed, foreign names are left alone, and a place that cannot be opened says why and leaves nothing. */
+/* Protects the directory in which servers find each other: who comes is found, who is dead refuses
+ * and is removed, foreign names are left alone, and a place that cannot be opened says why and
+ * leaves nothing. */
 #include "server/peer/place.h"
 
 #include <errno.h>

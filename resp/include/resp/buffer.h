@@ -2,8 +2,8 @@
 /* A byte queue in one contiguous piece: appended at the end, consumed at the front.
  *
  * Not thread-safe; one owner at a time.  Growth that fails, for lack of memory or because of the
- * owner's limit, sets `failed`, which stays set until resp_buffer_free: later appends do nothing, so that a writer
- * may check once at the end instead of at every append. */
+ * owner's limit, sets `failed`, which stays set until resp_buffer_free: later appends do nothing,
+ * so that a writer may check once at the end instead of at every append. */
 #ifndef RESP_BUFFER_H
 #define RESP_BUFFER_H
 
@@ -35,10 +35,11 @@ void resp_buffer_free(struct resp_buffer *buffer);
 uint8_t *resp_buffer_grow(struct resp_buffer *buffer, size_t size);
 
 /* Makes room for at least `size` more bytes after the end and returns where they go (valid until
- * the next call on the buffer), or NULL if memory is short or the limit is passed, with `failed` set,
- * or if it was set before.  The limit is looked at when memory is to be allocated.  The space of consumed bytes is used again before memory is allocated, if it is at
- * least as large as what would have to move; the capacity at least doubles when it grows.  So
- * a byte costs constant time, however it comes and goes. */
+ * the next call on the buffer), or NULL if memory is short or the limit is passed, with `failed`
+ * set, or if it was set before.  The limit is looked at when memory is to be allocated.  The space
+ * of consumed bytes is used again before memory is allocated, if it is at least as large as what
+ * would have to move; the capacity at least doubles when it grows.  So a byte costs constant time,
+ * however it comes and goes. */
 static inline uint8_t *resp_buffer_reserve(struct resp_buffer *buffer, size_t size)
 {
     if (buffer->capacity - buffer->end <= size || buffer->failed) {

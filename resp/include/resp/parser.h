@@ -77,8 +77,8 @@ const char *resp_parser_error(const struct resp_parser *parser);
  * of use after RESP_PARSE_MORE. */
 size_t resp_parser_wanted(const struct resp_parser *parser);
 
-/* Bytes of memory that the parser takes: 16 for each argument that has arrived of the request on its
- * way, up to twice as much; the arguments themselves are the caller's. */
+/* Bytes of memory that the parser takes: 16 for each argument that has arrived of the request on
+ * its way, up to twice as much; the arguments themselves are the caller's. */
 size_t resp_parser_memory(const struct resp_parser *parser);
 
 /* Forgets a request in progress or an error; the next call starts with a new request.  Gives back

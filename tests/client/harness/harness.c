@@ -218,7 +218,8 @@ int harness_main(const char *group, const struct CMUnitTest *tests, size_t count
         cmocka_set_test_filter(filter);
     int failures = _cmocka_run_group_tests(group, tests, count, NULL, NULL);
     if (failures) {
-        /* A test that failed half-way has freed nothing: spare us what a leak checker says of it. */
+        /* A test that failed half-way has freed nothing: spare us what a leak checker says of
+         * it. */
         fflush(NULL);
         _exit(1);
     }

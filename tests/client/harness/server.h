@@ -21,8 +21,8 @@ struct server_options {
     const char *data;        /* data directory; NULL: the harness's */
     const char *const *args; /* further arguments, NULL ends */
     const char *const *env;  /* as struct process_options */
-    /* A program that runs the server as the same process, and its arguments, NULL ends; they must live as
-     * long as the server. */
+    /* A program that runs the server as the same process, and its arguments, NULL ends; they must
+     * live as long as the server. */
     const char *const *wrapper;
     bool no_key_file; /* do not pass the harness's key file */
     bool no_data;     /* do not pass a data directory and file name */

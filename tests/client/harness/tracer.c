@@ -99,7 +99,8 @@ void tracer_attach(struct harness *harness, struct tracer *tracer, const struct 
     wait_attached(harness, tracer);
 }
 
-/* strace may wait for ever for threads of a server that was killed: then it is ended, which detaches, too. */
+/* strace may wait for ever for threads of a server that was killed: then it is ended, which
+ * detaches, too. */
 void tracer_detach(struct tracer *tracer)
 {
     struct patience patience = {0};

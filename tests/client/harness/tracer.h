@@ -58,8 +58,8 @@ struct tracer_step {
     char text[160]; /* the beginning of its line, for messages */
 };
 
-/* The calls in the log that use something in the directory, in their order, each step once: the number
- * of them, `most` at most. */
+/* The calls in the log that use something in the directory, in their order, each step once: the
+ * number of them, `most` at most. */
 size_t tracer_steps(const struct tracer *tracer, const char *directory, struct tracer_step *steps,
                     size_t most);
 

@@ -8,14 +8,13 @@
  * Keys of different databases are keys with different numbers here.
  *
  * A key's time to live ends at one moment, which nobody has recorded: whoever sets it computes it
- * from a server's clock at some moment between call and return.  So the checker keeps bounds of
- * it, and each answer that depends on it makes them closer: a value that is there after an
- * operation was called ends later than that; one that is gone before it has returned ended
- * earlier; what was seen of a write was computed before.  No moment left between the bounds: the
- * history is wrong.  What it lets pass: a write
- * that finds a key just before its end, and reads that find it gone while that write is on its way
- * to the disk (see docs/reliability.md).  In an operation of several steps each key may have been looked at
- * at another moment.
+ * from a server's clock at some moment between call and return.  So the checker keeps bounds of it,
+ * and each answer that depends on it makes them closer: a value that is there after an operation
+ * was called ends later than that; one that is gone before it has returned ended earlier; what was
+ * seen of a write was computed before.  No moment left between the bounds: the history is wrong.
+ * What it lets pass: a write that finds a key just before its end, and reads that find it gone
+ * while that write is on its way to the disk (see docs/reliability.md).  In an operation of several
+ * steps each key may have been looked at at another moment.
  *
  * The check is the search of Wing and Gong (1993) with the memory of Lowe (2017), for each group of
  * keys that operations tie together on its own: a history is linearizable exactly if it is so for
