@@ -89,6 +89,7 @@ static struct config *parse_args(char **cause, va_list list)
 {
     char *argv[20];
     int argc = 0;
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): both callers have started it */
     for (char *argument; (argument = va_arg(list, char *)) != NULL; argc++)
         argv[argc] = argument;
     struct config *config = config_new();
