@@ -22,7 +22,7 @@
 #include "server/observe/clock.h"
 #include "server/observe/log.h"
 #include "server/parts.h"
-#include "server/peer/peers.h"
+#include "server/peering.h"
 #include "server/publish/notify.h"
 #include "server/server.h"
 #include "server/startup.h"
@@ -129,16 +129,6 @@ static bool write_pid_file(struct main_loop *loop)
     }
     loop->pid_file = path;
     return true;
-}
-
-/* Before the workers: whoever is told that he is subscribed hears the other servers. */
-static bool start_peers(struct server *server)
-{
-    char *cause = NULL;
-    if (!server->data_path)
-        return true;
-    server->peers = peers_start(server, &cause);
-    return server->peers || say_and_free(cause);
 }
 
 /* One for two cores that this process may run on: the kernel's part of the network, the commit thread and
@@ -249,8 +239,10 @@ static bool start(struct main_loop *loop)
     loop->listener = listener_open(server, loop->base, &cause);
     if (!loop->listener || !startup_open_store(server, &cause))
         return say_and_free(cause);
-    if (!write_pid_file(loop) || !start_peers(server))
+    if (!write_pid_file(loop))
         return false;
+    if (!peering_start(server, &cause))
+        return say_and_free(cause);
     notify_start(server);
     if (!start_workers(server))
         return false;
@@ -272,7 +264,7 @@ static void end(struct main_loop *loop)
     notify_end(server);
     databases_free(server->databases);
     anystore_key_free(server->key);
-    peers_stop(server->peers);
+    peering_stop(server);
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_free(server->workers[i]);
     if (loop->pid_file)

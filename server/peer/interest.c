@@ -10,7 +10,7 @@
 
 #define PAGE_BYTES ((size_t)4096)
 
-int interest_make(struct interest **page)
+int peer_interest_make(struct peer_interest **page)
 {
     int fd = memfd_create("anystore-interest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
@@ -30,7 +30,7 @@ int interest_make(struct interest **page)
     return fd;
 }
 
-const struct interest *interest_map(int fd)
+const struct peer_interest *peer_interest_map(int fd)
 {
     int seals = fcntl(fd, F_GET_SEALS);
     struct stat st;
@@ -41,7 +41,7 @@ const struct interest *interest_map(int fd)
     return place == MAP_FAILED ? NULL : place;
 }
 
-void interest_unmap(const struct interest *page)
+void peer_interest_unmap(const struct peer_interest *page)
 {
     if (page)
         munmap((void *)(uintptr_t)page, PAGE_BYTES);

@@ -12,18 +12,18 @@
 #include <stdbool.h>
 
 /* The layout is part of the protocol between servers (peer_frame.h). */
-struct interest {
+struct peer_interest {
     atomic_uint_least32_t names;  /* channels and patterns that somebody is subscribed to */
     atomic_uint_least32_t events; /* classes of keyspace events (notify.h) that they are told of */
 };
 
 /* A page of one's own: its descriptor, or -1 (errno); *page is set to where it is to be written. */
-int interest_make(struct interest **page);
+int peer_interest_make(struct peer_interest **page);
 
 /* A peer's page, to read; NULL if the descriptor is no such page. */
-const struct interest *interest_map(int fd);
+const struct peer_interest *peer_interest_map(int fd);
 
 /* Takes NULL. */
-void interest_unmap(const struct interest *page);
+void peer_interest_unmap(const struct peer_interest *page);
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Links to peers: connecting, the bounded queue of each, sending, finding out that a peer is dead. */
+/* Links to peers: the bounded queue of each, connecting, sending, finding out that a peer is dead. */
+#include "server/peer/link.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +12,10 @@
 #include "server/observe/clock.h"
 #include "server/observe/log.h"
 #include "server/peer/message.h"
-#include "server/peer/peer_state.h"
-#include "server/server.h"
+#include "server/peer/state.h"
 
-#define ROUNDS 64 /* sends in a row to one peer, then the others' turn comes */
+#define ROUNDS   64   /* sends in a row to one peer, then the others' turn comes */
+#define RETRY_MS 1000 /* between two attempts to connect to a peer */
 
 struct peer_waiting {
     struct peer_waiting *next;
@@ -22,7 +24,7 @@ struct peer_waiting {
 
 /* ---- The queue ---------------------------------------------------------------------------- */
 
-void link_add_locked(struct peers *peers, const char *run_id)
+void peer_link_add_locked(struct peers *peers, const char *run_id)
 {
     for (const struct peer_link *link = peers->links; link; link = link->next)
         if (strcmp(link->run_id, run_id) == 0)
@@ -66,7 +68,7 @@ static bool wants_locked(const struct peer_link *link, const struct message *mes
     return atomic_load(&link->interest->names) > 0;
 }
 
-bool link_push_locked(struct peer_link *link, struct message *message, uint64_t most_bytes)
+bool peer_link_push_locked(struct peer_link *link, struct message *message, uint64_t most_bytes)
 {
     struct peers *peers = link->peers;
     if (!wants_locked(link, message))
@@ -142,13 +144,13 @@ static void disconnect(struct peer_link *link)
     link->batch.offset = 0;
     atomic_fetch_sub(&link->peers->connected, 1);
     pthread_mutex_lock(&link->peers->mutex);
-    const struct interest *interest = link->interest;
+    const struct peer_interest *interest = link->interest;
     link->interest = NULL;
     pthread_mutex_unlock(&link->peers->mutex);
-    interest_unmap(interest);
+    peer_interest_unmap(interest);
 }
 
-void link_free(struct peer_link *link)
+void peer_link_free(struct peer_link *link)
 {
     struct peers *peers = link->peers;
     disconnect(link);
@@ -171,7 +173,7 @@ static bool adopt(struct peer_link *link, int fd)
     struct peers *peers = link->peers;
     uint8_t hello[PEER_HELLO_SIZE];
     struct peer_hello own = {.number = ++peers->link_number};
-    memcpy(own.run_id, peers->server->run_id, sizeof own.run_id);
+    memcpy(own.run_id, peers->options.run_id, PEER_RUN_ID_SIZE);
     peer_hello_write(hello, &own);
     struct event *read_event =
         event_new(loop_base(peers->loop), fd, EV_READ | EV_PERSIST, on_readable, link);
@@ -202,25 +204,25 @@ static bool connect_link(struct peer_link *link, bool *gone)
     *gone = false;
     if (peers->place.directory < 0 || now < link->next_try_ms)
         return false;
-    link->next_try_ms = now + PEER_RETRY_MS;
-    int fd = place_connect(&peers->place, link->run_id);
+    link->next_try_ms = now + RETRY_MS;
+    int fd = peer_place_connect(&peers->place, link->run_id);
     if (fd >= 0 && adopt(link, fd)) {
         pthread_mutex_lock(&peers->mutex);
         link->cut = false;
         pthread_mutex_unlock(&peers->mutex);
         link->complained = false;
-        log_write(peers->server->log, LOG_VERBOSE, "Peer %s: linked", link->run_id);
+        log_write(peers->options.log, LOG_VERBOSE, "Peer %s: linked", link->run_id);
         return true;
     }
     if (fd < 0 && (errno == ECONNREFUSED || errno == ENOENT)) {
-        log_write(peers->server->log, LOG_VERBOSE, "Peer %s: gone", link->run_id);
+        log_write(peers->options.log, LOG_VERBOSE, "Peer %s: gone", link->run_id);
         if (errno == ECONNREFUSED)
-            place_remove(&peers->place, link->run_id);
-        link_free(link);
+            peer_place_remove(&peers->place, link->run_id);
+        peer_link_free(link);
         *gone = true;
     } else if (fd < 0 && errno != EAGAIN && !link->complained) {
         link->complained = true;
-        log_write(peers->server->log, LOG_WARNING, "Peer %s: cannot connect: %s", link->run_id,
+        log_write(peers->options.log, LOG_WARNING, "Peer %s: cannot connect: %s", link->run_id,
                   strerror(errno));
     }
     return false;
@@ -316,15 +318,15 @@ static void cut_if_overflowed(struct peer_link *link)
     release_batch(link, left);
     atomic_fetch_add(&peers->dropped, left);
     atomic_fetch_add(&peers->cuts, 1);
-    link->next_try_ms = steady_ms() + PEER_RETRY_MS;
+    link->next_try_ms = steady_ms() + RETRY_MS;
     log_write(
-        peers->server->log, LOG_WARNING,
+        peers->options.log, LOG_WARNING,
         "Peer %s: cut, as it does not take its messages and client-output-buffer-limit's hard "
         "limit for pubsub is reached; they are lost for its subscribers",
         link->run_id);
 }
 
-void link_go_on(struct peer_link *link)
+void peer_link_go_on(struct peer_link *link)
 {
     bool gone = false;
     cut_if_overflowed(link);
@@ -337,9 +339,22 @@ void link_go_on(struct peer_link *link)
     }
 }
 
-bool link_is_busy(const struct peer_link *link)
+static bool is_busy_locked(const struct peer_link *link)
 {
     return link->fd >= 0 && (link->first || link->batch.first < link->batch.count);
+}
+
+void peer_links_end_if_done(struct peers *peers)
+{
+    if (!peers->stopping)
+        return;
+    bool busy = false;
+    pthread_mutex_lock(&peers->mutex);
+    for (const struct peer_link *link = peers->links; link && !busy; link = link->next)
+        busy = is_busy_locked(link);
+    pthread_mutex_unlock(&peers->mutex);
+    if (!busy || steady_ms() >= peers->stop_by_ms)
+        loop_end(peers->loop);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -348,8 +363,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct peer_link *link = arg;
     struct peers *peers = link->peers;
-    link_go_on(link);
-    peers_end_if_done(peers);
+    peer_link_go_on(link);
+    peer_links_end_if_done(peers);
 }
 
 /* ---- The peer's hello --------------------------------------------------------------------- */
@@ -379,13 +394,13 @@ static ssize_t receive_hello(struct peer_link *link, int *passed)
 
 static void set_interest(struct peer_link *link, int fd)
 {
-    const struct interest *interest = interest_map(fd);
+    const struct peer_interest *interest = peer_interest_map(fd);
     close(fd);
     pthread_mutex_lock(&link->peers->mutex);
-    const struct interest *old = link->interest;
+    const struct peer_interest *old = link->interest;
     link->interest = interest;
     pthread_mutex_unlock(&link->peers->mutex);
-    interest_unmap(old);
+    peer_interest_unmap(old);
 }
 
 /* Nothing comes behind the hello: what can be read then is the end. */
@@ -406,7 +421,7 @@ static bool take_hello(struct peer_link *link)
         return true;
     if (peer_hello_read(link->hello, &hello) && strcmp(hello.run_id, link->run_id) == 0)
         return true;
-    log_write(link->peers->server->log, LOG_WARNING, "Peer %s: does not speak our protocol",
+    log_write(link->peers->options.log, LOG_WARNING, "Peer %s: does not speak our protocol",
               link->run_id);
     return false;
 }
@@ -420,6 +435,6 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     if (take_hello(link))
         return;
     disconnect(link);
-    link_go_on(link);
-    peers_end_if_done(peers);
+    peer_link_go_on(link);
+    peer_links_end_if_done(peers);
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread of the peers: finding them, keeping links to them, and handing messages to the links. */
+/* The thread of the peers: finding them, keeping links to them, handing messages to the links. */
+#include "server/peer/peers.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "server/config/config.h"
 #include "server/observe/clock.h"
 #include "server/observe/log.h"
-#include "server/peer/peer_state.h"
-#include "server/publish/notify.h"
-#include "server/publish/pubsub.h"
-#include "server/server.h"
+#include "server/peer/link.h"
+#include "server/peer/state.h"
+#include "server/peer/visitor.h"
 
 #define STOP_MS 1000 /* for peers to take what waits at the end */
 
@@ -21,7 +21,7 @@
 static void on_found(const char *run_id, void *arg)
 {
     struct peers *peers = arg;
-    link_add_locked(peers, run_id);
+    peer_link_add_locked(peers, run_id);
 }
 
 /* A server is in the directory before it says that it is ready, and the kernel tells of it at once: so
@@ -30,15 +30,20 @@ void peers_relay(struct peers *peers, struct message *message)
 {
     if (!peers)
         return;
-    uint64_t most = config_output_limit(peers->server->config, CONFIG_CLASS_PUBSUB).hard_bytes;
+    uint64_t most = peers->options.output_most(peers->options.arg);
     bool wake = false;
     pthread_mutex_lock(&peers->mutex);
-    place_news(&peers->place, on_found, peers);
+    peer_place_news(&peers->place, on_found, peers);
     for (struct peer_link *link = peers->links; link; link = link->next)
-        wake |= link_push_locked(link, message, most);
+        wake |= peer_link_push_locked(link, message, most);
     pthread_mutex_unlock(&peers->mutex);
     if (wake)
         loop_wake(peers->loop);
+}
+
+atomic_uint_least32_t *peers_shown_names(struct peers *peers)
+{
+    return peers && peers->interest ? &peers->interest->names : NULL;
 }
 
 void peers_show_events(struct peers *peers, unsigned classes)
@@ -53,7 +58,7 @@ bool peers_wanted_events(struct peers *peers, unsigned *classes)
     if (!peers)
         return false;
     pthread_mutex_lock(&peers->mutex);
-    place_news(&peers->place, on_found, peers);
+    peer_place_news(&peers->place, on_found, peers);
     bool all = peers->place.directory >= 0;
     for (const struct peer_link *link = peers->links; link; link = link->next) {
         all = all && link->interest;
@@ -82,7 +87,7 @@ static void on_listening(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    visitors_accept(arg);
+    peer_visitors_accept(arg);
 }
 
 static void go_on_all(struct peers *peers)
@@ -92,7 +97,7 @@ static void go_on_all(struct peers *peers)
     pthread_mutex_unlock(&peers->mutex);
     while (link) {
         struct peer_link *next = link->next;
-        link_go_on(link);
+        peer_link_go_on(link);
         link = next;
     }
 }
@@ -100,7 +105,7 @@ static void go_on_all(struct peers *peers)
 static void look_for_news(struct peers *peers)
 {
     pthread_mutex_lock(&peers->mutex);
-    place_news(&peers->place, on_found, peers);
+    peer_place_news(&peers->place, on_found, peers);
     pthread_mutex_unlock(&peers->mutex);
     go_on_all(peers);
 }
@@ -120,18 +125,18 @@ static void leave_place(struct peers *peers)
         event_free(peers->listen_event);
     peers->watch_event = peers->listen_event = NULL;
     pthread_mutex_lock(&peers->mutex);
-    place_close(&peers->place);
+    peer_place_close(&peers->place);
     pthread_mutex_unlock(&peers->mutex);
 }
 
 /* Opens the place and finds who is there.  False and *cause if it cannot be used. */
 static bool take_place(struct peers *peers, char **cause)
 {
-    const struct server *server = peers->server;
     pthread_mutex_lock(&peers->mutex);
-    bool open = place_open(&peers->place, server->data_path, server->run_id, cause);
+    bool open =
+        peer_place_open(&peers->place, peers->options.data_path, peers->options.run_id, cause);
     if (open)
-        place_scan(&peers->place, on_found, peers);
+        peer_place_scan(&peers->place, on_found, peers);
     pthread_mutex_unlock(&peers->mutex);
     if (!open)
         return false;
@@ -149,34 +154,21 @@ static bool take_place(struct peers *peers, char **cause)
 /* Somebody may have removed the socket or the directory, or it could not be made so far. */
 static void heal_place(struct peers *peers)
 {
-    const struct server *server = peers->server;
     char *cause = NULL;
-    if (place_is_whole(&peers->place))
+    if (peer_place_is_whole(&peers->place))
         return;
     bool lost = peers->place.directory >= 0;
     leave_place(peers);
     if (take_place(peers, &cause))
-        log_write(server->log, LOG_NOTICE, "The socket for peers is made%s", lost ? " anew" : "");
+        log_write(peers->options.log, LOG_NOTICE, "The socket for peers is made%s",
+                  lost ? " anew" : "");
     else if (lost)
-        log_write(server->log, LOG_WARNING, "No link to other servers: %s",
+        log_write(peers->options.log, LOG_WARNING, "No link to other servers: %s",
                   cause ? cause : "out of memory");
     free(cause);
 }
 
 /* ---- The loop ----------------------------------------------------------------------------- */
-
-void peers_end_if_done(struct peers *peers)
-{
-    if (!peers->stopping)
-        return;
-    bool busy = false;
-    pthread_mutex_lock(&peers->mutex);
-    for (const struct peer_link *link = peers->links; link && !busy; link = link->next)
-        busy = link_is_busy(link);
-    pthread_mutex_unlock(&peers->mutex);
-    if (!busy || steady_ms() >= peers->stop_by_ms)
-        loop_end(peers->loop);
-}
 
 static void on_wake(void *arg)
 {
@@ -186,7 +178,7 @@ static void on_wake(void *arg)
         peers->stopping = true;
         peers->stop_by_ms = steady_ms() + STOP_MS;
     }
-    peers_end_if_done(peers);
+    peer_links_end_if_done(peers);
 }
 
 /* Once a second: what failed is tried again. */
@@ -198,44 +190,41 @@ static void on_second(void *arg)
     if (peers->listen_event)
         event_add(peers->listen_event, NULL);
     look_for_news(peers);
-    notify_tidy(peers->server);
-    peers_end_if_done(peers);
+    peers->options.on_second(peers->options.arg);
+    peer_links_end_if_done(peers);
 }
 
 static void peers_free(struct peers *peers)
 {
-    pubsub_show_count(peers->server->pubsub, NULL);
     leave_place(peers);
     while (peers->links)
-        link_free(peers->links);
-    visitors_free(peers);
+        peer_link_free(peers->links);
+    peer_visitors_free(peers);
     loop_free(peers->loop);
     if (peers->interest_fd >= 0)
         close(peers->interest_fd);
-    interest_unmap(peers->interest);
+    peer_interest_unmap(peers->interest);
     pthread_mutex_destroy(&peers->mutex);
     free(peers);
 }
 
 /* Without a page of interest peers send everything: slower, nothing is lost. */
-static void show_interest(struct peers *peers)
+static void make_interest(struct peers *peers)
 {
-    peers->interest_fd = interest_make(&peers->interest);
-    if (peers->interest)
-        pubsub_show_count(peers->server->pubsub, &peers->interest->names);
-    else
-        log_write(peers->server->log, LOG_WARNING,
+    peers->interest_fd = peer_interest_make(&peers->interest);
+    if (!peers->interest)
+        log_write(peers->options.log, LOG_WARNING,
                   "No shared page for peers: they will send messages that nobody waits for: %s",
                   strerror(errno));
 }
 
-struct peers *peers_start(struct server *server, char **cause)
+struct peers *peers_start(const struct peers_options *options, char **cause)
 {
     struct peers *peers = calloc(1, sizeof *peers);
     *cause = NULL;
     if (!peers)
         return NULL;
-    peers->server = server;
+    peers->options = *options;
     peers->interest_fd = -1;
     peers->place = (struct peer_place){.directory = -1, .watch = -1, .listener = -1};
     pthread_mutex_init(&peers->mutex, NULL);
@@ -243,9 +232,9 @@ struct peers *peers_start(struct server *server, char **cause)
     peers->loop = loop_new(&hooks);
     if (peers->loop) {
         char *trouble = NULL;
-        show_interest(peers);
+        make_interest(peers);
         if (!take_place(peers, &trouble))
-            log_write(server->log, LOG_WARNING,
+            log_write(peers->options.log, LOG_WARNING,
                       "PUBLISH does not reach the subscribers of other servers: %s",
                       trouble ? trouble : "out of memory");
         free(trouble);

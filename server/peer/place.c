@@ -119,7 +119,8 @@ static void close_all(struct peer_place *place)
     place->directory = place->watch = place->listener = -1;
 }
 
-bool place_open(struct peer_place *place, const char *data_path, const char *run_id, char **cause)
+bool peer_place_open(struct peer_place *place, const char *data_path, const char *run_id,
+                     char **cause)
 {
     const char *what = NULL;
     bool open = false;
@@ -144,11 +145,11 @@ bool place_open(struct peer_place *place, const char *data_path, const char *run
         return true;
     if (asprintf(cause, "cannot %s the directory %s: %s", what, place->path, strerror(errno)) < 0)
         *cause = NULL;
-    place_close(place);
+    peer_place_close(place);
     return false;
 }
 
-void place_close(struct peer_place *place)
+void peer_place_close(struct peer_place *place)
 {
     if (place->listener >= 0) {
         struct name name = name_of(place->run_id, LISTENING);
@@ -160,7 +161,7 @@ void place_close(struct peer_place *place)
     place->path = NULL;
 }
 
-bool place_is_whole(const struct peer_place *place)
+bool peer_place_is_whole(const struct peer_place *place)
 {
     struct stat here, there, own;
     struct name name = name_of(place->run_id, LISTENING);
@@ -177,7 +178,8 @@ bool place_is_whole(const struct peer_place *place)
     return S_ISSOCK(own.st_mode);
 }
 
-static void found(const struct peer_place *place, const char *name, place_found_fn *fn, void *arg)
+static void found(const struct peer_place *place, const char *name, peer_place_found_fn *fn,
+                  void *arg)
 {
     char run_id[PEER_RUN_ID_SIZE + 1] = {0};
     if (!has_form(name, LISTENING) || memcmp(name, place->run_id, PEER_RUN_ID_SIZE) == 0)
@@ -195,7 +197,7 @@ static void remove_if_left(const struct peer_place *place, const char *name)
         (void)unlinkat(place->directory, name, 0);
 }
 
-void place_scan(const struct peer_place *place, place_found_fn *fn, void *arg)
+void peer_place_scan(const struct peer_place *place, peer_place_found_fn *fn, void *arg)
 {
     int fd = openat(place->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
@@ -212,7 +214,7 @@ void place_scan(const struct peer_place *place, place_found_fn *fn, void *arg)
     closedir(directory);
 }
 
-void place_news(const struct peer_place *place, place_found_fn *fn, void *arg)
+void peer_place_news(const struct peer_place *place, peer_place_found_fn *fn, void *arg)
 {
     _Alignas(struct inotify_event) char events[4096];
     if (place->watch < 0)
@@ -226,7 +228,7 @@ void place_news(const struct peer_place *place, place_found_fn *fn, void *arg)
         for (size_t at = 0; at < (size_t)n;) {
             const struct inotify_event *event = (const void *)(events + at);
             if (event->mask & IN_Q_OVERFLOW)
-                place_scan(place, fn, arg);
+                peer_place_scan(place, fn, arg);
             else if (event->len > 0)
                 found(place, event->name, fn, arg);
             at += sizeof *event + event->len;
@@ -234,7 +236,7 @@ void place_news(const struct peer_place *place, place_found_fn *fn, void *arg)
     }
 }
 
-int place_connect(const struct peer_place *place, const char *run_id)
+int peer_place_connect(const struct peer_place *place, const char *run_id)
 {
     struct name name = name_of(run_id, LISTENING);
     struct sockaddr_un address = address_of(place, &name);
@@ -247,7 +249,7 @@ int place_connect(const struct peer_place *place, const char *run_id)
     return -1;
 }
 
-void place_remove(const struct peer_place *place, const char *run_id)
+void peer_place_remove(const struct peer_place *place, const char *run_id)
 {
     struct name name = name_of(run_id, LISTENING);
     (void)unlinkat(place->directory, name.text, 0);

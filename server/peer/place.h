@@ -20,27 +20,28 @@ struct peer_place {
 
 /* Makes the directory if need be, watches it, and listens in it.  False and *cause (allocated) on
  * failure; nothing is open then. */
-bool place_open(struct peer_place *place, const char *data_path, const char *run_id, char **cause);
+bool peer_place_open(struct peer_place *place, const char *data_path, const char *run_id,
+                     char **cause);
 
 /* Takes one's own socket away, and the directory if it was the last one. */
-void place_close(struct peer_place *place);
+void peer_place_close(struct peer_place *place);
 
 /* Whether the others can find one's own socket: false if somebody removed it, or the directory.  True if
  * that cannot be told: a socket that works is not given up for a call that fails. */
-bool place_is_whole(const struct peer_place *place);
+bool peer_place_is_whole(const struct peer_place *place);
 
-typedef void place_found_fn(const char *run_id, void *arg);
+typedef void peer_place_found_fn(const char *run_id, void *arg);
 
 /* Calls fn for each server there but oneself. */
-void place_scan(const struct peer_place *place, place_found_fn *fn, void *arg);
+void peer_place_scan(const struct peer_place *place, peer_place_found_fn *fn, void *arg);
 
 /* The same for those that have come since the last call: one system call if there is none. */
-void place_news(const struct peer_place *place, place_found_fn *fn, void *arg);
+void peer_place_news(const struct peer_place *place, peer_place_found_fn *fn, void *arg);
 
 /* Connects without waiting: a descriptor, or -1 and errno. */
-int place_connect(const struct peer_place *place, const char *run_id);
+int peer_place_connect(const struct peer_place *place, const char *run_id);
 
 /* Removes a dead server's socket. */
-void place_remove(const struct peer_place *place, const char *run_id);
+void peer_place_remove(const struct peer_place *place, const char *run_id);
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Links from peers: greeting them, reading frames, and passing messages on to the subscribers here. */
+/* Links of peers to this server: accepting and greeting them, reading frames. */
+#include "server/peer/visitor.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,13 +9,10 @@
 #include <unistd.h>
 
 #include "resp/buffer.h"
-#include "server/config/config.h"
 #include "server/observe/log.h"
+#include "server/peer/frame.h"
 #include "server/peer/message.h"
-#include "server/peer/peer_state.h"
-#include "server/publish/notify.h"
-#include "server/publish/pubsub.h"
-#include "server/server.h"
+#include "server/peer/state.h"
 
 #define VISITORS_MAX 1000
 #define READ_BYTES   ((size_t)64 << 10) /* one read, at least */
@@ -31,7 +30,7 @@ struct peer_visitor {
     struct resp_buffer in;
 };
 
-static void visitor_close(struct peer_visitor *visitor)
+static void close_visitor(struct peer_visitor *visitor)
 {
     struct peers *peers = visitor->peers;
     if (visitor->previous)
@@ -47,24 +46,18 @@ static void visitor_close(struct peer_visitor *visitor)
     free(visitor);
 }
 
-void visitors_free(struct peers *peers)
+void peer_visitors_free(struct peers *peers)
 {
     /* A visitor's `peers` are these, so the list has moved on, which the analyzer cannot know. */
     while (peers->visitors)
-        visitor_close(peers->visitors); /* NOLINT(clang-analyzer-unix.Malloc) */
+        close_visitor(peers->visitors); /* NOLINT(clang-analyzer-unix.Malloc) */
 }
 
 /* ---- Reading ------------------------------------------------------------------------------ */
 
 static void pass_on(struct peers *peers, struct message *message)
 {
-    if (message->kind == MESSAGE_EVENT) {
-        notify_hear(peers->server, message);
-    } else {
-        struct delivery *deliveries = NULL;
-        pubsub_address(peers->server->pubsub, message, &deliveries);
-        deliveries_send(deliveries);
-    }
+    peers->options.on_message(message, peers->options.arg);
     message_release(message);
     atomic_fetch_add_explicit(&peers->received, 1, memory_order_relaxed);
 }
@@ -75,7 +68,7 @@ static bool greet(struct peer_visitor *visitor)
     if (resp_buffer_size(&visitor->in) < PEER_HELLO_SIZE)
         return true;
     if (!peer_hello_read(resp_buffer_bytes(&visitor->in), &visitor->hello)) {
-        log_write(visitor->peers->server->log, LOG_WARNING,
+        log_write(visitor->peers->options.log, LOG_WARNING,
                   "What connected to the socket for peers does not speak our protocol: closed");
         return false;
     }
@@ -86,7 +79,7 @@ static bool greet(struct peer_visitor *visitor)
             continue;
         if (v->hello.number >= visitor->hello.number)
             return false;
-        visitor_close(v);
+        close_visitor(v);
     }
     visitor->greeted = true;
     return true;
@@ -96,7 +89,7 @@ static bool greet(struct peer_visitor *visitor)
 static bool take_frames(struct peer_visitor *visitor)
 {
     struct peers *peers = visitor->peers;
-    uint64_t most = (uint64_t)config_number(peers->server->config, CONFIG_PROTO_MAX_BULK_LEN);
+    uint64_t most = peers->options.part_most(peers->options.arg);
     for (;;) {
         struct message *message = NULL;
         size_t size = 0;
@@ -114,7 +107,7 @@ static bool take_frames(struct peer_visitor *visitor)
             break;
         case PEER_PARSE_BAD:
             log_write(
-                peers->server->log, LOG_WARNING,
+                peers->options.log, LOG_WARNING,
                 "Peer %s: a broken frame, or a message larger than proto-max-bulk-len: closed",
                 visitor->hello.run_id);
             return false;
@@ -157,7 +150,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     bool open = read_some(visitor);
     bool good = (visitor->greeted || greet(visitor)) && (!visitor->greeted || take_frames(visitor));
     if (!open || !good)
-        visitor_close(visitor);
+        close_visitor(visitor);
     else
         resp_buffer_trim(&visitor->in, KEEP_BYTES);
 }
@@ -169,7 +162,7 @@ static bool send_hello(struct peers *peers, int fd)
 {
     uint8_t hello[PEER_HELLO_SIZE];
     struct peer_hello own = {.number = 0};
-    memcpy(own.run_id, peers->server->run_id, sizeof own.run_id);
+    memcpy(own.run_id, peers->options.run_id, PEER_RUN_ID_SIZE);
     peer_hello_write(hello, &own);
     union {
         struct cmsghdr header;
@@ -189,7 +182,7 @@ static bool send_hello(struct peers *peers, int fd)
     return sendmsg(fd, &out, MSG_NOSIGNAL) == (ssize_t)sizeof hello;
 }
 
-static bool visitor_new(struct peers *peers, int fd)
+static bool add_visitor(struct peers *peers, int fd)
 {
     struct peer_visitor *visitor = calloc(1, sizeof *visitor);
     struct event *event =
@@ -212,13 +205,13 @@ static bool visitor_new(struct peers *peers, int fd)
     return true;
 }
 
-void visitors_accept(struct peers *peers)
+void peer_visitors_accept(struct peers *peers)
 {
     for (;;) {
         int fd = accept4(peers->place.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
             if (peers->visitor_count >= VISITORS_MAX || !send_hello(peers, fd) ||
-                !visitor_new(peers, fd))
+                !add_visitor(peers, fd))
                 close(fd);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
             event_del(peers->listen_event); /* the tick adds it again */

@@ -133,9 +133,7 @@ static void deliver(struct server *server, unsigned class, unsigned database,
     struct messages messages;
     make_messages(server, class, database, event, key, &messages);
     for (size_t i = 0; i < messages.count; i++) {
-        struct delivery *deliveries = NULL;
-        pubsub_address(server->pubsub, messages.list[i], &deliveries);
-        deliveries_send(deliveries);
+        pubsub_publish(server->pubsub, messages.list[i]);
         message_release(messages.list[i]);
     }
 }

@@ -272,6 +272,13 @@ int64_t pubsub_address(struct pubsub *pubsub, struct message *message, struct de
     return addressing.count;
 }
 
+void pubsub_publish(struct pubsub *pubsub, struct message *message)
+{
+    struct delivery *deliveries = NULL;
+    pubsub_address(pubsub, message, &deliveries);
+    deliveries_send(deliveries);
+}
+
 bool pubsub_wants(struct pubsub *pubsub, const struct delivery *delivery)
 {
     struct subscriber *subscriber = delivery->subscriber;

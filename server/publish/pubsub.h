@@ -43,6 +43,9 @@ bool pubsub_any(struct pubsub *pubsub, struct subscriber *subscriber, enum pubsu
 int64_t pubsub_address(struct pubsub *pubsub, struct message *message,
                        struct delivery **deliveries);
 
+/* Sends a message to its receivers at this server. */
+void pubsub_publish(struct pubsub *pubsub, struct message *message);
+
 /* Whether the receiver is still subscribed to what the delivery is for: no message comes behind the
  * confirmation of an UNSUBSCRIBE. */
 bool pubsub_wants(struct pubsub *pubsub, const struct delivery *delivery);

@@ -58,7 +58,7 @@ static int tear_down(void **state)
 static void open_place(struct peer_place *place, const struct fixture *fixture, const char *run_id)
 {
     char *cause = NULL;
-    if (!place_open(place, fixture->data, run_id, &cause))
+    if (!peer_place_open(place, fixture->data, run_id, &cause))
         fail_msg("%s", cause);
 }
 
@@ -75,21 +75,21 @@ static void test_servers_find_each_other(void **state)
     struct peer_place a, b;
     char found[32] = "";
     open_place(&a, fixture, ID("a"));
-    place_scan(&a, note, found);
-    place_news(&a, note, found);
+    peer_place_scan(&a, note, found);
+    peer_place_news(&a, note, found);
     assert_string_equal(found, ""); /* not oneself */
     open_place(&b, fixture, ID("b"));
-    place_news(&a, note, found);
-    place_scan(&b, note, found);
+    peer_place_news(&a, note, found);
+    peer_place_scan(&b, note, found);
     assert_string_equal(found, "ba");
-    int fd = place_connect(&a, ID("b"));
+    int fd = peer_place_connect(&a, ID("b"));
     assert_true(fd >= 0);
     close(fd);
-    place_close(&b);
-    assert_int_equal(place_connect(&a, ID("b")), -1);
+    peer_place_close(&b);
+    assert_int_equal(peer_place_connect(&a, ID("b")), -1);
     assert_int_equal(errno, ENOENT);
-    assert_true(place_is_whole(&a));
-    place_close(&a);
+    assert_true(peer_place_is_whole(&a));
+    peer_place_close(&a);
     assert_int_not_equal(access(fixture->peers, F_OK), 0); /* the last one takes it away */
 }
 
@@ -121,16 +121,16 @@ static void test_names_of_nobody(void **state)
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
         make_file(fixture, foreign[i]);
     make_file(fixture, ID("f") ".sock");
-    place_scan(&place, note, found);
+    peer_place_scan(&place, note, found);
     assert_string_equal(found, "f");
-    assert_int_equal(place_connect(&place, ID("f")), -1);
+    assert_int_equal(peer_place_connect(&place, ID("f")), -1);
     assert_int_equal(errno, ECONNREFUSED);
-    place_remove(&place, ID("f"));
-    place_scan(&place, note, found);
+    peer_place_remove(&place, ID("f"));
+    peer_place_scan(&place, note, found);
     assert_string_equal(found, "f");
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
         remove_file(fixture, foreign[i]);
-    place_close(&place);
+    peer_place_close(&place);
 }
 
 static void test_somebody_removes_it(void **state)
@@ -139,14 +139,14 @@ static void test_somebody_removes_it(void **state)
     struct peer_place place, again;
     open_place(&place, fixture, ID("a"));
     remove_file(fixture, ID("a") ".sock");
-    assert_false(place_is_whole(&place));
+    assert_false(peer_place_is_whole(&place));
     assert_int_equal(rmdir(fixture->peers), 0);
-    assert_false(place_is_whole(&place));
+    assert_false(peer_place_is_whole(&place));
     open_place(&again, fixture, ID("b"));
-    assert_false(place_is_whole(&place)); /* another directory of the same name */
-    assert_true(place_is_whole(&again));
-    place_close(&place);
-    place_close(&again);
+    assert_false(peer_place_is_whole(&place)); /* another directory of the same name */
+    assert_true(peer_place_is_whole(&again));
+    peer_place_close(&place);
+    peer_place_close(&again);
 }
 
 static void expect_failure(const struct fixture *fixture, const char *what, int number)
@@ -156,7 +156,7 @@ static void expect_failure(const struct fixture *fixture, const char *what, int 
     char expected[256];
     snprintf(expected, sizeof expected, "cannot %s the directory %s: %s", what, fixture->peers,
              strerror(number));
-    bool open = place_open(&place, fixture->data, ID("a"), &cause);
+    bool open = peer_place_open(&place, fixture->data, ID("a"), &cause);
     assert_false(open);
     assert_non_null(cause);
     assert_string_equal(cause, expected);
@@ -190,7 +190,7 @@ static void test_no_descriptors(void **state)
     assert_int_equal(lowest_free(), lowest);
     struct peer_place place;
     open_place(&place, fixture, ID("a"));
-    place_close(&place);
+    peer_place_close(&place);
 }
 
 static void test_something_in_its_way(void **state)
@@ -212,7 +212,7 @@ static void test_something_in_its_way(void **state)
     open_place(&place, fixture, ID("a"));
     assert_int_equal(stat(fixture->peers, &status), 0);
     assert_int_equal(status.st_mode & 07777, 0700);
-    place_close(&place);
+    peer_place_close(&place);
 }
 
 int main(void)

@@ -23,10 +23,10 @@
 static void test_a_peer_sees_what_is_written(void **state)
 {
     (void)state;
-    struct interest *own = NULL;
-    int fd = interest_make(&own);
+    struct peer_interest *own = NULL;
+    int fd = peer_interest_make(&own);
     assert_true(fd >= 0);
-    const struct interest *seen = interest_map(fd);
+    const struct peer_interest *seen = peer_interest_map(fd);
     assert_non_null(seen);
     assert_int_equal(atomic_load(&seen->names), 0);
     atomic_store(&own->names, 7);
@@ -36,9 +36,9 @@ static void test_a_peer_sees_what_is_written(void **state)
     /* Nobody can take the memory away, and a peer cannot write: it could not even map it so. */
     assert_int_not_equal(ftruncate(fd, 0), 0);
     assert_ptr_equal(mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
-    interest_unmap(seen);
-    interest_unmap(own);
-    interest_unmap(NULL);
+    peer_interest_unmap(seen);
+    peer_interest_unmap(own);
+    peer_interest_unmap(NULL);
     close(fd);
 }
 
@@ -48,23 +48,23 @@ static void test_what_is_no_page(void **state)
     (void)state;
     int ends[2];
     assert_int_equal(pipe(ends), 0);
-    assert_null(interest_map(ends[0]));
+    assert_null(peer_interest_map(ends[0]));
     int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
-    assert_null(interest_map(zero));
-    assert_null(interest_map(-1));
+    assert_null(peer_interest_map(zero));
+    assert_null(peer_interest_map(-1));
     int open_memory = memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     assert_int_equal(ftruncate(open_memory, PAGE_BYTES), 0);
-    assert_null(interest_map(open_memory));
+    assert_null(peer_interest_map(open_memory));
     assert_int_equal(fcntl(open_memory, F_ADD_SEALS, F_SEAL_GROW), 0);
-    assert_null(interest_map(open_memory));
+    assert_null(peer_interest_map(open_memory));
     assert_int_equal(fcntl(open_memory, F_ADD_SEALS, F_SEAL_SHRINK), 0);
-    const struct interest *page = interest_map(open_memory);
+    const struct peer_interest *page = peer_interest_map(open_memory);
     assert_non_null(page);
-    interest_unmap(page);
+    peer_interest_unmap(page);
     int small = memfd_create("small", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     assert_int_equal(ftruncate(small, PAGE_BYTES - 1), 0);
     assert_int_equal(fcntl(small, F_ADD_SEALS, F_SEAL_SHRINK), 0);
-    assert_null(interest_map(small));
+    assert_null(peer_interest_map(small));
     const int fds[] = {ends[0], ends[1], zero, open_memory, small};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         close(fds[i]);
@@ -88,10 +88,10 @@ static void test_a_page_that_cannot_be_made(void **state)
 {
     (void)state;
     struct rlimit before;
-    struct interest *own = NULL;
+    struct peer_interest *own = NULL;
     int lowest = lowest_free();
     set_limit(RLIMIT_NOFILE, (rlim_t)lowest, &before);
-    int fd = interest_make(&own);
+    int fd = peer_interest_make(&own);
     int number = errno;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(fd, -1);
@@ -99,7 +99,7 @@ static void test_a_page_that_cannot_be_made(void **state)
 
     signal(SIGXFSZ, SIG_IGN);
     set_limit(RLIMIT_FSIZE, 100, &before);
-    fd = interest_make(&own);
+    fd = peer_interest_make(&own);
     number = errno;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(fd, -1);
