@@ -145,8 +145,8 @@ struct swap {
  * notices it. */
 static uint64_t next_generation(const struct anystore *a, const struct anystore *b)
 {
-    uint64_t most =
-        a->chain.generation > b->chain.generation ? a->chain.generation : b->chain.generation;
+    uint64_t most = a->file.chain.generation > b->file.chain.generation ? a->file.chain.generation
+                                                                        : b->file.chain.generation;
     return most + 1;
 }
 
@@ -156,14 +156,14 @@ static enum anystore_status renumber(struct anystore *store, uint64_t generation
                                      struct anystore_error *error)
 {
     pthread_mutex_lock(&store->refresh_mutex);
-    uint64_t before = store->chain.generation;
-    store->chain.generation = generation;
+    uint64_t before = store->file.chain.generation;
+    store->file.chain.generation = generation;
     pthread_mutex_unlock(&store->refresh_mutex);
     enum anystore_status status = base_write(store, store->id, error);
     if (status == ANYSTORE_OK)
         return ANYSTORE_OK;
     pthread_mutex_lock(&store->refresh_mutex);
-    store->chain.generation = before;
+    store->file.chain.generation = before;
     pthread_mutex_unlock(&store->refresh_mutex);
     return status;
 }
@@ -172,17 +172,17 @@ static enum anystore_status renumber(struct anystore *store, uint64_t generation
 static void publish_number(struct anystore *store)
 {
     pthread_mutex_lock(&store->refresh_mutex);
-    store_set_mark(store, store->chain.generation);
+    store_set_mark(store, store->file.chain.generation);
     view_lock_exclusive(&store->view_lock);
-    atomic_store_explicit(&store->loaded, store->chain.generation, memory_order_release);
+    atomic_store_explicit(&store->loaded, store->file.chain.generation, memory_order_release);
     view_unlock_exclusive(&store->view_lock);
     pthread_mutex_unlock(&store->refresh_mutex);
 }
 
 static bool sync_names(const struct anystore *a, const struct anystore *b)
 {
-    return a->fsync != ANYSTORE_FSYNC_ALWAYS || (disk_sync_directory_of(a->disk, a->paths.file) &&
-                                                 disk_sync_directory_of(b->disk, b->paths.file));
+    return !a->file.syncs || (disk_sync_directory_of(a->disk, a->paths.file) &&
+                              disk_sync_directory_of(b->disk, b->paths.file));
 }
 
 /* Exchanges the names of the two files, durably. */
@@ -215,16 +215,16 @@ static void swap_maps(struct anystore *a, struct anystore *b)
 
 static void swap_files(struct anystore *a, struct anystore *b)
 {
-    struct chain chain = a->chain;
-    a->chain = b->chain;
-    b->chain = chain;
+    struct chain chain = a->file.chain;
+    a->file.chain = b->file.chain;
+    b->file.chain = chain;
     chain_wipe(&chain);
-    int fd = a->fd;
-    a->fd = b->fd;
-    b->fd = fd;
-    struct stat file = a->file;
-    a->file = b->file;
-    b->file = file;
+    int fd = a->file.fd;
+    a->file.fd = b->file.fd;
+    b->file.fd = fd;
+    struct stat file = a->file.st;
+    a->file.st = b->file.st;
+    b->file.st = file;
     store_note_file(a);
     store_note_file(b);
 }
@@ -247,7 +247,7 @@ static void publish_swap(struct anystore *a, struct anystore *b)
 {
     pthread_mutex_lock(a < b ? &a->refresh_mutex : &b->refresh_mutex);
     pthread_mutex_lock(a < b ? &b->refresh_mutex : &a->refresh_mutex);
-    uint64_t generation = a->chain.generation;
+    uint64_t generation = a->file.chain.generation;
     store_set_mark(a, generation);
     store_set_mark(b, generation);
     lock_views(a, b);

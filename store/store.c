@@ -31,9 +31,9 @@ static enum anystore_status load_or_make(struct anystore *store, struct anystore
         const uint8_t *id = family == store ? NULL : family->id;
         status = base_write(store, id, error);
         if (status == ANYSTORE_OK)
-            status = store_learn_secrets(store, &store->chain.header, error);
+            status = store_learn_secrets(store, &store->file.chain.header, error);
         if (status == ANYSTORE_OK)
-            store_set_mark(store, store->chain.generation);
+            store_set_mark(store, store->file.chain.generation);
     }
     if (status != ANYSTORE_OK)
         return status;
@@ -114,18 +114,15 @@ struct anystore *store_open_on_disk(const struct anystore_options *options, cons
         return NULL;
     }
     memset(store, 0, sizeof *store);
-    store->fd = -1;
-    store->spare.fd = -1;
     store->lockfile.fd = -1;
     store->disk = disk;
-    store->fsync = options->fsync;
+    copies_init(&store->file, disk, &store->paths, &store->log, &store->closer,
+                options->fsync == ANYSTORE_FSYNC_ALWAYS);
     store->family = options->sibling ? options->sibling->family : store;
-    store->has_exchange = true;
     store->log = (struct store_log){options->on_log, options->log_arg};
     store->on_expired = options->on_expired;
     store->wants_expired = options->wants_expired;
     store->expired_arg = options->expired_arg;
-    atomic_store(&store->counters.copy_method, "");
     struct siphash_key seed;
     if (!init_locks(store) || RAND_bytes((unsigned char *)&seed, sizeof seed) != 1) {
         error_set(error, ANYSTORE_NOMEM, "the system has no more locks or random numbers");
@@ -166,9 +163,7 @@ void anystore_close(struct anystore *store)
         pthread_join(store->thread, NULL);
     }
     base_thread_end(store);
-    if (store->fd >= 0)
-        store->disk->close(store->disk, store->fd);
-    commit_forget_spare(store);
+    copies_free(&store->file);
     if (store->lockfile.disk)
         lockfile_close(&store->lockfile);
     map_clear(&store->map);
@@ -180,7 +175,6 @@ void anystore_close(struct anystore *store)
     pthread_mutex_destroy(&store->refresh_mutex);
     watch_table_destroy(&store->watches);
     view_lock_destroy(&store->view_lock);
-    chain_wipe(&store->chain);
     paths_free(&store->paths);
     OPENSSL_cleanse(&store->key, sizeof store->key);
     free(store);
@@ -279,12 +273,12 @@ void anystore_stats_read(struct anystore *store, struct anystore_stats *stats)
         .reloads = atomic_load(&counters->reloads),
         .bases_written = atomic_load(&counters->bases_written),
         .bytes_written = atomic_load(&counters->bytes_written),
-        .bytes_copied = atomic_load(&counters->bytes_copied),
+        .bytes_copied = atomic_load(&store->file.bytes_copied),
         .last_commit_us = atomic_load(&counters->last_commit_us),
         .last_batch = atomic_load(&counters->last_batch),
         .largest_batch = atomic_load(&counters->largest_batch),
         .expired = atomic_load(&counters->expired),
-        .copy_method = atomic_load(&counters->copy_method),
+        .copy_method = atomic_load(&store->file.copy_method),
         .generation = atomic_load(&store->loaded),
         .file_size = atomic_load(&counters->file_size),
         .base_size = atomic_load(&counters->base_size),

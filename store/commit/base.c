@@ -23,8 +23,8 @@ static uint64_t live_bytes(const struct anystore *store)
 
 bool base_due(const struct anystore *store)
 {
-    return store->chain.end > 2 * live_bytes(store) + BASE_FLOOR &&
-           store->chain.end > store->base_retry_at;
+    return store->file.chain.end > 2 * live_bytes(store) + BASE_FLOOR &&
+           store->file.chain.end > store->base_retry_at;
 }
 
 struct base_writing {
@@ -74,9 +74,10 @@ static enum anystore_status write_to(struct anystore *store, int fd, const uint8
     segment_writer_begin(&writing.writer, &file, chain, FORMAT_BASE, error);
     record_write_count(&writing.writer, store->map.count);
     map_each(&store->map, write_entry, &writing);
-    memcpy(writing.writer.chain.origin, store->chain.tag, XAES_TAG_BYTES);
-    status = segment_writer_finish(&writing.writer, store->chain.generation,
-                                   store->fd >= 0 ? store->chain.time_ms : clock_now_ms());
+    memcpy(writing.writer.chain.origin, store->file.chain.tag, XAES_TAG_BYTES);
+    status =
+        segment_writer_finish(&writing.writer, store->file.chain.generation,
+                              store->file.fd >= 0 ? store->file.chain.time_ms : clock_now_ms());
     *chain = writing.writer.chain;
     segment_writer_free(&writing.writer);
     return status;
@@ -87,12 +88,12 @@ int base_adopt(struct anystore *store, int fd, const struct stat *file, const st
     atomic_fetch_add(&store->counters.bases_written, 1);
     atomic_fetch_add(&store->counters.bytes_written, chain->end);
     pthread_mutex_lock(&store->refresh_mutex);
-    int old_fd = store->fd;
-    store->fd = fd;
-    store->file = *file;
-    store->chain = *chain;
+    int old_fd = store->file.fd;
+    store->file.fd = fd;
+    store->file.st = *file;
+    store->file.chain = *chain;
     store->base_retry_at = 0;
-    commit_forget_spare(store);
+    copies_forget_spare(&store->file);
     store_note_file(store);
     pthread_mutex_unlock(&store->refresh_mutex);
     return old_fd;
@@ -101,7 +102,7 @@ int base_adopt(struct anystore *store, int fd, const struct stat *file, const st
 enum anystore_status base_write(struct anystore *store, const uint8_t *store_id,
                                 struct anystore_error *error)
 {
-    int fd = commit_new_file(store, store->paths.temp, error);
+    int fd = copies_make_file(&store->file, store->paths.temp, error);
     if (fd < 0)
         return error ? error->status : ANYSTORE_IO;
     struct chain chain;
@@ -110,11 +111,11 @@ enum anystore_status base_write(struct anystore *store, const uint8_t *store_id,
     if (status == ANYSTORE_OK && store->disk->fstat(store->disk, fd, &st) != 0)
         status = error_system(error, "cannot examine %s", store->paths.temp);
     if (status == ANYSTORE_OK) {
-        commit_complete_spare(store);
-        status = commit_install(store, fd, store->paths.temp, error);
+        copies_complete_spare(&store->file);
+        status = copies_install(&store->file, fd, store->paths.temp, error);
     }
     if (status != ANYSTORE_OK) {
-        commit_drop_file(store, fd, store->paths.temp);
+        copies_drop_file(&store->file, fd, store->paths.temp);
         return status;
     }
     /* The old file, if the names were exchanged. */

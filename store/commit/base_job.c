@@ -59,30 +59,30 @@ void base_remove_leftovers(struct anystore *store)
 static void make_copy(struct anystore *store, struct base_job *job)
 {
     const struct disk *disk = store->disk;
-    if (!store->has_exchange)
+    if (!store->file.has_exchange)
         return;
-    job->copy_fd = commit_new_file(store, store->paths.base_spare, NULL);
+    job->copy_fd = copies_make_file(&store->file, store->paths.base_spare, NULL);
     job->clones = job->copy_fd >= 0 && disk->clone(disk, job->copy_fd, job->fd) == 0;
 }
 
 static void drop_copy(struct anystore *store, struct base_job *job)
 {
     if (job->copy_fd >= 0)
-        commit_drop_file(store, job->copy_fd, store->paths.base_spare);
+        copies_drop_file(&store->file, job->copy_fd, store->paths.base_spare);
     job->copy_fd = -1;
 }
 
 static enum anystore_status make_files(struct anystore *store, struct base_job *job)
 {
     const struct disk *disk = store->disk;
-    job->fd = commit_new_file(store, store->paths.base, &job->error);
+    job->fd = copies_make_file(&store->file, store->paths.base, &job->error);
     if (job->fd < 0)
         return job->error.status;
-    if (disk->fstat(disk, job->fd, &job->file) != 0)
+    if (disk->fstat(disk, job->fd, &job->st) != 0)
         return error_system(&job->error, "cannot examine %s", store->paths.base);
     struct chain chain;
     enum anystore_status status = base_start_file(
-        store, job->fd, store->paths.base, store->chain.header.store_id, &chain, &job->error);
+        store, job->fd, store->paths.base, store->file.chain.header.store_id, &chain, &job->error);
     if (status == ANYSTORE_OK) {
         const struct byte_file file = disk_file(disk, job->fd, store->paths.base);
         segment_writer_begin(&job->writer, &file, &chain, FORMAT_BASE, &job->error);
@@ -101,7 +101,7 @@ bool base_job_begin(struct anystore *store, struct base_job *job)
     job->clones = job->writing = job->installed = job->outdated = false;
     job->settled = 0;
     job->status = error_ok(&job->error);
-    job->read = store->chain;
+    job->read = store->file.chain;
     job->claim = take_claim(store);
     if (job->claim < 0) {
         if (errno == EAGAIN)
@@ -117,7 +117,7 @@ bool base_job_begin(struct anystore *store, struct base_job *job)
 
 static bool sync_file(const struct anystore *store, int fd)
 {
-    return store->fsync != ANYSTORE_FSYNC_ALWAYS || store->disk->fsync(store->disk, fd) == 0;
+    return !store->file.syncs || store->disk->fsync(store->disk, fd) == 0;
 }
 
 /* Syncs what has been written and brings the copy up to it. */
@@ -181,7 +181,7 @@ static uint64_t catch_up(struct anystore *store, struct base_job *job)
 {
     const struct disk *disk = store->disk;
     pthread_mutex_lock(&store->refresh_mutex);
-    struct chain now = store->chain;
+    struct chain now = store->file.chain;
     pthread_mutex_unlock(&store->refresh_mutex);
     uint64_t size = now.end - job->read.end;
     job->outdated = !chain_same_file(&now, &job->read.header);
@@ -232,7 +232,7 @@ static bool has_name(const struct anystore *store, const struct base_job *job)
 {
     struct stat st;
     return store->disk->stat(store->disk, store->paths.base, &st) == 0 &&
-           st.st_dev == job->file.st_dev && st.st_ino == job->file.st_ino;
+           disk_same_file(&st, &job->st);
 }
 
 /* Makes the copy the spare; what was the spare is removed with the rest. */
@@ -243,30 +243,30 @@ static void place_copy(struct anystore *store, struct base_job *job)
         return;
     if (disk->exchange(disk, store->paths.base_spare, store->paths.spare) != 0)
         disk->rename(disk, store->paths.base_spare, store->paths.spare);
-    atomic_fetch_add(&store->counters.bytes_copied, job->settled);
+    atomic_fetch_add(&store->file.bytes_copied, job->settled);
 }
 
 void base_job_finish(struct anystore *store, struct base_job *job)
 {
     if (job->status != ANYSTORE_OK)
         return;
-    job->outdated = job->outdated || !chain_same_file(&store->chain, &job->read.header);
+    job->outdated = job->outdated || !chain_same_file(&store->file.chain, &job->read.header);
     if (job->outdated)
         return;
-    copy_commits(store, job, store->fd, &store->chain);
+    copy_commits(store, job, store->file.fd, &store->file.chain);
     memcpy(job->writer.chain.origin, job->read.tag, XAES_TAG_BYTES);
     if (job->status == ANYSTORE_OK)
-        fail(job,
-             segment_writer_finish(&job->writer, store->chain.generation, store->chain.time_ms));
+        fail(job, segment_writer_finish(&job->writer, store->file.chain.generation,
+                                        store->file.chain.time_ms));
     job->outdated = !has_name(store, job);
     if (job->status == ANYSTORE_OK && !job->outdated) {
-        commit_complete_spare(store);
-        fail(job, commit_install(store, job->fd, store->paths.base, &job->error));
+        copies_complete_spare(&store->file);
+        fail(job, copies_install(&store->file, job->fd, store->paths.base, &job->error));
     }
     if (job->status != ANYSTORE_OK || job->outdated)
         return;
     job->installed = true;
-    job->old_fd = base_adopt(store, job->fd, &job->file, &job->writer.chain);
+    job->old_fd = base_adopt(store, job->fd, &job->st, &job->writer.chain);
     place_copy(store, job);
 }
 

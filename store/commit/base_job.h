@@ -42,10 +42,10 @@ struct base_job {
     enum base_phase phase; /* guard: base_mutex */
     atomic_bool stop;      /* the store is closed and nobody waits for the base */
     int claim, fd, copy_fd;
-    int old_fd;       /* the data file that the base took the place of */
-    struct stat file; /* of fd: st_dev and st_ino */
-    bool clones;      /* the copy is cloned at the end, not written along */
-    bool writing;     /* writer has begun */
+    int old_fd;     /* the data file that the base took the place of */
+    struct stat st; /* of fd: st_dev and st_ino */
+    bool clones;    /* the copy is cloned at the end, not written along */
+    bool writing;   /* writer has begun */
     bool installed;
     bool outdated;    /* another base came in between: nothing failed, but this one is no use */
     uint64_t settled; /* bytes that are synced, and in the copy */

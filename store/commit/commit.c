@@ -30,14 +30,14 @@ static enum anystore_status write_changes(struct anystore *store, struct copy *c
 {
     struct segment_writer writer;
     const struct byte_file file = disk_file(store->disk, copy->fd, store->paths.spare);
-    segment_writer_begin(&writer, &file, &store->chain, FORMAT_DELTA, error);
-    writer.roomy = format_has_room(&store->chain.header);
+    segment_writer_begin(&writer, &file, &store->file.chain, FORMAT_DELTA, error);
+    writer.roomy = format_has_room(&store->file.chain.header);
     pending_write(pending, &writer);
     enum anystore_status status =
-        segment_writer_finish(&writer, store->chain.generation + 1, clock_now_ms());
+        segment_writer_finish(&writer, store->file.chain.generation + 1, clock_now_ms());
     *chain = writer.chain;
     if (status == ANYSTORE_OK)
-        commit_make_room(store, copy, chain->end);
+        copies_make_room(&store->file, copy, chain->end);
     segment_writer_free(&writer);
     return status;
 }
@@ -48,7 +48,7 @@ static void publish(struct anystore *store, struct pending *pending, const struc
 {
     struct entry *garbage = NULL;
     struct map old;
-    atomic_fetch_add(&store->counters.bytes_written, chain->end - store->chain.end);
+    atomic_fetch_add(&store->counters.bytes_written, chain->end - store->file.chain.end);
     pthread_mutex_lock(&store->refresh_mutex);
     store_set_mark(store, chain->generation);
     view_lock_exclusive(&store->view_lock);
@@ -57,10 +57,10 @@ static void publish(struct anystore *store, struct pending *pending, const struc
     atomic_store_explicit(&store->loaded, chain->generation, memory_order_release);
     store_note_map(store);
     view_unlock_exclusive(&store->view_lock);
-    commit_keep_spare(store);
-    store->fd = copy->fd;
-    store->file = copy->file;
-    store->chain = *chain;
+    copies_keep_spare(&store->file);
+    store->file.fd = copy->fd;
+    store->file.st = copy->st;
+    store->file.chain = *chain;
     store_note_file(store);
     pthread_mutex_unlock(&store->refresh_mutex);
     expire_tell(store, pending->late);
@@ -76,23 +76,23 @@ static enum anystore_status persist(struct anystore *store, struct pending *pend
     if (!map_ready(pending->cleared ? &pending->map : &store->map))
         return error_nomem(error);
     struct copy copy;
-    enum anystore_status status = commit_begin_file(store, &copy, error);
+    enum anystore_status status = copies_begin(&store->file, &copy, error);
     if (status != ANYSTORE_OK)
         return status;
     struct chain chain;
     status = write_changes(store, &copy, pending, &chain, error);
     if (status == ANYSTORE_NO_SPACE) {
-        commit_cut_back(store, &copy);
+        copies_cut_back(&store->file, &copy);
         chain_wipe(&chain);
         return status;
     }
     if (status == ANYSTORE_OK)
-        status = commit_install(store, copy.fd, store->paths.spare, error);
+        status = copies_install(&store->file, copy.fd, store->paths.spare, error);
     if (status == ANYSTORE_OK) {
         publish(store, pending, &chain, &copy);
     } else {
         /* A file whose write or sync failed is thrown away, never tried again. */
-        commit_drop_file(store, copy.fd, store->paths.spare);
+        copies_drop_file(&store->file, copy.fd, store->paths.spare);
     }
     chain_wipe(&chain);
     return status;
@@ -242,6 +242,13 @@ static void check_mark(struct anystore *store)
         store_log(&store->log, ANYSTORE_LOG_WARNING, "%s", error.text);
 }
 
+static void close_lost_spare(struct anystore *store)
+{
+    pthread_mutex_lock(&store->refresh_mutex);
+    copies_close_lost_spare(&store->file);
+    pthread_mutex_unlock(&store->refresh_mutex);
+}
+
 /* ---- The thread --------------------------------------------------------------------------- */
 
 static uint64_t tick_ms(struct anystore *store)
@@ -275,7 +282,7 @@ void *commit_thread(void *arg)
             if (store->paths.file && (lockfile_replaced(&store->lockfile) ||
                                       lockfile_stuck(&store->lockfile) || mark_is_behind(store)))
                 check_mark(store);
-            commit_look_at_spare(store);
+            close_lost_spare(store);
             break;
         }
         if (clock_monotonic_us() - expired_us >= TICK_EXPIRING_MS * 1000) {

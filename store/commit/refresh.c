@@ -24,7 +24,7 @@
 /* What has been read but not published yet. */
 struct news {
     int fd; /* -1: the file is the one that is loaded */
-    struct stat file;
+    struct stat st;
     struct chain chain;
     bool reload; /* `map` takes the place of the published map before `pending` is applied */
     struct map map;
@@ -37,7 +37,7 @@ struct news {
 
 static void news_init(struct news *news, const struct anystore *store)
 {
-    *news = (struct news){.fd = -1, .chain = store->chain};
+    *news = (struct news){.fd = -1, .chain = store->file.chain};
     map_init(&news->map, &store->map.seed);
     pending_init(&news->pending, &store->map);
 }
@@ -141,9 +141,9 @@ static enum anystore_status read_header(struct anystore *store, struct news *new
                                         bool *same, struct anystore_error *error)
 {
     uint8_t bytes[FORMAT_HEADER_BYTES] = {0};
-    uint64_t size = (uint64_t)news->file.st_size;
+    uint64_t size = (uint64_t)news->st.st_size;
     size_t present = size < sizeof bytes ? (size_t)size : sizeof bytes;
-    if (!S_ISREG(news->file.st_mode))
+    if (!S_ISREG(news->st.st_mode))
         return error_set(error, ANYSTORE_FOREIGN, "%s is not a regular file", store->paths.file);
     if (!disk_read_exact(store->disk, news->fd, bytes, present, 0))
         return error_system(error, "cannot read %s", store->paths.file);
@@ -160,7 +160,7 @@ static enum anystore_status read_header(struct anystore *store, struct news *new
     if (present < sizeof bytes)
         return error_set(error, ANYSTORE_DAMAGED, "%s is damaged: it ends inside its header",
                          store->paths.file);
-    *same = !first && chain_same_file(&store->chain, &header);
+    *same = !first && chain_same_file(&store->file.chain, &header);
     if (*same)
         return ANYSTORE_OK;
     if (!first && memcmp(header.store_id, store->id, FORMAT_ID_BYTES) != 0)
@@ -196,12 +196,12 @@ static bool bridge(struct anystore *store, struct news *news, const struct chain
 {
     struct stat st;
     struct anystore_error error;
-    if (base->header.version < 2 || store->disk->fstat(store->disk, store->fd, &st) != 0)
+    if (base->header.version < 2 || store->disk->fstat(store->disk, store->file.fd, &st) != 0)
         return false;
     struct segment_reader reader;
-    const struct byte_file file = disk_file(store->disk, store->fd, store->paths.file);
+    const struct byte_file file = disk_file(store->disk, store->file.fd, store->paths.file);
     enum anystore_status status =
-        segment_reader_begin(&reader, &file, (uint64_t)st.st_size, &store->chain, &error);
+        segment_reader_begin(&reader, &file, (uint64_t)st.st_size, &store->file.chain, &error);
     bool more = status == ANYSTORE_OK;
     while (more && reader.chain.generation < base->generation) {
         status = segment_reader_next_commit(&reader, &more);
@@ -229,9 +229,9 @@ static enum anystore_status find_loaded(struct anystore *store, struct news *new
     enum anystore_status status = segment_reader_skip_base(reader);
     if (status != ANYSTORE_OK)
         return status;
-    *found = reader->chain.generation == store->chain.generation;
-    if (reader->chain.generation < store->chain.generation ||
-        (*found && reader->chain.time_ms != store->chain.time_ms))
+    *found = reader->chain.generation == store->file.chain.generation;
+    if (reader->chain.generation < store->file.chain.generation ||
+        (*found && reader->chain.time_ms != store->file.chain.time_ms))
         status = replaced(store, reader->error, "was replaced by an older copy");
     if (status == ANYSTORE_OK && !*found)
         *found = bridge(store, news, &reader->chain);
@@ -269,12 +269,12 @@ static enum anystore_status grows_on(struct anystore *store, const struct news *
 {
     uint8_t tag[XAES_TAG_BYTES];
     *grown = false;
-    if ((uint64_t)news->file.st_size < store->chain.end)
+    if ((uint64_t)news->st.st_size < store->file.chain.end)
         return ANYSTORE_OK;
     if (!disk_read_exact(store->disk, news->fd, tag, sizeof tag,
-                         (off_t)(store->chain.end - sizeof tag)))
+                         (off_t)(store->file.chain.end - sizeof tag)))
         return error_system(error, "cannot read %s", store->paths.file);
-    *grown = memcmp(tag, store->chain.tag, sizeof tag) == 0;
+    *grown = memcmp(tag, store->file.chain.tag, sizeof tag) == 0;
     return ANYSTORE_OK;
 }
 
@@ -302,9 +302,9 @@ static enum anystore_status open_named(struct anystore *store, struct news *news
         if (news->fd < 0)
             return error_system(error, "cannot open %s", store->paths.file);
         if (disk->fstat(disk, news->fd, &opened) != 0 ||
-            disk->stat(disk, store->paths.file, &news->file) != 0)
+            disk->stat(disk, store->paths.file, &news->st) != 0)
             return error_system(error, "cannot examine %s", store->paths.file);
-        if (opened.st_dev == news->file.st_dev && opened.st_ino == news->file.st_ino)
+        if (disk_same_file(&opened, &news->st))
             return ANYSTORE_OK;
         disk->close(disk, news->fd); /* the names were exchanged in between */
     }
@@ -317,13 +317,12 @@ static bool nothing_new(struct anystore *store)
     static const uint8_t zeros[FORMAT_END_BYTES];
     uint8_t next[FORMAT_END_BYTES];
     struct stat st;
-    if (disk->stat(disk, store->paths.file, &st) != 0 || st.st_dev != store->file.st_dev ||
-        st.st_ino != store->file.st_ino)
+    if (disk->stat(disk, store->paths.file, &st) != 0 || !disk_same_file(&st, &store->file.st))
         return false;
-    if ((uint64_t)st.st_size == store->chain.end)
+    if ((uint64_t)st.st_size == store->file.chain.end)
         return true;
-    return format_has_room(&store->chain.header) &&
-           disk_read_exact(disk, store->fd, next, sizeof next, (off_t)store->chain.end) &&
+    return format_has_room(&store->file.chain.header) &&
+           disk_read_exact(disk, store->file.fd, next, sizeof next, (off_t)store->file.chain.end) &&
            memcmp(next, zeros, sizeof next) == 0;
 }
 
@@ -340,7 +339,7 @@ static enum anystore_status read_news(struct anystore *store, struct news *news,
     status = read_header(store, news, first, &same, error);
     if (status != ANYSTORE_OK)
         return status;
-    uint64_t size = (uint64_t)news->file.st_size;
+    uint64_t size = (uint64_t)news->st.st_size;
     if (same) {
         bool grown = false;
         status = grows_on(store, news, &grown, error);
@@ -377,20 +376,19 @@ static enum anystore_status read_news(struct anystore *store, struct news *news,
  * with its file id. */
 static void take_file(struct anystore *store, struct news *news)
 {
-    bool same_id = store->fd >= 0 && chain_same_file(&store->chain, &news->chain.header);
-    bool other_copy =
-        store->file.st_dev != news->file.st_dev || store->file.st_ino != news->file.st_ino;
+    bool same_id = store->file.fd >= 0 && chain_same_file(&store->file.chain, &news->chain.header);
+    bool other_copy = !disk_same_file(&store->file.st, &news->st);
     if (!same_id) {
         /* They have no name any more, if what took their place is a new base. */
-        closer_give(&store->closer, store->fd);
-        closer_give(&store->closer, store->spare.fd);
-        store->spare.fd = -1;
+        closer_give(&store->closer, store->file.fd);
+        closer_give(&store->closer, store->file.spare.fd);
+        store->file.spare.fd = -1;
     } else if (other_copy) {
-        commit_keep_spare(store);
+        copies_keep_spare(&store->file);
     } else {
-        store->disk->close(store->disk, store->fd);
+        store->disk->close(store->disk, store->file.fd);
     }
-    store->fd = news->fd;
+    store->file.fd = news->fd;
     news->fd = -1;
 }
 
@@ -400,7 +398,7 @@ static enum anystore_status publish_news(struct anystore *store, struct news *ne
 {
     if (news->fd < 0)
         return ANYSTORE_OK;
-    if (news->chain.generation != store->chain.generation || news->reload) {
+    if (news->chain.generation != store->file.chain.generation || news->reload) {
         struct entry *garbage = NULL;
         struct map replaced_map, cleared_map;
         map_init(&replaced_map, &store->map.seed);
@@ -433,18 +431,9 @@ static enum anystore_status publish_news(struct anystore *store, struct news *ne
         atomic_fetch_add(&store->counters.catch_ups, 1);
     }
     take_file(store, news);
-    store->file = news->file;
-    store->chain = news->chain;
+    store->file.st = news->st;
+    store->file.chain = news->chain;
     store_note_file(store);
-    return ANYSTORE_OK;
-}
-
-/* Makes durable that the path names the file that it names now. */
-static enum anystore_status sync_name(struct anystore *store, struct anystore_error *error)
-{
-    if (store->fsync == ANYSTORE_FSYNC_ALWAYS &&
-        !disk_sync_directory_of(store->disk, store->paths.file))
-        return error_system(error, "cannot sync the directory of %s", store->paths.file);
     return ANYSTORE_OK;
 }
 
@@ -454,7 +443,7 @@ static bool has_moved_on(const struct anystore *store, const struct news *news)
 {
     struct stat st;
     return news->fd >= 0 && store->disk->stat(store->disk, store->paths.file, &st) == 0 &&
-           (st.st_dev != news->file.st_dev || st.st_ino != news->file.st_ino);
+           !disk_same_file(&st, &news->st);
 }
 
 /* Reads up to the mark.  The lock is not held: where the file does not lead there (somebody damaged it, or
@@ -482,18 +471,18 @@ static enum anystore_status catch_up(struct anystore *store, bool *ahead,
     pthread_mutex_lock(&store->refresh_mutex);
     uint64_t mark = store_mark(store);
     /* While this process holds the file lock nobody can be ahead of it. */
-    if (mark > store->chain.generation && !store->commit_in_progress) {
+    if (mark > store->file.chain.generation && !store->commit_in_progress) {
         struct news news;
         status = read_to_mark(store, &news, mark, error);
         *ahead = status == ANYSTORE_OK && news.fd >= 0 && news.chain.generation > mark;
         /* A mark that the file does not reach is damaged, and vouches for nothing. */
         if (status == ANYSTORE_OK && news.fd >= 0 && news.chain.generation < mark)
-            status = sync_name(store, error);
+            status = copies_sync_name(&store->file, error);
         if (status == ANYSTORE_OK && !*ahead)
             status = publish_news(store, &news, error);
         news_free(&news, store->disk);
     }
-    bool behind = mark > store->chain.generation && !store->commit_in_progress;
+    bool behind = mark > store->file.chain.generation && !store->commit_in_progress;
     pthread_mutex_unlock(&store->refresh_mutex);
     if (status == ANYSTORE_OK && behind) {
         /* The file is the truth: the commit thread takes the lock and puts the mark right. */
@@ -524,7 +513,7 @@ static enum anystore_status help(struct anystore *store, uint64_t generation,
 {
     if (store_mark(store) == generation)
         return ANYSTORE_OK;
-    enum anystore_status status = sync_name(store, error);
+    enum anystore_status status = copies_sync_name(&store->file, error);
     if (status == ANYSTORE_OK)
         store_set_mark(store, generation);
     return status;
@@ -534,9 +523,9 @@ static enum anystore_status help(struct anystore *store, uint64_t generation,
 static enum anystore_status sync_first(struct anystore *store, const struct news *news,
                                        struct anystore_error *error)
 {
-    if (store->fsync == ANYSTORE_FSYNC_ALWAYS && store->disk->fsync(store->disk, news->fd) != 0)
+    if (store->file.syncs && store->disk->fsync(store->disk, news->fd) != 0)
         return error_system(error, "cannot sync %s", store->paths.file);
-    return sync_name(store, error);
+    return copies_sync_name(&store->file, error);
 }
 
 static enum anystore_status refresh_to_end(struct anystore *store, bool first,

@@ -19,37 +19,24 @@
 #include "store/map/view_lock.h"
 #include "store/map/watch.h"
 #include "store/medium/closer.h"
+#include "store/medium/copies.h"
 #include "store/medium/key.h"
 #include "store/medium/lockfile.h"
 #include "store/medium/paths.h"
 
-/* One of the two copies of the data file, open; fd -1: none. */
-struct copy {
-    int fd;
-    struct stat file; /* of fd: st_dev, st_ino and st_size, as it was loaded or written */
-    uint64_t agreed;  /* so far it has the same bytes as the data file */
-    uint8_t tag[XAES_TAG_BYTES]; /* of a spare: of the segment that ends there */
-    /* While a commit uses it. */
-    uint64_t size; /* its length, with room */
-    bool clean;    /* behind what agreed there was only room */
-};
-
 /* Counters that any thread adds to; see struct anystore_stats. */
 struct store_counters {
     atomic_uint_fast64_t commits, updates, committed, failed_commits, catch_ups, catch_up_bytes,
-        reloads, bases_written, bytes_written, bytes_copied, last_commit_us, last_batch,
-        largest_batch, expired;
+        reloads, bases_written, bytes_written, last_commit_us, last_batch, largest_batch, expired;
     /* What the published map and the file are now; written where those change. */
     atomic_uint_fast64_t keys, expiring, data_bytes, memory, file_size, base_size;
     atomic_int_fast64_t last_commit_ms;
-    _Atomic(const char *) copy_method;
 };
 
 struct anystore {
     /* Constant after open. */
     struct paths paths; /* without a data file: in memory only */
     struct anystore_key key;
-    enum anystore_fsync fsync;
     struct store_log log;
     void (*on_expired)(const void *key, size_t key_size, void *arg);
     bool (*wants_expired)(void *arg);
@@ -68,11 +55,7 @@ struct anystore {
     /* What of the file is in the map; guard: refresh_mutex.  While the commit thread holds the file
      * lock nobody else changes it (commit_in_progress). */
     pthread_mutex_t refresh_mutex;
-    struct chain chain;
-    int fd;           /* the file that was loaded, kept open so that its inode is not reused */
-    struct stat file; /* of fd: st_dev, st_ino and st_size, as it was loaded or written */
-    /* What was fd before, of the same file id: it has the spare's name, if nobody else wrote since. */
-    struct copy spare;
+    struct copies file;
     bool commit_in_progress;
     size_t expire_cursor;
 
@@ -93,7 +76,6 @@ struct anystore {
     struct base_job base;
     struct queued *base_asked; /* commit thread: who waits for a base that has not begun */
 
-    bool has_exchange;      /* commit thread: the file system can exchange two names */
     uint64_t round;         /* commit thread: number of rounds so far */
     struct gather gather;   /* commit thread */
     uint64_t base_retry_at; /* commit thread: file size below which no new base is tried */
@@ -122,9 +104,10 @@ static inline void store_note_map(struct anystore *store)
 static inline void store_note_file(struct anystore *store)
 {
     struct store_counters *counters = &store->counters;
-    atomic_store_explicit(&counters->file_size, store->chain.end, memory_order_relaxed);
-    atomic_store_explicit(&counters->base_size, store->chain.base_end, memory_order_relaxed);
-    atomic_store_explicit(&counters->last_commit_ms, store->chain.time_ms, memory_order_relaxed);
+    atomic_store_explicit(&counters->file_size, store->file.chain.end, memory_order_relaxed);
+    atomic_store_explicit(&counters->base_size, store->file.chain.base_end, memory_order_relaxed);
+    atomic_store_explicit(&counters->last_commit_ms, store->file.chain.time_ms,
+                          memory_order_relaxed);
 }
 
 static inline uint64_t store_mark(struct anystore *store)
@@ -156,46 +139,6 @@ void *commit_thread(void *store);
 /* Takes the file lock and brings the map up to date; without success nothing is held. */
 enum anystore_status commit_lock(struct anystore *store, struct anystore_error *error);
 void commit_unlock(struct anystore *store);
-
-/* commit_file.c ------------------------------------------------------------------------------ */
-
-/* A new, empty file in the place of what a dead process left there, for the only one who may make it:
- * the lock holder, or who holds the claim.  -1 and *error on failure. */
-int commit_new_file(struct anystore *store, const char *path, struct anystore_error *error);
-
-/* A copy of the data file at spare_path, to append to: the spare if there is one, else a new copy. */
-enum anystore_status commit_begin_file(struct anystore *store, struct copy *copy,
-                                       struct anystore_error *error);
-
-/* Makes the spare again of a copy that a commit could not be written to as there is no space: what it has beyond
- * the data file's state is cut off.  Throwing it away would not do: other processes may have it open, so that its
- * space stays taken. */
-void commit_cut_back(struct anystore *store, struct copy *copy);
-
-/* When a commit that ends at `end` has been written to the copy: makes room for the next ones behind it, if there
- * is none.  If that fails the next commit makes the file longer. */
-void commit_make_room(struct anystore *store, struct copy *copy, uint64_t end);
-
-/* Before another copy is loaded: the one that is will be the spare.  refresh_mutex is held; for forget, which
- * closes it, too. */
-void commit_keep_spare(struct anystore *store);
-void commit_forget_spare(struct anystore *store);
-
-/* Closes the file that was to be the spare if somebody threw it away: its space is free only then. */
-void commit_look_at_spare(struct anystore *store);
-
-/* Before another file takes the place of both copies: brings the spare up to the data file, if there is
- * one, for the processes that have it open (refresh.c, bridge). */
-void commit_complete_spare(struct anystore *store);
-
-/* Throws a file away whose commit failed: it is never synced again. */
-void commit_drop_file(struct anystore *store, int fd, const char *path);
-
-/* Puts the finished file `fd`, which is at `from`, in the place of the data file: sync, exchange of the
- * names (or rename), directory sync.  Without success the path names what it named before, as far as
- * the disk lets us. */
-enum anystore_status commit_install(struct anystore *store, int fd, const char *from,
-                                    struct anystore_error *error);
 
 /* base.c ------------------------------------------------------------------------------------- */
 

@@ -49,6 +49,12 @@ struct disk {
 /* The operating system's. */
 extern const struct disk disk_system;
 
+/* Whether two descriptions are of the same file. */
+static inline bool disk_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 /* Whole transfers: short ones and EINTR are continued.  False with errno set; disk_read_exact
  * says ENODATA where the file ends early. */
 bool disk_read_exact(const struct disk *disk, int fd, void *data, size_t size, off_t offset);

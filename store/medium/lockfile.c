@@ -77,7 +77,7 @@ static int is_named(const struct lockfile *lockfile, int fd)
         return -1;
     if (disk->stat(disk, lockfile->path, &path_st) != 0)
         return errno == ENOENT ? 0 : -1;
-    return open_st.st_dev == path_st.st_dev && open_st.st_ino == path_st.st_ino;
+    return disk_same_file(&open_st, &path_st);
 }
 
 bool lockfile_replaced(const struct lockfile *lockfile)

@@ -381,7 +381,7 @@ static bool write_base(struct anystore_txn *txn, void *arg)
     struct anystore *store = arg;
     struct anystore_error error;
     (void)txn; /* on the commit thread, under the file lock: as a swap of two stores does it */
-    return base_write(store, store->chain.header.store_id, &error) == ANYSTORE_OK;
+    return base_write(store, store->file.chain.header.store_id, &error) == ANYSTORE_OK;
 }
 
 static void test_mishaps(void **state)
