@@ -172,7 +172,7 @@ static enum anystore_status renumber(struct anystore *store, uint64_t generation
 static void publish_number(struct anystore *store)
 {
     pthread_mutex_lock(&store->refresh_mutex);
-    store_set_mark(store, store->file.chain.generation);
+    lockfile_set_mark(&store->lockfile, store->file.chain.generation);
     view_lock_exclusive(&store->view_lock);
     atomic_store_explicit(&store->loaded, store->file.chain.generation, memory_order_release);
     view_unlock_exclusive(&store->view_lock);
@@ -248,8 +248,8 @@ static void publish_swap(struct anystore *a, struct anystore *b)
     pthread_mutex_lock(a < b ? &a->refresh_mutex : &b->refresh_mutex);
     pthread_mutex_lock(a < b ? &b->refresh_mutex : &a->refresh_mutex);
     uint64_t generation = a->file.chain.generation;
-    store_set_mark(a, generation);
-    store_set_mark(b, generation);
+    lockfile_set_mark(&a->lockfile, generation);
+    lockfile_set_mark(&b->lockfile, generation);
     lock_views(a, b);
     swap_maps(a, b);
     atomic_store_explicit(&a->loaded, generation, memory_order_release);

@@ -33,7 +33,7 @@ static enum anystore_status load_or_make(struct anystore *store, struct anystore
         if (status == ANYSTORE_OK)
             status = store_learn_secrets(store, &store->file.chain.header, error);
         if (status == ANYSTORE_OK)
-            store_set_mark(store, store->file.chain.generation);
+            lockfile_set_mark(&store->lockfile, store->file.chain.generation);
     }
     if (status != ANYSTORE_OK)
         return status;
@@ -54,7 +54,7 @@ enum anystore_status store_learn_secrets(struct anystore *store, const struct fo
     if (!format_secrets(header, store->key.bytes, &secrets))
         return error_set(error, ANYSTORE_IO, "cannot derive a key: OpenSSL failed");
     memcpy(store->id, header->store_id, sizeof store->id);
-    store->mark_mask = secrets.mark_mask;
+    store->lockfile.mask = secrets.mark_mask;
     store->map.seed = (struct siphash_key){secrets.map_seed[0], secrets.map_seed[1]};
     OPENSSL_cleanse(&secrets, sizeof secrets);
     return ANYSTORE_OK;
@@ -194,8 +194,8 @@ enum anystore_status anystore_view(struct anystore *store, anystore_fn *fn, void
     /* Before the mark is looked at: a key that was prolonged in time by a commit that this view misses must not
      * be gone by a later clock. */
     int64_t now_ms = clock_now_ms();
-    if (store->paths.file &&
-        store_mark(store) > atomic_load_explicit(&store->loaded, memory_order_acquire)) {
+    if (store->paths.file && lockfile_mark(&store->lockfile) >
+                                 atomic_load_explicit(&store->loaded, memory_order_acquire)) {
         enum anystore_status status = refresh_to_mark(store, error);
         if (status != ANYSTORE_OK)
             return status;

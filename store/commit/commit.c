@@ -50,7 +50,7 @@ static void publish(struct anystore *store, struct pending *pending, const struc
     struct map old;
     atomic_fetch_add(&store->counters.bytes_written, chain->end - store->file.chain.end);
     pthread_mutex_lock(&store->refresh_mutex);
-    store_set_mark(store, chain->generation);
+    lockfile_set_mark(&store->lockfile, chain->generation);
     view_lock_exclusive(&store->view_lock);
     watch_touch_pending(&store->watches, pending, store->round);
     pending_apply(pending, &store->map, &garbage, &old);
@@ -228,7 +228,7 @@ static bool commit_round(struct anystore *store)
 static bool mark_is_behind(struct anystore *store)
 {
     uint64_t loaded = atomic_load(&store->loaded); /* first: the mark is raised before it */
-    return store_mark(store) < loaded;
+    return lockfile_mark(&store->lockfile) < loaded;
 }
 
 /* Sets a mark right that somebody damaged, finds a lock file that was replaced, releases what could not be

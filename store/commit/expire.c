@@ -56,7 +56,8 @@ void expire_some(struct anystore *store)
 {
     int64_t now_ms = clock_now_ms(); /* before the refresh: what was prolonged by then is seen */
     if (store->paths.file && expire_wanted(store) &&
-        store_mark(store) > atomic_load_explicit(&store->loaded, memory_order_acquire) &&
+        lockfile_mark(&store->lockfile) >
+            atomic_load_explicit(&store->loaded, memory_order_acquire) &&
         refresh_to_mark(store, NULL) != ANYSTORE_OK)
         return; /* whoever uses the store is told why */
     for (int step = 0; step < EXPIRE_STEPS; step++) {

@@ -469,7 +469,7 @@ static enum anystore_status catch_up(struct anystore *store, bool *ahead,
     enum anystore_status status = ANYSTORE_OK;
     *ahead = false;
     pthread_mutex_lock(&store->refresh_mutex);
-    uint64_t mark = store_mark(store);
+    uint64_t mark = lockfile_mark(&store->lockfile);
     /* While this process holds the file lock nobody can be ahead of it. */
     if (mark > store->file.chain.generation && !store->commit_in_progress) {
         struct news news;
@@ -511,11 +511,11 @@ enum anystore_status refresh_to_mark(struct anystore *store, struct anystore_err
 static enum anystore_status help(struct anystore *store, uint64_t generation,
                                  struct anystore_error *error)
 {
-    if (store_mark(store) == generation)
+    if (lockfile_mark(&store->lockfile) == generation)
         return ANYSTORE_OK;
     enum anystore_status status = copies_sync_name(&store->file, error);
     if (status == ANYSTORE_OK)
-        store_set_mark(store, generation);
+        lockfile_set_mark(&store->lockfile, generation);
     return status;
 }
 

@@ -43,8 +43,7 @@ struct anystore {
     void *expired_arg;
     _Atomic uint64_t own_number; /* see anystore_shared_number; without a file */
     const struct disk *disk;
-    uint8_t id[FORMAT_ID_BYTES]; /* the store id of the file */
-    uint64_t mark_mask;
+    uint8_t id[FORMAT_ID_BYTES];   /* the store id of the file */
     struct anystore *family;       /* the store that all siblings name, or itself */
     pthread_mutex_t several_mutex; /* of `family`: one thread uses several at a time */
 
@@ -108,16 +107,6 @@ static inline void store_note_file(struct anystore *store)
     atomic_store_explicit(&counters->base_size, store->file.chain.base_end, memory_order_relaxed);
     atomic_store_explicit(&counters->last_commit_ms, store->file.chain.time_ms,
                           memory_order_relaxed);
-}
-
-static inline uint64_t store_mark(struct anystore *store)
-{
-    return lockfile_mark(&store->lockfile) - store->mark_mask;
-}
-
-static inline void store_set_mark(struct anystore *store, uint64_t generation)
-{
-    lockfile_set_mark(&store->lockfile, generation + store->mark_mask);
 }
 
 /* refresh.c ---------------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ struct lockfile {
     int fd;        /* guarded by the caller: one thread acquires */
     bool in_queue; /* these two are held; guarded as fd */
     bool locked;
+    uint64_t mask;        /* added to the mark in the file; constant once the store is known */
     _Atomic(void *) page; /* the mapping in use; any thread */
     void **stale;         /* mappings of lock files that were replaced; unmapped at close */
     size_t stale_count;
@@ -60,17 +61,17 @@ void lockfile_give_byte(const struct lockfile *lockfile, int fd);
 /* Whether the path does not name the file that is open. */
 bool lockfile_replaced(const struct lockfile *lockfile);
 
-/* The mark as it stands in the file. */
+/* The mark: the generation that is known to be durable. */
 static inline uint64_t lockfile_mark(struct lockfile *lockfile)
 {
     _Atomic uint64_t *mark = atomic_load_explicit(&lockfile->page, memory_order_acquire);
-    return atomic_load_explicit(mark, memory_order_acquire);
+    return atomic_load_explicit(mark, memory_order_acquire) - lockfile->mask;
 }
 
-static inline void lockfile_set_mark(struct lockfile *lockfile, uint64_t value)
+static inline void lockfile_set_mark(struct lockfile *lockfile, uint64_t generation)
 {
     _Atomic uint64_t *mark = atomic_load_explicit(&lockfile->page, memory_order_acquire);
-    atomic_store_explicit(mark, value, memory_order_release);
+    atomic_store_explicit(mark, generation + lockfile->mask, memory_order_release);
 }
 
 /* Valid until lockfile_close, but of no use any more when the lock file was replaced. */
