@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A disk in memory: its table of calls, and how one is made. */
+#include "tests/store/disks/memory_disk.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
