@@ -2,13 +2,8 @@
 /* Reads and changes keys for calls. */
 #include "command/access.h"
 
-#include <stdatomic.h>
-
+#include "command/host.h"
 #include "command/reply.h"
-#include "server/observe/stats.h"
-#include "server/publish/notify.h"
-#include "server/server.h"
-#include "server/session/session.h"
 
 struct anystore_txn *call_txn(const struct call *call, unsigned database)
 {
@@ -21,16 +16,17 @@ struct anystore_txn *call_txn(const struct call *call, unsigned database)
 
 static void count_one(struct call *call, bool there)
 {
-    struct server_stats *stats = call->session->server->stats;
-    atomic_fetch_add_explicit(there ? &stats->keyspace_hits : &stats->keyspace_misses, 1,
-                              memory_order_relaxed);
+    if (there)
+        call->hits++;
+    else
+        call->misses++;
 }
 
 void count_lookup(struct call *call, const struct resp_arg *key, bool there)
 {
     count_one(call, there);
     if (!there)
-        notify_event(call, NOTIFY_KEY_MISS, "keymiss", key);
+        call_event(call, NOTIFY_KEY_MISS, "keymiss", key);
 }
 
 bool read_key(struct call *call, const struct resp_arg *key, struct anystore_value *value)

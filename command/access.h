@@ -14,8 +14,7 @@ struct anystore_txn *call_txn(const struct call *call, unsigned database);
 /* The name that TYPE answers. */
 const char *type_name(enum anystore_type type);
 
-/* Counts a lookup of a command that only reads for keyspace_hits and keyspace_misses, and tells of a
- * miss. */
+/* Counts a lookup of a command that only reads in call->hits or call->misses, and tells of a miss. */
 void count_lookup(struct call *call, const struct resp_arg *key, bool there);
 
 /* Looks a key up for a command that only reads, and counts that.  value may be NULL. */

@@ -7,10 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "command/host.h"
 #include "command/table.h"
-#include "server/config/config.h"
-#include "server/server.h"
-#include "server/session/session.h"
 #include "text/number.h"
 
 bool arg_is(const struct resp_arg *arg, const char *word)
@@ -35,10 +33,9 @@ bool arg_integer_or_reply(struct call *call, size_t index, int64_t *value)
     return false;
 }
 
-bool arg_is_database(const struct server *server, const struct resp_arg *arg, int64_t *database)
+bool arg_is_database(const struct call *call, const struct resp_arg *arg, int64_t *database)
 {
-    return arg_integer(arg, database) && *database >= 0 &&
-           *database < config_number(server->config, CONFIG_DATABASES);
+    return arg_integer(arg, database) && *database >= 0 && *database < call->host->databases;
 }
 
 bool arg_database_or_reply(struct call *call, size_t index, int64_t *database)
@@ -50,8 +47,7 @@ bool arg_database_or_reply(struct call *call, size_t index, int64_t *database)
                                       "-2147483648 and 2147483647"); /* sic */
         return false;
     }
-    if (*database < 0 ||
-        *database >= config_number(call->session->server->config, CONFIG_DATABASES)) {
+    if (*database < 0 || *database >= call->host->databases) {
         resp_write_error(call->reply, "ERR DB index is out of range");
         return false;
     }

@@ -9,8 +9,6 @@
 
 #include "command/call.h"
 
-struct server;
-
 static inline const char *arg_text(const struct resp_arg *arg)
 {
     return (const char *)arg->data;
@@ -26,7 +24,7 @@ bool arg_integer(const struct resp_arg *arg, int64_t *value);
 bool arg_integer_or_reply(struct call *call, size_t index, int64_t *value);
 
 /* Reads the number of a database that there is; false if the argument is none. */
-bool arg_is_database(const struct server *server, const struct resp_arg *arg, int64_t *database);
+bool arg_is_database(const struct call *call, const struct resp_arg *arg, int64_t *database);
 
 /* The same; if it fails, it replies what is wrong with the argument. */
 bool arg_database_or_reply(struct call *call, size_t index, int64_t *database);

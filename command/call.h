@@ -12,6 +12,7 @@
 #include "resp/writer.h"
 
 struct command;
+struct command_host;
 struct session;
 
 /* What a run may use of the databases; nothing but `database` set: an empty one, after
@@ -32,8 +33,10 @@ struct scope {
 
 /* One command of one client being run. */
 struct call {
-    struct session *session;       /* whose command it is */
-    const struct command *command; /* the subcommand's row where there is one */
+    const struct command_host *host; /* who runs it, see host.h */
+    struct session *session;         /* whose call it is; only the host looks into it */
+    const struct command *command;   /* the subcommand's row where there is one */
+    unsigned database;               /* the selected one */
     /* The map of the selected database: to read with COMMAND_READONLY, to change too with COMMAND_WRITE.
      * Commands with neither flag must not use it. */
     struct anystore_txn *txn;
@@ -44,7 +47,8 @@ struct call {
     /* Set when the store refused a change: what the command had changed before that is still in the
      * transaction, which is therefore not to be committed. */
     bool store_failed;
-    bool in_exec; /* EXEC runs it */
+    bool in_exec;        /* EXEC runs it */
+    size_t hits, misses; /* lookups that read_key and count_lookup have counted */
 };
 
 #endif

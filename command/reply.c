@@ -7,7 +7,6 @@
 
 #include "command/args.h"
 #include "command/table.h"
-#include "server/observe/stats.h"
 
 enum {
     CONTAINER_BYTES = 24, /* no command that has subcommands has a longer name */

@@ -109,7 +109,7 @@ struct command {
     bool (*is_secret)(const struct resp_arg *argv, size_t index);
     /* For a command that uses other databases than the selected one: adds to *needs, which holds what its
      * flags tell, or changes it.  NULL: it does not. */
-    void (*call_databases)(const struct call *call, unsigned selected, struct needs *needs);
+    void (*call_databases)(const struct call *call, struct needs *needs);
 };
 
 /* For the rows: where the keys are. */

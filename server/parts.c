@@ -16,9 +16,11 @@
 #include "server/publish/monitor.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
+#include "server/session/host.h"
 
 bool parts_make(struct server *server)
 {
+    server->host = host_new(server->config);
     server->commands = command_table_new();
     server->clients = client_registry_new();
     server->pause = calloc(1, sizeof *server->pause);
@@ -30,7 +32,7 @@ bool parts_make(struct server *server)
     server->tally = server->commands ? tally_new(command_total(server->commands)) : NULL;
     server->slowlog = slowlog_new();
     server->latency = latency_new();
-    return server->commands && server->clients && server->pause && server->pubsub &&
+    return server->host && server->commands && server->clients && server->pause && server->pubsub &&
            server->memory && server->stats && server->commit_times && server->tally &&
            server->slowlog && server->latency;
 }
@@ -48,4 +50,5 @@ void parts_free(struct server *server)
     slowlog_free(server->slowlog);
     latency_free(server->latency);
     command_table_free(server->commands);
+    host_free(server->host);
 }

@@ -17,6 +17,7 @@
 
 struct anystore_key;
 struct client_registry;
+struct command_host;
 struct command_table;
 struct config;
 struct databases;
@@ -37,11 +38,10 @@ struct server_notify {
     pthread_mutex_t mutex;
     bool active;     /* guard: mutex; between notify_start and notify_end */
     atomic_uint own; /* flags of this server; 0 without K and E */
-    _Atomic(struct anystore_shared *)
-        wanted; /* the number whose low bits are what all servers want */
 };
 
 struct server {
+    struct command_host *host;
     struct config *config;
     struct log *log;
     struct databases *databases;

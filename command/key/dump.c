@@ -4,10 +4,10 @@
 
 #include "command/access.h"
 #include "command/args.h"
+#include "command/host.h"
 #include "command/key/rdb.h"
 #include "command/reply.h"
 #include "command/table.h"
-#include "server/publish/notify.h"
 
 static void run_dump(struct call *call)
 {
@@ -118,14 +118,14 @@ static bool load_or_reply(struct call *call, struct rdb_string *string)
 }
 
 /* Of a key that is about to be restored; one whose time has come is only removed. */
-static void notify_restore(struct call *call, const struct resp_arg *key, int64_t expire_ms)
+static void tell_restore(struct call *call, const struct resp_arg *key, int64_t expire_ms)
 {
     if (expire_ms == 0 || expire_ms > anystore_now(call->txn)) {
-        notify_event(call, NOTIFY_NEW, "new", key);
-        notify_event(call, NOTIFY_GENERIC, "restore", key);
-    } else if (notify_wanted(call->session->server, NOTIFY_GENERIC) &&
+        call_event(call, NOTIFY_NEW, "new", key);
+        call_event(call, NOTIFY_GENERIC, "restore", key);
+    } else if (call_event_wanted(call, NOTIFY_GENERIC) &&
                anystore_get(call->txn, key->data, key->size, NULL)) {
-        notify_event(call, NOTIFY_GENERIC, "del", key);
+        call_event(call, NOTIFY_GENERIC, "del", key);
     }
 }
 
@@ -145,7 +145,7 @@ static void run_restore(struct call *call)
         return;
     value.data = string.data;
     value.size = string.size;
-    notify_restore(call, key, value.expire_ms);
+    tell_restore(call, key, value.expire_ms);
     if (store_ok_or_reply(call, put_or_expire(call, key, &value)))
         reply_ok(call);
     rdb_string_free(&string);

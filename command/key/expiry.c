@@ -2,9 +2,9 @@
 /* The commands that give keys a time to vanish, take it away and ask for it. */
 #include "command/access.h"
 #include "command/args.h"
+#include "command/host.h"
 #include "command/reply.h"
 #include "command/table.h"
-#include "server/publish/notify.h"
 
 /* ---- Setting ------------------------------------------------------------------------------ */
 
@@ -86,7 +86,7 @@ static void expire_key(struct call *call, int64_t base_ms, int64_t unit_ms)
     }
     enum anystore_status status;
     bool gone = expire_ms <= anystore_now(call->txn);
-    notify_event(call, NOTIFY_GENERIC, gone ? "del" : "expire", key);
+    call_event(call, NOTIFY_GENERIC, gone ? "del" : "expire", key);
     if (gone)
         status = anystore_delete(call->txn, key->data, key->size, NULL);
     else
@@ -123,7 +123,7 @@ static void run_persist(struct call *call)
         resp_write_integer(call->reply, 0);
         return;
     }
-    notify_event(call, NOTIFY_GENERIC, "persist", key);
+    call_event(call, NOTIFY_GENERIC, "persist", key);
     if (store_ok_or_reply(call, anystore_set_expiry(call->txn, key->data, key->size, 0, NULL)))
         resp_write_integer(call->reply, 1);
 }

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "command/access.h"
+#include "command/host.h"
 #include "command/reply.h"
 #include "command/table.h"
-#include "server/publish/notify.h"
 
 static void run_del(struct call *call)
 {
@@ -16,7 +16,7 @@ static void run_del(struct call *call)
         if (!store_ok_or_reply(call, anystore_delete(call->txn, key->data, key->size, &existed)))
             return;
         if (existed)
-            notify_event(call, NOTIFY_GENERIC, "del", key);
+            call_event(call, NOTIFY_GENERIC, "del", key);
         deleted += existed;
     }
     resp_write_integer(call->reply, deleted);
@@ -74,9 +74,9 @@ static bool rename_or_reply(struct call *call, bool only_new)
     }
     if (same_key(from, to))
         return true;
-    notify_event(call, NOTIFY_NEW, "new", to); /* to Redis also if one of the name was there */
-    notify_event(call, NOTIFY_GENERIC, "rename_from", from);
-    notify_event(call, NOTIFY_GENERIC, "rename_to", to);
+    call_event(call, NOTIFY_NEW, "new", to); /* to Redis also if one of the name was there */
+    call_event(call, NOTIFY_GENERIC, "rename_from", from);
+    call_event(call, NOTIFY_GENERIC, "rename_to", to);
     return put_or_reply(call, to, &value) &&
            store_ok_or_reply(call, anystore_delete(call->txn, from->data, from->size, NULL));
 }

@@ -3,9 +3,9 @@
  * to nothing, and any other holds the wrong type. */
 #include "command/access.h"
 #include "command/args.h"
+#include "command/host.h"
 #include "command/reply.h"
 #include "command/table.h"
-#include "server/publish/notify.h"
 
 struct sort_options {
     size_t store_index; /* the argument with the key; 0: none */
@@ -56,7 +56,7 @@ static void sort(struct call *call, bool may_store)
     if (!store_ok_or_reply(call, anystore_delete(call->txn, store->data, store->size, &existed)))
         return;
     if (existed)
-        notify_event(call, NOTIFY_GENERIC, "del", store);
+        call_event(call, NOTIFY_GENERIC, "del", store);
     resp_write_integer(call->reply, 0);
 }
 

@@ -7,11 +7,11 @@
 
 #include "command/access.h"
 #include "command/args.h"
+#include "command/host.h"
 #include "command/reply.h"
 #include "command/string/bits.h"
 #include "command/string/string_access.h"
 #include "command/table.h"
-#include "server/publish/notify.h"
 #include "text/number.h"
 
 bool bit_offset_or_reply(struct call *call, size_t index, unsigned width, uint64_t *offset)
@@ -68,8 +68,8 @@ static void run_setbit(struct call *call)
     bits_store(bytes, &field, (uint64_t)bit);
     size = size > old.size ? size : old.size;
     if (!there)
-        notify_event(call, NOTIFY_NEW, "new", key);
-    notify_event(call, NOTIFY_STRING, "setbit", key);
+        call_event(call, NOTIFY_NEW, "new", key);
+    call_event(call, NOTIFY_STRING, "setbit", key);
     if (store_ok_or_reply(call, put_string(call, key, &old, bytes, size)))
         resp_write_integer(call->reply, (int64_t)before);
 }
@@ -234,14 +234,14 @@ static void store_combined(struct call *call, enum bits_operation operation,
         bool existed = false;
         status = anystore_delete(call->txn, key->data, key->size, &existed);
         if (existed)
-            notify_event(call, NOTIFY_GENERIC, "del", key);
+            call_event(call, NOTIFY_GENERIC, "del", key);
     } else {
         uint8_t *bytes = copy_string_or_reply(call, &sources[0], size);
         if (!bytes)
             return;
         combine_sources(operation, bytes, size, sources, count);
-        notify_if_new(call, key);
-        notify_event(call, NOTIFY_STRING, "set", key);
+        call_event_if_new(call, key);
+        call_event(call, NOTIFY_STRING, "set", key);
         status = put_string(call, key, &none, bytes, size);
     }
     if (store_ok_or_reply(call, status))

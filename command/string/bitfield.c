@@ -5,12 +5,12 @@
 
 #include "command/access.h"
 #include "command/args.h"
+#include "command/host.h"
 #include "command/reply.h"
 #include "command/string/bit.h"
 #include "command/string/bits.h"
 #include "command/string/string_access.h"
 #include "command/table.h"
-#include "server/publish/notify.h"
 #include "text/number.h"
 
 enum field_action { FIELD_GET, FIELD_SET, FIELD_ADD };
@@ -241,9 +241,9 @@ static void write_fields(struct call *call, const struct field_plan *plan)
     for (size_t i = 0; i < plan->count; i++)
         run_operation(call, &plan->operations[i], bytes, size, &outcome);
     if (!there)
-        notify_event(call, NOTIFY_NEW, "new", key);
+        call_event(call, NOTIFY_NEW, "new", key);
     if (outcome.changed || (grown && outcome.wrote))
-        notify_event(call, NOTIFY_STRING, "setbit", key);
+        call_event(call, NOTIFY_STRING, "setbit", key);
     if (outcome.changed || grown)
         replace_reply_if_refused(call, reply_start, put_string(call, key, &old, bytes, size));
     else

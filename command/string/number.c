@@ -10,9 +10,9 @@
 
 #include "command/access.h"
 #include "command/args.h"
+#include "command/host.h"
 #include "command/string/string_access.h"
 #include "command/table.h"
-#include "server/publish/notify.h"
 #include "text/number.h"
 
 static bool put_number_or_reply(struct call *call, const struct anystore_value *old,
@@ -25,8 +25,8 @@ static bool put_number_or_reply(struct call *call, const struct anystore_value *
         .size = size,
         .expire_ms = old->expire_ms,
     };
-    notify_if_new(call, key);
-    notify_event(call, NOTIFY_STRING, event, key);
+    call_event_if_new(call, key);
+    call_event(call, NOTIFY_STRING, event, key);
     return store_ok_or_reply(call, anystore_put(call->txn, key->data, key->size, &value));
 }
 

@@ -1,71 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands on parts of strings, and what all commands share that change a string in its middle
- * or at its end. */
+/* The commands on parts of strings. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "command/access.h"
 #include "command/args.h"
+#include "command/host.h"
 #include "command/string/string_access.h"
 #include "command/table.h"
-#include "server/config/config.h"
-#include "server/publish/notify.h"
-#include "server/server.h"
-
-/* ---- Shared ------------------------------------------------------------------------------- */
-
-size_t longest_string(const struct call *call)
-{
-    int64_t configured = config_number(call->session->server->config, CONFIG_PROTO_MAX_BULK_LEN);
-    return (uint64_t)configured < ANYSTORE_MAX_BYTES ? (size_t)configured : ANYSTORE_MAX_BYTES;
-}
-
-bool string_size_or_reply(struct call *call, size_t size, size_t more)
-{
-    if (!__builtin_add_overflow(size, more, &size) && size <= longest_string(call))
-        return true;
-    resp_write_error(call->reply, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
-    return false;
-}
-
-uint8_t *copy_string_or_reply(struct call *call, const struct anystore_value *old, size_t size)
-{
-    if (size < old->size)
-        size = old->size;
-    uint8_t *bytes = malloc(size + 1); /* not nothing: that could be NULL */
-    if (!bytes) {
-        store_ok_or_reply(call, ANYSTORE_NOMEM);
-        return NULL;
-    }
-    if (old->size > 0)
-        memcpy(bytes, old->data, old->size);
-    memset(bytes + old->size, 0, size - old->size);
-    return bytes;
-}
-
-enum anystore_status put_string(struct call *call, const struct resp_arg *key,
-                                const struct anystore_value *old, uint8_t *bytes, size_t size)
-{
-    struct anystore_value value = {
-        .type = ANYSTORE_STRING,
-        .data = bytes,
-        .size = size,
-        .expire_ms = old->expire_ms,
-    };
-    enum anystore_status status = anystore_put(call->txn, key->data, key->size, &value);
-    free(bytes);
-    return status;
-}
-
-void replace_reply_if_refused(struct call *call, size_t reply_start, enum anystore_status status)
-{
-    if (status == ANYSTORE_OK)
-        return;
-    resp_buffer_truncate(call->reply->out, reply_start);
-    store_ok_or_reply(call, status);
-}
-
-/* ---- Commands ----------------------------------------------------------------------------- */
 
 /* Writes a part over the string that was at the key, or over nothing, and replies the new length; the
  * event is told by the caller. */
@@ -96,12 +38,12 @@ static void run_append(struct call *call)
             .data = tail->data,
             .size = tail->size,
         };
-        notify_event(call, NOTIFY_NEW, "new", key);
-        notify_event(call, NOTIFY_STRING, "append", key);
+        call_event(call, NOTIFY_NEW, "new", key);
+        call_event(call, NOTIFY_STRING, "append", key);
         if (store_ok_or_reply(call, anystore_put(call->txn, key->data, key->size, &value)))
             resp_write_integer(call->reply, (int64_t)tail->size);
     } else if (string_size_or_reply(call, old.size, tail->size)) {
-        notify_event(call, NOTIFY_STRING, "append", key);
+        call_event(call, NOTIFY_STRING, "append", key);
         if (tail->size > 0)
             write_part(call, &old, old.size, tail);
         else /* nothing changes, and nothing is to be written */
@@ -127,8 +69,8 @@ static void run_setrange(struct call *call)
         resp_write_integer(call->reply, (int64_t)old.size);
     } else if (string_size_or_reply(call, (size_t)offset, part->size)) {
         if (!there)
-            notify_event(call, NOTIFY_NEW, "new", key);
-        notify_event(call, NOTIFY_STRING, "setrange", key);
+            call_event(call, NOTIFY_NEW, "new", key);
+        call_event(call, NOTIFY_STRING, "setrange", key);
         write_part(call, &old, (size_t)offset, part);
     }
 }

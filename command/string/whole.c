@@ -2,18 +2,10 @@
 /* The commands on whole strings: GET, SET and their kin. */
 #include "command/access.h"
 #include "command/args.h"
+#include "command/host.h"
 #include "command/reply.h"
 #include "command/string/string_access.h"
 #include "command/table.h"
-#include "server/publish/notify.h"
-
-bool read_string_or_reply(struct call *call, const struct resp_arg *key,
-                          struct anystore_value *value, bool *there)
-{
-    bool usable = get_string_or_reply(call, key, value, there);
-    count_lookup(call, key, *there);
-    return usable;
-}
 
 static void reply_value(struct call *call, const struct anystore_value *value, bool there)
 {
@@ -136,15 +128,15 @@ static bool set_expiry_or_reply(struct call *call, const struct set_options *opt
 }
 
 /* Of a key that is about to be set.  A time that has come already lets it expire at once. */
-static void notify_set(struct call *call, const struct resp_arg *key, int64_t expire_ms,
-                       bool asked_to_expire)
+static void tell_set(struct call *call, const struct resp_arg *key, int64_t expire_ms,
+                     bool asked_to_expire)
 {
-    notify_if_new(call, key);
-    notify_event(call, NOTIFY_STRING, "set", key);
+    call_event_if_new(call, key);
+    call_event(call, NOTIFY_STRING, "set", key);
     if (asked_to_expire)
-        notify_event(call, NOTIFY_GENERIC, "expire", key);
+        call_event(call, NOTIFY_GENERIC, "expire", key);
     if (asked_to_expire && expire_ms <= anystore_now(call->txn))
-        notify_event(call, NOTIFY_EXPIRED, "expired", key);
+        call_event(call, NOTIFY_EXPIRED, "expired", key);
 }
 
 static void run_set(struct call *call)
@@ -181,7 +173,7 @@ static void run_set(struct call *call)
     }
     if (options.keep_ttl && there)
         value.expire_ms = old.expire_ms;
-    notify_set(call, key, value.expire_ms, options.expiry != SET_NO_EXPIRY);
+    tell_set(call, key, value.expire_ms, options.expiry != SET_NO_EXPIRY);
     enum anystore_status status = put_or_expire(call, key, &value);
     if (!options.get)
         reply_ok(call);
@@ -206,7 +198,7 @@ static enum anystore_status put_arg(struct call *call, const struct resp_arg *ke
         .data = data->data,
         .size = data->size,
     };
-    notify_set(call, key, 0, false);
+    tell_set(call, key, 0, false);
     return anystore_put(call->txn, key->data, key->size, &value);
 }
 
@@ -229,7 +221,7 @@ static void set_with_time(struct call *call, enum set_expiry expiry)
     };
     if (!set_expiry_or_reply(call, &options, &value.expire_ms))
         return;
-    notify_set(call, &call->argv[1], value.expire_ms, true);
+    tell_set(call, &call->argv[1], value.expire_ms, true);
     if (store_ok_or_reply(call, put_or_expire(call, &call->argv[1], &value)))
         reply_ok(call);
 }
@@ -305,7 +297,7 @@ static void run_getdel(struct call *call)
     reply_value(call, &old, there);
     if (!there)
         return;
-    notify_event(call, NOTIFY_GENERIC, "del", key);
+    call_event(call, NOTIFY_GENERIC, "del", key);
     replace_reply_if_refused(call, reply_start,
                              anystore_delete(call->txn, key->data, key->size, NULL));
 }
@@ -314,7 +306,7 @@ static enum anystore_status change_expiry(struct call *call, const struct resp_a
                                           int64_t expire_ms)
 {
     bool gone = expire_ms != 0 && expire_ms <= anystore_now(call->txn);
-    notify_event(call, NOTIFY_GENERIC, gone ? "del" : expire_ms != 0 ? "expire" : "persist", key);
+    call_event(call, NOTIFY_GENERIC, gone ? "del" : expire_ms != 0 ? "expire" : "persist", key);
     if (gone)
         return anystore_delete(call->txn, key->data, key->size, NULL);
     return anystore_set_expiry(call->txn, key->data, key->size, expire_ms, NULL);

@@ -6,23 +6,13 @@
 
 #include "command/access.h"
 #include "command/args.h"
+#include "command/host.h"
 #include "command/reply.h"
 #include "command/table.h"
 #include "server/config/config.h"
-#include "server/publish/notify.h"
 #include "server/server.h"
 #include "server/session/needs.h"
 #include "server/session/session.h"
-
-static unsigned selected_of(const struct call *call)
-{
-    return call->session->database;
-}
-
-static void reply_same_object(struct call *call)
-{
-    resp_write_error(call->reply, "ERR source and destination objects are the same");
-}
 
 /* ---- COPY and MOVE ------------------------------------------------------------------------ */
 
@@ -31,36 +21,33 @@ struct copy_options {
     int64_t database;
 };
 
-static void notify_in(struct call *call, enum notify_class class, int64_t database,
-                      const char *event, const struct resp_arg *key)
+static void reply_same_object(struct call *call)
 {
-    if (notify_wanted(call->session->server, class))
-        notify_send(call, class, (unsigned)database, event, key);
+    resp_write_error(call->reply, "ERR source and destination objects are the same");
 }
 
 /* Without the words about what is wrong. */
-static bool find_copy_database(const struct call *call, unsigned selected, int64_t *database)
+static bool find_copy_database(const struct call *call, int64_t *database)
 {
-    *database = selected;
+    *database = call->database;
     for (size_t i = 3; i + 1 < call->argc; i++)
-        if (arg_is(&call->argv[i], "DB") &&
-            !arg_is_database(call->session->server, &call->argv[++i], database))
+        if (arg_is(&call->argv[i], "DB") && !arg_is_database(call, &call->argv[++i], database))
             return false;
     return true;
 }
 
-static void copy_databases(const struct call *call, unsigned selected, struct needs *needs)
+static void copy_databases(const struct call *call, struct needs *needs)
 {
     int64_t database;
-    if (!find_copy_database(call, selected, &database) || (unsigned)database == selected)
+    if (!find_copy_database(call, &database) || (unsigned)database == call->database)
         return;
-    needs->read |= database_bit(selected);
+    needs->read |= database_bit(call->database);
     needs->write = database_bit((unsigned)database);
 }
 
 static bool copy_options_or_reply(struct call *call, struct copy_options *options)
 {
-    *options = (struct copy_options){.database = selected_of(call)};
+    *options = (struct copy_options){.database = call->database};
     for (size_t i = 3; i < call->argc; i++) {
         const struct resp_arg *arg = &call->argv[i];
         if (arg_is(arg, "REPLACE")) {
@@ -84,7 +71,7 @@ static void run_copy(struct call *call)
     struct anystore_value value;
     if (!copy_options_or_reply(call, &options))
         return;
-    bool same_database = options.database == (int64_t)selected_of(call);
+    bool same_database = options.database == (int64_t)call->database;
     if (same_database && from->size == to->size && memcmp(from->data, to->data, to->size) == 0) {
         reply_same_object(call);
         return;
@@ -96,18 +83,17 @@ static void run_copy(struct call *call)
         resp_write_integer(call->reply, 0);
         return;
     }
-    notify_in(call, NOTIFY_NEW, options.database, "new", to);
-    notify_in(call, NOTIFY_GENERIC, options.database, "copy_to", to);
+    call_event_in(call, NOTIFY_NEW, (unsigned)options.database, "new", to);
+    call_event_in(call, NOTIFY_GENERIC, (unsigned)options.database, "copy_to", to);
     if (store_ok_or_reply(call, anystore_put(target, to->data, to->size, &value)))
         resp_write_integer(call->reply, 1);
 }
 
-static void move_databases(const struct call *call, unsigned selected, struct needs *needs)
+static void move_databases(const struct call *call, struct needs *needs)
 {
     int64_t database;
-    if (arg_is_database(call->session->server, &call->argv[2], &database))
+    if (arg_is_database(call, &call->argv[2], &database))
         needs->write |= database_bit((unsigned)database);
-    (void)selected; /* written to already: the command's flags tell that */
 }
 
 static void run_move(struct call *call)
@@ -117,7 +103,7 @@ static void run_move(struct call *call)
     int64_t database;
     if (!arg_database_or_reply(call, 2, &database))
         return;
-    if (database == (int64_t)selected_of(call)) {
+    if (database == (int64_t)call->database) {
         reply_same_object(call);
         return;
     }
@@ -127,9 +113,9 @@ static void run_move(struct call *call)
         resp_write_integer(call->reply, 0);
         return;
     }
-    notify_in(call, NOTIFY_NEW, database, "new", key);
-    notify_event(call, NOTIFY_GENERIC, "move_from", key);
-    notify_in(call, NOTIFY_GENERIC, database, "move_to", key);
+    call_event_in(call, NOTIFY_NEW, (unsigned)database, "new", key);
+    call_event(call, NOTIFY_GENERIC, "move_from", key);
+    call_event_in(call, NOTIFY_GENERIC, (unsigned)database, "move_to", key);
     if (store_ok_or_reply(call, anystore_put(target, key->data, key->size, &value)) &&
         store_ok_or_reply(call, anystore_delete(call->txn, key->data, key->size, NULL)))
         resp_write_integer(call->reply, 1);
@@ -158,9 +144,8 @@ static void run_flushdb(struct call *call)
 }
 
 /* Those that hold or may hold data; the selected one need not be there. */
-static void flushall_databases(const struct call *call, unsigned selected, struct needs *needs)
+static void flushall_databases(const struct call *call, struct needs *needs)
 {
-    (void)selected;
     needs->write = databases_present(call->session->server->databases);
 }
 
@@ -181,12 +166,11 @@ static void run_flushall(struct call *call)
 
 /* ---- SWAPDB ------------------------------------------------------------------------------- */
 
-static void swap_databases(const struct call *call, unsigned selected, struct needs *needs)
+static void swap_databases(const struct call *call, struct needs *needs)
 {
     int64_t first, second;
-    (void)selected;
-    if (!arg_is_database(call->session->server, &call->argv[1], &first) ||
-        !arg_is_database(call->session->server, &call->argv[2], &second) || first == second)
+    if (!arg_is_database(call, &call->argv[1], &first) ||
+        !arg_is_database(call, &call->argv[2], &second) || first == second)
         return;
     needs->write = database_bit((unsigned)first) | database_bit((unsigned)second);
     needs->swap = true;

@@ -12,13 +12,14 @@
 
 #include "command/access.h"
 #include "command/args.h"
+#include "command/host.h"
 #include "command/reply.h"
 #include "command/table.h"
 #include "server/config/config.h"
 #include "server/family/shared.h"
 #include "server/observe/log.h"
-#include "server/publish/notify.h"
 #include "server/server.h"
+#include "server/session/session.h"
 #include "text/glob.h"
 
 static const struct resp_arg *option_of(const struct call *call)
@@ -173,7 +174,7 @@ static void debug_populate(struct call *call)
         struct anystore_value put = {.data = value,
                                      .size = size > 0 ? (size_t)size : (size_t)value_size};
         const struct resp_arg name = {(const uint8_t *)key, (size_t)key_size};
-        notify_event(call, NOTIFY_NEW, "new", &name);
+        call_event(call, NOTIFY_NEW, "new", &name);
         ok = store_ok_or_reply(call, anystore_put(call->txn, key, (size_t)key_size, &put));
     }
     free(key);

@@ -55,17 +55,15 @@ static void run_bgsave(struct call *call)
 }
 
 /* All that there are. */
-static void save_databases(const struct call *call, unsigned selected, struct needs *needs)
+static void save_databases(const struct call *call, struct needs *needs)
 {
-    (void)selected;
     if (!call->in_exec && (needs->flags & COMMAND_ALONE))
         needs->write = databases_present(call->session->server->databases);
 }
 
 /* What it tells of, but no transaction on it. */
-static void info_databases(const struct call *call, unsigned selected, struct needs *needs)
+static void info_databases(const struct call *call, struct needs *needs)
 {
-    (void)selected;
     needs->open = databases_present(call->session->server->databases);
     needs->fresh = !call->in_exec;
 }

@@ -45,7 +45,7 @@ static void run_watch(struct call *call)
         resp_write_error(call->reply, "ERR WATCH inside MULTI is not allowed");
         return;
     }
-    unsigned database = call->session->database;
+    unsigned database = call->database;
     struct anystore *store = databases_store(call->session->server->databases, database);
     for (size_t i = 1; i < call->argc; i++) {
         if (!transaction_watch(transaction, database, store, call->txn, &call->argv[i])) {
@@ -90,17 +90,17 @@ static void run_exec(struct call *call)
         queued.argc = transaction->queue[i].argc;
         queued.argv = transaction->queue[i].argv;
         queued.in_exec = true;
-        queued.txn = call_txn(call, call->session->database);
+        queued.database = call->session->database; /* a queued SELECT may have changed it */
+        queued.txn = call_txn(call, queued.database);
         call_run(&queued);
     }
     transaction_end(transaction);
 }
 
 /* To be watched a database has to be there. */
-static void watch_databases(const struct call *call, unsigned selected, struct needs *needs)
+static void watch_databases(const struct call *call, struct needs *needs)
 {
-    (void)call;
-    needs->open |= database_bit(selected);
+    needs->open |= database_bit(call->database);
 }
 
 const struct command command_transaction_rows[] = {

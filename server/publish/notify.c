@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "command/host.h"
 #include "server/config/config.h"
 #include "server/data/databases.h"
 #include "server/peer/message.h"
@@ -28,7 +29,7 @@ static void raise_shared(struct anystore_shared *shared, unsigned flags)
 static struct anystore_shared *find_shared(struct server *server)
 {
     struct anystore_shared *shared = anystore_shared_number(databases_store(server->databases, 0));
-    atomic_store(&server->notify.wanted, shared);
+    atomic_store(&server->host->events_wanted, shared);
     return shared;
 }
 

@@ -42,34 +42,9 @@ void notify_tidy(struct server *server);
 
 /* ---- Events --------------------------------------------------------------------------------- */
 
-/* Whether somebody may want events of a class. */
-static inline bool notify_wanted(const struct server *server, enum notify_class class)
-{
-    const struct anystore_shared *wanted =
-        atomic_load_explicit(&server->notify.wanted, memory_order_relaxed);
-    return (anystore_shared_peek(wanted) & class) != 0;
-}
-
-/* An event of a class that is wanted, in any database; the others of these call it. */
+/* The server's command_host.event. */
 void notify_send(struct call *call, enum notify_class class, unsigned database, const char *event,
                  const struct resp_arg *key);
-
-/* Tells of what a command did to a key of the selected database.  It leaves with the reply: when the
- * change is durable, and not at all if the command or the commit fails. */
-static inline void notify_event(struct call *call, enum notify_class class, const char *event,
-                                const struct resp_arg *key)
-{
-    if (notify_wanted(call->session->server, class))
-        notify_send(call, class, call->session->database, event, key);
-}
-
-/* Before a key is put that may be there already: tells that it is new if it is not. */
-static inline void notify_if_new(struct call *call, const struct resp_arg *key)
-{
-    if (notify_wanted(call->session->server, NOTIFY_NEW) &&
-        !anystore_get(call->txn, key->data, key->size, NULL))
-        notify_event(call, NOTIFY_NEW, "new", key);
-}
 
 /* A peer's event: told to the subscribers here as far as the flags here say. */
 void notify_hear(struct server *server, const struct message *event);

@@ -229,6 +229,15 @@ static bool is_silent(const struct session *session)
     return session->silence.off || session->silence.skip;
 }
 
+static void count_lookups(const struct call *call)
+{
+    struct server_stats *stats = call->session->server->stats;
+    if (call->hits > 0)
+        atomic_fetch_add_explicit(&stats->keyspace_hits, call->hits, memory_order_relaxed);
+    if (call->misses > 0)
+        atomic_fetch_add_explicit(&stats->keyspace_misses, call->misses, memory_order_relaxed);
+}
+
 void call_run(struct call *call)
 {
     struct session *session = call->session;
@@ -239,6 +248,7 @@ void call_run(struct call *call)
         run_write(call);
     else
         call->command->run(call);
+    count_lookups(call);
     measure_end(call, start, began);
     if (!call->session->in_flight)
         outbox_send(&call->session->outbox, call->session->server->peers, true);
@@ -363,7 +373,7 @@ static bool run_checked(struct call *call, struct run *run, enum run_result *res
     }
     if (!fits_run(call, &needs, run, result))
         return false;
-    call->txn = call_txn(call, session->database);
+    call->txn = call_txn(call, call->database);
     if (scope->refusal && (needs.flags & NEEDS_MAP) &&
         (!call->txn || (needs.flags & (COMMAND_WRITE | COMMAND_ALONE)))) {
         refuse(call, scope->refusal);
@@ -460,7 +470,9 @@ enum run_result connection_run(struct connection *connection, const struct scope
                 resp_buffer_truncate(replies, start);
             break;
         }
-        struct call call = {.session = session,
+        struct call call = {.host = server->host,
+                            .session = session,
+                            .database = session->database,
                             .scope = scope,
                             .argc = resp_parser_argc(connection->session.parser),
                             .argv = resp_parser_argv(connection->session.parser),

@@ -4,21 +4,20 @@
 
 #include "command/args.h"
 #include "command/table.h"
-#include "server/config/config.h"
 #include "server/server.h"
 #include "server/session/session.h"
 
-/* What one command needs while `selected` is the selected database. */
-static struct needs needs_of_command(const struct call *call, unsigned selected)
+/* What one command needs while call->database is the selected database. */
+static struct needs needs_of_command(const struct call *call)
 {
     const struct command *command = call->command;
     struct needs needs = {.flags = command_call_flags(command, call->argc, call->argv)};
     if (needs.flags & (COMMAND_WRITE | COMMAND_ALONE))
-        needs.write = database_bit(selected);
+        needs.write = database_bit(call->database);
     else if (needs.flags & NEEDS_MAP)
-        needs.read = database_bit(selected);
+        needs.read = database_bit(call->database);
     if (command->call_databases)
-        command->call_databases(call, selected, &needs);
+        command->call_databases(call, &needs);
     return needs;
 }
 
@@ -27,7 +26,7 @@ static void follow_select(const struct call *queued, unsigned *selected)
 {
     int64_t number;
     if ((queued->command->flags & COMMAND_SELECTS) &&
-        arg_is_database(queued->session->server, &queued->argv[1], &number))
+        arg_is_database(queued, &queued->argv[1], &number))
         *selected = (unsigned)number;
 }
 
@@ -35,7 +34,7 @@ static void follow_select(const struct call *queued, unsigned *selected)
 static void add_queue(const struct call *call, struct needs *needs)
 {
     const struct transaction *transaction = &call->session->transaction;
-    unsigned selected = call->session->database;
+    unsigned selected = call->database;
     for (size_t i = 0; i < transaction->count; i++) {
         struct call queued = *call;
         queued.command = transaction->queue[i].command;
@@ -43,7 +42,8 @@ static void add_queue(const struct call *call, struct needs *needs)
         queued.argv = transaction->queue[i].argv;
         queued.in_exec = true;
         follow_select(&queued, &selected);
-        struct needs one = needs_of_command(&queued, selected);
+        queued.database = selected;
+        struct needs one = needs_of_command(&queued);
         needs->flags |= one.flags & (NEEDS_MAP | COMMAND_MAY_REPLICATE | COMMAND_DENYOOM);
         needs->read |= one.read;
         needs->write |= one.write;
@@ -58,7 +58,7 @@ static void add_queue(const struct call *call, struct needs *needs)
 struct needs needs_of(const struct call *call)
 {
     const struct session *session = call->session;
-    struct needs needs = needs_of_command(call, session->database);
+    struct needs needs = needs_of_command(call);
     if ((needs.flags & COMMAND_RUNS_QUEUE) && session->transaction.open &&
         !session->transaction.failed)
         add_queue(call, &needs);

@@ -75,6 +75,12 @@ static void open_server(struct server *server, struct worker *worker)
     *server = (struct server){
         .on_shutdown = on_shutdown, .run_id = "0", .notify = {.mutex = PTHREAD_MUTEX_INITIALIZER}};
     server->config = config_new();
+    require(server->config, "no options");
+    set(server, CONFIG_PERSISTENCE, "no");
+    set(server, CONFIG_DATABASES, "4");
+    set(server, CONFIG_ENABLE_DEBUG_COMMAND, "yes");
+    set(server, CONFIG_PROTO_MAX_BULK_LEN, "1mb");
+    set(server, CONFIG_SLOWLOG_LOG_SLOWER_THAN, "0");
     server->log = log_open("/dev/null", LOG_WARNING, &cause);
     const struct databases_options options = {.on_expired = notify_expired,
                                               .wants_expired = notify_wants_expired,
@@ -82,12 +88,7 @@ static void open_server(struct server *server, struct worker *worker)
                                               .count = DATABASES,
                                               .log = server->log};
     server->databases = databases_new(&options, &error);
-    require(server->config && server->log && parts_make(server) && server->databases, "no server");
-    set(server, CONFIG_PERSISTENCE, "no");
-    set(server, CONFIG_DATABASES, "4");
-    set(server, CONFIG_ENABLE_DEBUG_COMMAND, "yes");
-    set(server, CONFIG_PROTO_MAX_BULK_LEN, "1mb");
-    set(server, CONFIG_SLOWLOG_LOG_SLOWER_THAN, "0");
+    require(server->log && parts_make(server) && server->databases, "no server");
     notify_start(server);
     const struct loop_hooks hooks = {.on_wake = on_wake};
     *worker = (struct worker){.server = server, .loop = loop_new(&hooks)};
