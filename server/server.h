@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The parts of one running server: a switchboard of pointers.
  *
- * The parts are made before the first client is accepted and freed after the last one is gone.  Until then
- * the pointers are constant, and any thread may use them.  Rooms below server/session do not include
- * this header: they take the parts that they use as arguments. */
+ * The parts are made before the first client is accepted and freed after the last one is gone.
+ * Until then the pointers are constant, and any thread may use them.  Rooms below server/session do
+ * not include this header: they take the parts that they use as arguments. */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 

@@ -7,9 +7,9 @@
 
 struct server;
 
-/* Opens server->databases as the configuration and the environment say; sets server->key, data_path and
- * key_path.  False and *cause (allocated: one line that names the file and the reason; NULL if memory is
- * short) on failure. */
+/* Opens server->databases as the configuration and the environment say; sets server->key, data_path
+ * and key_path.  False and *cause (allocated: one line that names the file and the reason; NULL if
+ * memory is short) on failure. */
 bool startup_open_store(struct server *server, char **cause);
 
 #endif

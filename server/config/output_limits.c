@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A sequence lock over the output limits.
  *
- * The numbers are written with release and read with acquire, which orders them against the version: a
- * reader that sees a new number also sees the odd version that was stored before it. */
+ * The numbers are written with release and read with acquire, which orders them against the
+ * version: a reader that sees a new number also sees the odd version that was stored before it. */
 #include "server/config/output_limits.h"
 
 #include <assert.h>

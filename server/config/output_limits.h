@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The limits of client-output-buffer-limit, which workers look at for each reply: too often for a lock.
+/* The limits of client-output-buffer-limit, which workers look at for each reply: too often for a
+ * lock.
  *
- * A limit is three numbers that belong together.  So they are kept as a sequence lock: `version` is odd
- * while somebody sets them, and a reader that saw it odd or changed reads again. */
+ * A limit is three numbers that belong together.  So they are kept as a sequence lock: `version` is
+ * odd while somebody sets them, and a reader that saw it odd or changed reads again. */
 #ifndef SERVER_CONFIG_OUTPUT_LIMITS_H
 #define SERVER_CONFIG_OUTPUT_LIMITS_H
 

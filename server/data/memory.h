@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How much memory this process has in use, as INFO, MEMORY and maxmemory see it.
  *
- * Memory in use is counted: the allocator would have to walk through all its free blocks to tell it.  The
- * count is the data, what updates add until they are published, what clients take
+ * Memory in use is counted: the allocator would have to walk through all its free blocks to tell
+ * it.  The count is the data, what updates add until they are published, what clients take
  * (server/session/client_memory.h), and what was allocated when the server started. */
 #ifndef SERVER_DATA_MEMORY_H
 #define SERVER_DATA_MEMORY_H
@@ -18,8 +18,8 @@ struct databases;
 struct memory_account {
     uint64_t startup;             /* constant once there are clients */
     atomic_uint_fast64_t clients; /* of all of them */
-    /* Of the update of each database that runs or is on its way to the disk, as last noted by the thread
-     * that runs it. */
+    /* Of the update of each database that runs or is on its way to the disk, as last noted by the
+     * thread that runs it. */
     atomic_uint_fast64_t updating[DATABASES_MOST];
 };
 

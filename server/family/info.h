@@ -8,9 +8,10 @@
 
 struct server;
 
-/* Appends the sections named (none: the default ones; "all", "everything" and "default" as in
- * Redis), in Redis's form and with its field names, and our own section "anystore". */
-void info_write(struct server *server, const struct resp_arg *sections, size_t count,
+/* Appends the sections that are named, in Redis's form and with its field names.  Without names
+ * these are the default ones; "all", "everything" and "default" mean what they do in Redis.  The
+ * section "anystore" is ours. */
+void info_write(struct server *server, const struct resp_arg *names, size_t count,
                 struct resp_buffer *out);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The two clocks of the server.  The wall clock tells the time of day; somebody may set it, so it may go
- * back.  The steady clock only runs forwards, from an unknown start: durations are measured by it. */
+/* The two clocks of the server.  The wall clock tells the time of day; somebody may set it, so it
+ * may go back.  The steady clock only runs forwards, from an unknown start: durations are measured
+ * by it. */
 #ifndef SERVER_OBSERVE_CLOCK_H
 #define SERVER_OBSERVE_CLOCK_H
 

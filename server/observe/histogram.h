@@ -46,8 +46,8 @@ void histogram_clear(struct histogram *histogram);
 /* Adds what the histogram holds to *counts. */
 void histogram_collect(struct histogram *histogram, struct histogram_counts *counts);
 
-/* The duration in nanoseconds that so many percent do not exceed, rounded up to the end of a bin; 0 if
- * nothing was counted. */
+/* The duration in nanoseconds that so many percent do not exceed, rounded up to the end of a bin; 0
+ * if nothing was counted. */
 int64_t histogram_percentile(const struct histogram_counts *counts, double percent);
 
 /* How many took less than 1,024 * 2^doublings nanoseconds. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The latency monitor: events that took at least latency-monitor-threshold milliseconds, the worst of
- * each second, the last 160 of each kind.  Any thread. */
+/* The latency monitor: events that took at least latency-monitor-threshold milliseconds, the worst
+ * of each second, the last 160 of each kind.  Any thread. */
 #ifndef SERVER_OBSERVE_LATENCY_H
 #define SERVER_OBSERVE_LATENCY_H
 

@@ -26,8 +26,8 @@ struct slow_command {
 struct slowlog *slowlog_new(void); /* NULL if memory is short */
 void slowlog_free(struct slowlog *slowlog);
 
-/* Keeps a shortened copy of a command and forgets the oldest entries beyond `most`.  If memory is short the
- * command is not noted. */
+/* Keeps a shortened copy of a command and forgets the oldest entries beyond `most`.  If memory is
+ * short the command is not noted. */
 void slowlog_note(struct slowlog *slowlog, const struct slow_command *command, size_t most);
 
 size_t slowlog_length(struct slowlog *slowlog);

@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* All bytes zero: nothing was counted yet.  All but the last two count events since the start, or since
- * stats_reset. */
+/* All bytes zero: nothing was counted yet.  All but the last two count events since the start, or
+ * since stats_reset. */
 struct server_stats {
     atomic_uint_fast64_t connections_received, connections_rejected;
     atomic_uint_fast64_t commands_processed;
@@ -21,8 +21,8 @@ struct server_stats {
     atomic_uint clients;                 /* connected now */
 };
 
-/* Starts all counts again, as CONFIG RESETSTAT does.  `expired` is the store's count of expired keys, which
- * goes on. */
+/* Starts all counts again, as CONFIG RESETSTAT does.  `expired` is the store's count of expired
+ * keys, which goes on. */
 void stats_reset(struct server_stats *stats, uint64_t expired);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Counts calls and errors of commands, by thread.
  *
- * A reset raises `round`; each block notes the round that its counts belong to.  A block of an older
- * round counts as empty, and is cleared by its own thread when that counts next: no other thread
- * writes to it. */
+ * A reset raises `round`; each block notes the round that its counts belong to.  A block of an
+ * older round counts as empty, and is cleared by its own thread when that counts next: no other
+ * thread writes to it. */
 #include "server/observe/tally.h"
 
 #include <pthread.h>
