@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "store/commit/base_job.h"
+#include "store/commit/base_beside.h"
 #include "store/commit/gather.h"
 #include "store/commit/queue.h"
 #include "store/common/log.h"
@@ -151,13 +151,13 @@ int base_adopt(struct anystore *store, int fd, const struct stat *file, const st
 /* Reads a base, from its start, into an empty map. */
 enum anystore_status base_read(struct segment_reader *reader, struct map *map);
 
-/* base_job.c --------------------------------------------------------------------------------- */
+/* base_beside.c --------------------------------------------------------------------------------- */
 
 /* Removes what a dead process left of a base, unless a living one is writing one.  The file lock is
  * held. */
 void base_remove_leftovers(struct anystore *store);
 
-/* base_thread.c ------------------------------------------------------------------------------ */
+/* base_schedule.c ------------------------------------------------------------------------------ */
 
 bool base_thread_start(struct anystore *store);
 

@@ -49,7 +49,7 @@
  *
  * Version 2 has no room: the chain ends with the file.  Version 1 also differs in two other things: a base there holds nothing but keys that are there, and has no origin.
  * Since version 2 it may hold any record, and what a later one says of a key holds: so a base can be written
- * while commits go on (base_job.h).  Its origin lets a process that lags behind tell that the commits it
+ * while commits go on (base_beside.h).  Its origin lets a process that lags behind tell that the commits it
  * lacks are those in the file that it has open (refresh.c).  A file keeps its version; the next base of it
  * is of the newest. */
 #ifndef STORE_FORMAT_FORMAT_H

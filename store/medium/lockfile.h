@@ -20,7 +20,7 @@
 enum lockfile_byte {
     LOCKFILE_QUEUE = 0, /* the queue before the lock, see lockfile.c */
     LOCKFILE_SEVERAL,   /* held by who uses this store and its siblings together, see several.c */
-    LOCKFILE_BASE,      /* held by who writes a base beside commits, see base_job.h */
+    LOCKFILE_BASE,      /* held by who writes a base beside commits, see base_beside.h */
 };
 
 struct lockfile {

@@ -17,8 +17,8 @@
  * One process at a time writes a base: it holds the claim (disk.h) from begin to clean.  The two files
  * have names of their own, so nobody else touches them; and before one takes the data file's name it is
  * looked at whether it is the one that was made. */
-#ifndef STORE_COMMIT_BASE_JOB_H
-#define STORE_COMMIT_BASE_JOB_H
+#ifndef STORE_COMMIT_BASE_BESIDE_H
+#define STORE_COMMIT_BASE_BESIDE_H
 
 #include <pthread.h>
 #include <stdatomic.h>

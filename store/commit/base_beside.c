@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The steps of writing a base beside running commits. */
-#include "store/commit/base_job.h"
+#include "store/commit/base_beside.h"
 
 #include <errno.h>
 #include <fcntl.h>

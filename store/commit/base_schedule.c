@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The base thread, and how it and the commit thread take turns (base_job.h). */
+/* The base thread, and how it and the commit thread take turns (base_beside.h). */
 #include <sys/resource.h>
 
 #include "store/commit/state.h"
