@@ -8,11 +8,13 @@
  * The locks are held by the commit threads: the update of the first store runs on its commit thread,
  * which waits there while the update of the second runs on the second's, and so on.  The innermost one
  * sees all of them at rest, and of the others only what is durable: they begin a round. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/commit/state.h"
+#include "store/common/clock.h"
 #include "store/common/error.h"
 #include "store/map/txn.h"
 
@@ -205,10 +207,12 @@ static enum anystore_status exchange_files(struct anystore *a, struct anystore *
 static void swap_maps(struct anystore *a, struct anystore *b)
 {
     struct map map = a->map;
+    assert(memcmp(&map.seed, &b->map.seed, sizeof map.seed) == 0);
     a->map = b->map;
     b->map = map;
-    watch_touch_all(&a->watches);
-    watch_touch_all(&b->watches);
+    int64_t now_ms = clock_now_ms();
+    watch_touch_exchange(&a->watches, &a->map, now_ms);
+    watch_touch_exchange(&b->watches, &b->map, now_ms);
     store_note_map(a);
     store_note_map(b);
 }

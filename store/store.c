@@ -101,6 +101,19 @@ static bool init_locks(struct anystore *store)
            pthread_cond_init(&store->base_changed, NULL) == 0;
 }
 
+/* A random seed for the map; a store with a file gets another one with the id of the file.
+ * Siblings have the same seed: they exchange maps, and watched keys keep their hashes. */
+static bool choose_seed(struct anystore *store, struct siphash_key *seed)
+{
+    struct anystore *family = store->family;
+    if (family == store)
+        return RAND_bytes((unsigned char *)seed, sizeof *seed) == 1;
+    pthread_mutex_lock(&family->several_mutex); /* nobody exchanges its map now */
+    *seed = family->map.seed;
+    pthread_mutex_unlock(&family->several_mutex);
+    return true;
+}
+
 struct anystore *store_open_on_disk(const struct anystore_options *options, const struct disk *disk,
                                     struct anystore_error *error)
 {
@@ -124,7 +137,7 @@ struct anystore *store_open_on_disk(const struct anystore_options *options, cons
     store->wants_expired = options->wants_expired;
     store->expired_arg = options->expired_arg;
     struct siphash_key seed;
-    if (!init_locks(store) || RAND_bytes((unsigned char *)&seed, sizeof seed) != 1) {
+    if (!init_locks(store) || !choose_seed(store, &seed)) {
         error_set(error, ANYSTORE_NOMEM, "the system has no more locks or random numbers");
         free(store);
         return NULL;

@@ -19,7 +19,8 @@ static void write_part(struct call *call, const struct anystore_value *old, size
     uint8_t *bytes = copy_string_or_reply(call, old, size);
     if (!bytes)
         return;
-    memcpy(bytes + offset, part->data, part->size);
+    if (part->size > 0)
+        memcpy(bytes + offset, part->data, part->size);
     if (store_ok_or_reply(call, put_string(call, &call->argv[1], old, bytes, size)))
         resp_write_integer(call->reply, (int64_t)size);
 }
@@ -44,10 +45,8 @@ static void run_append(struct call *call)
             resp_write_integer(call->reply, (int64_t)tail->size);
     } else if (string_size_or_reply(call, old.size, tail->size)) {
         call_event(call, NOTIFY_STRING, "append", key);
-        if (tail->size > 0)
-            write_part(call, &old, old.size, tail);
-        else /* nothing changes, and nothing is to be written */
-            resp_write_integer(call->reply, (int64_t)old.size);
+        /* An append of nothing is a change, too: watchers at any server are told. */
+        write_part(call, &old, old.size, tail);
     }
 }
 

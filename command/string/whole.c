@@ -139,6 +139,20 @@ static void tell_set(struct call *call, const struct resp_arg *key, int64_t expi
         call_event(call, NOTIFY_EXPIRED, "expired", key);
 }
 
+/* A key that is set and expires at once counts as changed, even if it was missing before: its
+ * watchers at this server are told.  Nothing is left to commit. */
+static enum anystore_status set_or_expire(struct call *call, const struct resp_arg *key,
+                                          const struct anystore_value *value)
+{
+    const struct anystore_value passing = {.type = ANYSTORE_STRING};
+    if (value->expire_ms != 0 && value->expire_ms <= anystore_now(call->txn)) {
+        enum anystore_status status = anystore_put(call->txn, key->data, key->size, &passing);
+        if (status != ANYSTORE_OK)
+            return status;
+    }
+    return put_or_expire(call, key, value);
+}
+
 static void run_set(struct call *call)
 {
     const struct resp_arg *key = &call->argv[1];
@@ -174,7 +188,7 @@ static void run_set(struct call *call)
     if (options.keep_ttl && there)
         value.expire_ms = old.expire_ms;
     tell_set(call, key, value.expire_ms, options.expiry != SET_NO_EXPIRY);
-    enum anystore_status status = put_or_expire(call, key, &value);
+    enum anystore_status status = set_or_expire(call, key, &value);
     if (!options.get)
         reply_ok(call);
     replace_reply_if_refused(call, reply_start, status);

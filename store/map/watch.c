@@ -84,6 +84,22 @@ void watch_touch_all(struct watch_table *table)
     touch_each(table, true);
 }
 
+void watch_touch_exchange(struct watch_table *table, const struct map *map, int64_t now_ms)
+{
+    if (nobody_watches(table))
+        return;
+    pthread_mutex_lock(&table->mutex);
+    for (size_t i = 0; i < table->bucket_count; i++)
+        for (struct anystore_watch *watch = table->buckets[i]; watch;
+             watch = watch_of(watch)->next) {
+            const struct watch *self = watch_of(watch);
+            const struct entry *entry = map_find(map, self->hash, watch->key, watch->key_size);
+            if (self->existed || (entry && !entry_expired(entry, now_ms)))
+                set_changed(watch);
+        }
+    pthread_mutex_unlock(&table->mutex);
+}
+
 void watch_touch_hash(struct watch_table *table, uint32_t hash)
 {
     if (nobody_watches(table))

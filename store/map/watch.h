@@ -66,6 +66,10 @@ void watch_touch_round(struct watch_table *table, uint64_t round);
 /* Another state was loaded, which may differ in any key. */
 void watch_touch_all(struct watch_table *table);
 
+/* Everything was exchanged for the contents of the map, which has the same seed.  Watchers of keys
+ * that existed before, or exist now, are told. */
+void watch_touch_exchange(struct watch_table *table, const struct map *map, int64_t now_ms);
+
 /* The changes are being published; `round` is the number of this process's round of commits that they
  * are of: watches set in it were told by watch_touch already.  0: another process's. */
 void watch_touch_pending(struct watch_table *table, const struct pending *pending, uint64_t round);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* WATCH and UNWATCH: what changes a watched key, and what does not, whether the change comes from
  * the same connection, another one, or another server on the file. */
+#include "tests/client/watch.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/client/harness/client.h"
-#include "tests/client/harness/harness.h"
 #include "tests/client/harness/raw.h"
 #include "tests/client/harness/server.h"
 
@@ -40,6 +41,10 @@ static void watch_rows(redisContext *client, redisContext *other)
         {"SET a x", "WATCH a", {"FLUSHDB"}, false},
         {"SET a x", "WATCH a a", {"MSET b 1 a 1"}, false},
         {"SET a x", "WATCH a", {"SAVE"}, true},
+        {"SET a x", "WATCH a", {"SWAPDB 0 1"}, false},
+        {"SET a x", "WATCH a", {"SWAPDB 1 2"}, true},
+        {"SET a x", "WATCH b", {"SWAPDB 0 1", "SET b 1"}, false},
+        {"SET a x", "WATCH b", {"SWAPDB 0 1", "SWAPDB 0 1", "SET b 1"}, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         client_expect(other, "+OK", "FLUSHALL");
@@ -222,6 +227,7 @@ int main(void)
         HARNESS_TEST(watch_expiry),
         HARNESS_TEST(watch_is_released),
         HARNESS_TEST(many_keys),
+        HARNESS_TEST(watch_as_redis),
     };
     return harness_main("client_watch_test", tests, sizeof tests / sizeof *tests);
 }
