@@ -25,7 +25,7 @@ bool parts_make(struct server *server)
     server->clients = client_registry_new();
     server->pause = calloc(1, sizeof *server->pause);
     server->pubsub = pubsub_new();
-    monitors_init(&server->monitors);
+    server->monitors = monitors_new();
     server->memory = calloc(1, sizeof *server->memory);
     server->stats = calloc(1, sizeof *server->stats);
     server->commit_times = calloc(1, sizeof *server->commit_times);
@@ -33,8 +33,8 @@ bool parts_make(struct server *server)
     server->slowlog = slowlog_new();
     server->latency = latency_new();
     return server->host && server->commands && server->clients && server->pause && server->pubsub &&
-           server->memory && server->stats && server->commit_times && server->tally &&
-           server->slowlog && server->latency;
+           server->monitors && server->memory && server->stats && server->commit_times &&
+           server->tally && server->slowlog && server->latency;
 }
 
 void parts_free(struct server *server)
@@ -42,7 +42,7 @@ void parts_free(struct server *server)
     client_registry_free(server->clients);
     free(server->pause);
     pubsub_free(server->pubsub);
-    monitors_destroy(&server->monitors);
+    monitors_free(server->monitors);
     free(server->memory);
     free(server->stats);
     free(server->commit_times);

@@ -13,8 +13,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "server/publish/monitor.h"
-
 struct anystore_key;
 struct client_registry;
 struct command_host;
@@ -25,6 +23,7 @@ struct histogram;
 struct latency;
 struct log;
 struct memory_account;
+struct monitors;
 struct pause;
 struct peers;
 struct pubsub;
@@ -58,7 +57,7 @@ struct server {
     struct memory_account *memory;
     struct pause *pause;
     struct server_notify notify;
-    struct monitors monitors;
+    struct monitors *monitors;
     struct worker **workers;
     unsigned worker_count;
     char *config_file; /* absolute path, or NULL */

@@ -14,6 +14,7 @@
 #include "server/family/shared.h"
 #include "server/observe/clock.h"
 #include "server/observe/log.h"
+#include "server/publish/monitor.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
 #include "server/session/session.h"
@@ -217,7 +218,7 @@ static void run_reset(struct call *call)
     call->session->authenticated = !password_needed(call);
     client_set_text(call->session->server->clients, call->session->client, CLIENT_NAME, NULL, 0);
     subscriber_unsubscribe(call->session->server->pubsub, call->session->subscriber);
-    monitor_leave(&call->session->server->monitors, call->session->subscriber);
+    monitors_leave(call->session->server->monitors, call->session->subscriber);
     call->session->silence = (struct silence){.off = false};
     resp_write_simple(call->reply, "RESET");
 }

@@ -11,6 +11,7 @@
 #include "server/family/info.h"
 #include "server/observe/clock.h"
 #include "server/observe/log.h"
+#include "server/publish/monitor.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
 #include "server/session/needs.h"
@@ -155,7 +156,7 @@ static void run_monitor(struct call *call)
     if (call->in_exec) {
         resp_write_error(call->reply, "ERR MONITOR isn't allowed for DENY BLOCKING client");
     } else if (!subscriber_monitors(subscriber)) {
-        monitor_join(&call->session->server->monitors, subscriber);
+        monitors_join(call->session->server->monitors, subscriber);
         reply_ok(call);
     }
 }

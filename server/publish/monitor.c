@@ -3,29 +3,33 @@
 #include "server/publish/monitor.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "command/args.h"
-#include "server/client/client.h"
+#include "command/call.h"
 #include "server/peer/message.h"
-#include "server/publish/pubsub.h"
-#include "server/server.h"
-#include "server/session/session.h"
+#include "server/publish/subscriber.h"
 #include "text/quote.h"
 
-void monitors_init(struct monitors *monitors)
+struct monitors *monitors_new(void)
 {
-    *monitors = (struct monitors){.first = NULL};
-    pthread_mutex_init(&monitors->mutex, NULL);
+    struct monitors *monitors = calloc(1, sizeof *monitors);
+    if (monitors)
+        pthread_mutex_init(&monitors->mutex, NULL);
+    return monitors;
 }
 
-void monitors_destroy(struct monitors *monitors)
+void monitors_free(struct monitors *monitors)
 {
+    if (!monitors)
+        return;
     pthread_mutex_destroy(&monitors->mutex);
+    free(monitors);
 }
 
-void monitor_join(struct monitors *monitors, struct subscriber *subscriber)
+void monitors_join(struct monitors *monitors, struct subscriber *subscriber)
 {
     pthread_mutex_lock(&monitors->mutex);
     if (!subscriber_monitors(subscriber)) {
@@ -37,7 +41,7 @@ void monitor_join(struct monitors *monitors, struct subscriber *subscriber)
     pthread_mutex_unlock(&monitors->mutex);
 }
 
-void monitor_leave(struct monitors *monitors, struct subscriber *subscriber)
+void monitors_leave(struct monitors *monitors, struct subscriber *subscriber)
 {
     if (!subscriber_monitors(subscriber))
         return;
@@ -58,52 +62,49 @@ static void append_text(struct resp_buffer *out, const char *text)
     resp_buffer_append(out, text, strlen(text));
 }
 
-/* When, in which database, and who. */
-static void append_origin(struct resp_buffer *out, const struct session *session)
+/* The time, the database, and the client. */
+static void append_origin(struct resp_buffer *out, const struct monitor_origin *origin)
 {
-    const struct client *client = session->client;
     struct timespec now;
-    char text[sizeof client->address + 80];
+    char text[256];
     clock_gettime(CLOCK_REALTIME, &now);
-    size_t size = strlen(client->address);
-    if (client->is_unix) /* "/path:0" */
+    size_t size = strlen(origin->address);
+    if (origin->is_unix)
         size -= strlen(":0");
     snprintf(text, sizeof text, "+%lld.%06ld [%u %s%.*s]", (long long)now.tv_sec,
-             now.tv_nsec / 1000, session->database, client->is_unix ? "unix:" : "", (int)size,
-             client->address);
+             now.tv_nsec / 1000, origin->database, origin->is_unix ? "unix:" : "", (int)size,
+             origin->address);
     append_text(out, text);
 }
 
-static void append_line(struct resp_buffer *out, const struct call *call)
-{
-    append_origin(out, call->session);
-    for (size_t i = 0; i < call->argc; i++) {
-        append_text(out, " ");
-        const struct resp_arg arg = arg_shown(call, i);
-        quote_to_buffer(out, arg.data, arg.size);
-    }
-    append_text(out, "\r\n");
-}
-
-void monitor_show(struct call *call)
+/* NULL if memory is short. */
+static struct message *make_line(const struct call *call, const struct monitor_origin *origin)
 {
     static const struct resp_arg no_channel = {NULL, 0};
-    /* What it said while it wanted no replies is not to come when it wants them again. */
-    const struct session *session = call->session;
-    const struct silence *silence = &session->silence;
-    const struct subscriber *silent = silence->off || silence->skip ? session->subscriber : NULL;
-    struct monitors *monitors = &call->session->server->monitors;
     struct resp_buffer text = {0};
-    append_line(&text, call);
+    append_origin(&text, origin);
+    for (size_t i = 0; i < call->argc; i++) {
+        append_text(&text, " ");
+        const struct resp_arg arg = arg_shown(call, i);
+        quote_to_buffer(&text, arg.data, arg.size);
+    }
+    append_text(&text, "\r\n");
     const struct resp_arg line = {resp_buffer_bytes(&text), resp_buffer_size(&text)};
     struct message *message = text.failed ? NULL : message_new(MESSAGE_LINE, &no_channel, &line);
     resp_buffer_free(&text);
+    return message;
+}
+
+void monitors_show(struct monitors *monitors, const struct call *call,
+                   const struct monitor_origin *origin, const struct subscriber *except)
+{
+    struct message *message = make_line(call, origin);
     if (!message)
         return;
     pthread_mutex_lock(&monitors->mutex);
     for (struct subscriber *s = monitors->first; s; s = s->next_monitor) {
         struct delivery *delivery =
-            s != silent ? delivery_new(s, message, DELIVERY_LINE, NULL) : NULL;
+            s != except ? delivery_new(s, message, DELIVERY_LINE, NULL) : NULL;
         if (delivery)
             delivery_send(delivery);
     }

@@ -6,9 +6,9 @@
 #include "command/table.h"
 #include "server/config/config.h"
 #include "server/data/memory.h"
-#include "server/publish/monitor.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
+#include "server/session/monitoring.h"
 #include "server/session/session.h"
 
 /* An EXEC that is refused, whatever the reason, ends the transaction and the watching. */
@@ -17,8 +17,7 @@ void admit_abort_exec(struct call *call, const char *reason)
     resp_write_errorf(call->reply, EXEC_ABORTED "%s", reason);
     transaction_free(&call->session->transaction);
     /* As in Redis those who monitor see the end of what they saw begin. */
-    if (monitor_wanted(&call->session->server->monitors))
-        monitor_show(call);
+    monitoring_show(call);
 }
 
 /* A client of RESP2 that is subscribed cannot tell replies from messages: only few commands. */

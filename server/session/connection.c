@@ -19,12 +19,14 @@
 #include "server/observe/clock.h"
 #include "server/observe/log.h"
 #include "server/observe/stats.h"
+#include "server/publish/monitor.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
 #include "server/session/admit.h"
 #include "server/session/call.h"
 #include "server/session/check.h"
 #include "server/session/client_memory.h"
+#include "server/session/monitoring.h"
 #include "server/session/turn.h"
 
 /* Replies that wait to be sent, beyond which no further request of the same client is run: a client
@@ -74,7 +76,7 @@ void connection_free(struct connection *connection)
         client_free(connection->session.server->clients, connection->session.client);
     close(connection->fd);
     if (connection->session.subscriber) {
-        monitor_leave(&connection->session.server->monitors, connection->session.subscriber);
+        monitors_leave(connection->session.server->monitors, connection->session.subscriber);
         subscriber_leave(connection->session.server->pubsub, connection->session.subscriber);
     }
     transaction_free(&connection->session.transaction);
@@ -252,9 +254,8 @@ void call_run(struct call *call)
     measure_end(call, start, began);
     if (!call->session->in_flight)
         outbox_send(&call->session->outbox, call->session->server->peers, true);
-    if (monitor_wanted(&call->session->server->monitors) &&
-        !(call->command->flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN)))
-        monitor_show(call);
+    if (!(call->command->flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN)))
+        monitoring_show(call);
     if (silent && is_silent(session) && !call->in_exec)
         resp_buffer_truncate(call->reply->out, start);
 }
