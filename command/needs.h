@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "command/database_bits.h"
+#include "command/table.h"
 
 struct needs {
     unsigned flags; /* enum command_flags; for EXEC also of what is queued */
@@ -20,6 +21,12 @@ struct needs {
 static inline database_bits needs_databases(const struct needs *needs)
 {
     return needs->read | needs->write;
+}
+
+/* Whether the call uses the map of a database. */
+static inline bool needs_map(const struct needs *needs)
+{
+    return (needs->flags & NEEDS_MAP) != 0 || needs_databases(needs) != 0;
 }
 
 #endif

@@ -3,7 +3,7 @@
  *
  * Memory in use is counted: the allocator would have to walk through all its free blocks to tell
  * it.  The count is the data, what updates add until they are published, what clients take
- * (server/session/client_memory.h), and what was allocated when the server started. */
+ * (server/net/connection_memory.h), and what was allocated when the server started. */
 #ifndef SERVER_DATA_MEMORY_H
 #define SERVER_DATA_MEMORY_H
 

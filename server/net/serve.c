@@ -1,123 +1,127 @@
 /* SPDX-License-Identifier: MIT */
-/* Running what a client sent: on the worker, or by way of the commit thread and back. */
-#include "server/net/worker_state.h"
+/* Chooses where calls run, and goes on with a connection until it has to wait. */
+#include "server/net/serve.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "command/table.h"
 #include "server/client/client.h"
 #include "server/client/pause.h"
-#include "server/config/config.h"
 #include "server/data/memory.h"
+#include "server/net/connection_memory.h"
+#include "server/net/messages.h"
+#include "server/net/several.h"
+#include "server/net/socket.h"
+#include "server/net/turns.h"
+#include "server/net/worker_state.h"
 #include "server/observe/clock.h"
-#include "server/observe/histogram.h"
-#include "server/observe/latency.h"
-#include "server/observe/stats.h"
-#include "server/observe/tally.h"
+#include "server/publish/pubsub.h"
 #include "server/server.h"
-#include "server/session/client_memory.h"
+#include "server/session/run.h"
 
-#define LONGEST_WAIT_MS (3600 * 1000) /* then the end of a pause is looked at again */
+#define LONGEST_WAIT_MS (3600 * 1000)      /* then the end of a pause is looked at again */
+#define SEND_BYTES      ((size_t)64 << 10) /* of messages that are sent without waiting for more */
+
+/* ---- Places ------------------------------------------------------------------------------- */
+
+/* Where a call can run. */
+enum place {
+    PLACE_OUTSIDE,   /* here, without a map */
+    PLACE_VIEW,      /* here, in a view */
+    PLACE_UPDATE,    /* here, in an update: the store has no file */
+    PLACE_COMMIT,    /* on the commit thread of the database */
+    PLACE_REWRITE,   /* there, in a commit that writes a new base */
+    PLACE_DATABASES, /* on the databases' thread */
+};
+
+/* The place of the call that waits. */
+struct destination {
+    enum place place;
+    unsigned database;
+    database_bits opening; /* PLACE_DATABASES: to be opened, beside what the call says itself */
+};
+
+static struct destination open_first(unsigned database)
+{
+    return (struct destination){.place = PLACE_DATABASES, .opening = database_bit(database)};
+}
+
+static struct destination choose(const struct session *session)
+{
+    const struct server *server = session->server;
+    const struct needs *needs = &session->needs;
+    database_bits bits = needs_databases(needs);
+    bool several = bits != 0 && !database_is_single(bits);
+    unsigned database = bits != 0 && !several ? database_first(bits) : session->database;
+    if ((needs->open & ~databases_opened(server->databases)) != 0 || several)
+        return (struct destination){.place = PLACE_DATABASES};
+    if (!needs_map(needs))
+        return (struct destination){.place = PLACE_OUTSIDE, .database = session->database};
+    /* A new base of a store without a file is nothing to wait for. */
+    bool rewrites = (needs->flags & COMMAND_ALONE) && server->data_path;
+    if (!rewrites && !(needs->flags & COMMAND_WRITE))
+        return databases_to_read(server->databases, database)
+                   ? (struct destination){.place = PLACE_VIEW, .database = database}
+                   : open_first(database);
+    if (!databases_store(server->databases, database))
+        return open_first(database);
+    return (struct destination){.place = rewrites            ? PLACE_REWRITE
+                                         : server->data_path ? PLACE_COMMIT
+                                                             : PLACE_UPDATE,
+                                .database = database};
+}
+
+/* ---- Running here ------------------------------------------------------------------------- */
+
+/* One visit to a database. */
+struct visit {
+    struct connection *connection;
+    unsigned database;
+    bool fresh;               /* all databases have been brought up to date */
+    enum session_state state; /* when it ends */
+};
+
+static void run_in_scope(struct visit *visit, const struct scope *scope)
+{
+    struct connection *connection = visit->connection;
+    visit->state = session_run(&connection->session, scope, &connection->output);
+}
 
 static bool run_view(struct anystore_txn *txn, void *arg)
 {
-    struct connection *connection = arg;
-    const struct scope scope = {
-        .database = connection->run_database, .txn = txn, .fresh = connection->fresh};
-    connection->run_result = connection_run(connection, &scope, &connection->output);
+    struct visit *visit = arg;
+    run_in_scope(visit,
+                 &(struct scope){.database = visit->database, .txn = txn, .fresh = visit->fresh});
     return true;
 }
 
-/* In a store without a file: right here, readers excluded. */
-static bool run_update_here(struct anystore_txn *txn, void *arg)
+static void visit_view(struct visit *visit)
 {
-    struct connection *connection = arg;
-    const struct scope scope = {.database = connection->run_database,
-                                .txn = txn,
-                                .updating = true,
-                                .rewriting =
-                                    connection->update.kind == ANYSTORE_SUBMIT_UPDATE_AND_BASE};
-    connection->run_result = connection_run(connection, &scope, &connection->output);
-    return true;
+    const struct session *session = &visit->connection->session;
+    struct anystore *store = databases_to_read(session->server->databases, visit->database);
+    struct anystore_error error;
+    if (anystore_view(store, run_view, visit, &error) == ANYSTORE_OK)
+        return;
+    char refusal[sizeof error.text + 64];
+    snprintf(refusal, sizeof refusal, "Cannot catch up with the data file: %s", error.text);
+    run_in_scope(
+        visit,
+        &(struct scope){.database = visit->database, .fresh = visit->fresh, .refusal = refusal});
 }
 
-/* On the commit thread. */
+/* Readers are excluded meanwhile. */
 static bool run_update(struct anystore_txn *txn, void *arg)
 {
-    struct connection *connection = arg;
-    const struct scope scope = {.database = connection->run_database,
-                                .txn = txn,
-                                .updating = true,
-                                .rewriting =
-                                    connection->update.kind == ANYSTORE_SUBMIT_UPDATE_AND_BASE};
-    connection->run_result =
-        connection_run(connection, &scope, &connection->session.update_replies);
+    struct visit *visit = arg;
+    run_in_scope(visit, &(struct scope){.database = visit->database, .txn = txn, .updating = true});
     return true;
 }
 
-void worker_begin_update(struct connection *connection, enum update_kind kind)
+static void visit_update(struct visit *visit)
 {
-    connection->session.in_flight = true;
-    connection->session.reply_end_count = 0;
-    connection->update_kind = kind;
-    connection->update_kept_part = false;
-    connection->update_began_ns = steady_ns();
-}
-
-void worker_end_update(struct connection *connection, bool ran, const struct anystore_error *error)
-{
-    connection->update_ran = ran;
-    connection->update_error = *error;
-    memory_end_update(connection->session.server->memory,
-                      connection->update_kind == UPDATE_COMMIT
-                          ? database_bit(connection->run_database)
-                          : needs_databases(&connection->session.needs));
-    outbox_send(&connection->session.outbox, connection->session.server->peers,
-                ran && error->status == ANYSTORE_OK);
-    mailbox_post_finished(connection->mailbox, &connection->finished);
-}
-
-/* On the commit thread: the update is durable, or failed. */
-static void on_update_done(struct anystore_submission *submission, bool ran,
-                           const struct anystore_error *error)
-{
-    worker_end_update(submission->arg, ran, error);
-}
-
-static void submit(struct connection *connection, bool alone)
-{
-    struct databases *databases = connection->session.server->databases;
-    worker_begin_update(connection, UPDATE_COMMIT);
-    connection->update = (struct anystore_submission){
-        .kind = alone ? ANYSTORE_SUBMIT_UPDATE_AND_BASE : ANYSTORE_SUBMIT_UPDATE,
-        .fn = run_update,
-        .arg = connection,
-        .on_done = on_update_done};
-    anystore_submit(databases_store(databases, connection->run_database), &connection->update);
-}
-
-/* Runs what has come in a view of one database. */
-static enum run_result run_in_view(struct connection *connection, struct anystore *store)
-{
-    struct anystore_error error;
-    if (anystore_view(store, run_view, connection, &error) != ANYSTORE_OK) {
-        char refusal[sizeof error.text + 64];
-        snprintf(refusal, sizeof refusal, "Cannot catch up with the data file: %s", error.text);
-        const struct scope scope = {
-            .database = connection->run_database, .fresh = connection->fresh, .refusal = refusal};
-        connection->run_result = connection_run(connection, &scope, &connection->output);
-    }
-    return connection->run_result;
-}
-
-/* Runs the next request without holding a map, which it does not need. */
-static enum run_result run_outside(struct connection *connection)
-{
-    const struct scope scope = {.database = connection->run_database};
-    connection->run_result = connection_run(connection, &scope, &connection->output);
-    connection->fresh = false;
-    return connection->run_result;
+    struct server *server = visit->connection->session.server;
+    anystore_update(databases_store(server->databases, visit->database), run_update, visit, NULL);
+    memory_end_update(server->memory, database_bit(visit->database));
 }
 
 static bool look(struct anystore_txn *txn, void *arg)
@@ -129,70 +133,66 @@ static bool look(struct anystore_txn *txn, void *arg)
 
 /* A look into each open database, which brings it up to date.  Outside of any view: a thread that holds
  * one must not wait for another. */
-static void freshen(struct connection *connection)
+static void freshen(struct visit *visit)
 {
-    const struct databases *databases = connection->session.server->databases;
+    const struct databases *databases = visit->connection->session.server->databases;
     database_bits bits = databases_opened(databases);
     for (; bits != 0; bits &= bits - 1)
         anystore_view(databases_store(databases, database_first(bits)), look, NULL, NULL);
-    connection->fresh = true;
+    visit->fresh = true;
 }
 
-/* Makes the next request's needs the worker's own matter: another database to read, or all of them up to
- * date.  False if the databases' thread has to see to them. */
-static bool follow_needs(struct connection *connection)
+/* Runs the call that waits and those that fit the same scope.  False if it cannot run here. */
+static bool run_here(struct visit *visit)
 {
-    const struct needs *needs = &connection->session.needs;
-    database_bits bits = needs_databases(needs);
-    if ((needs->open & ~databases_opened(connection->session.server->databases)) != 0 ||
-        (bits != 0 && !database_is_single(bits)))
-        return false;
-    if (needs->fresh)
-        freshen(connection);
-    if (bits != 0)
-        connection->run_database = database_first(bits);
-    return true;
-}
-
-/* The database of the run has to be open: to be written to, or as it has a file. */
-static enum run_result needs_open(struct connection *connection)
-{
-    connection->session.needs = (struct needs){.open = database_bit(connection->run_database)};
-    return RUN_NEEDS_DATABASES;
-}
-
-/* Runs what has come, as far as possible. */
-enum run_result worker_run_input(struct connection *connection)
-{
-    struct server *server = connection->session.server;
-    struct databases *databases = server->databases;
-    connection->run_database = connection->session.database;
-    connection->fresh = false;
-    for (;;) {
-        struct anystore *store = databases_to_read(databases, connection->run_database);
-        if (!store)
-            return needs_open(connection);
-        enum run_result result = run_in_view(connection, store);
-        if ((result == RUN_NEEDS_UPDATE || result == RUN_NEEDS_ALONE) &&
-            !databases_store(databases, connection->run_database))
-            return needs_open(connection);
-        if (result == RUN_NEEDS_UPDATE && !server->data_path) {
-            anystore_update(store, run_update_here, connection, NULL);
-            memory_end_update(server->memory, database_bit(connection->run_database));
-            result = connection->run_result;
-        }
-        if (result == RUN_NEEDS_NO_MAP) {
-            result = run_outside(connection);
-            if (result != RUN_MORE_INPUT)
-                return result;
-            continue;
-        }
-        if (result != RUN_NEEDS_DATABASES || !follow_needs(connection))
-            return result;
+    const struct session *session = &visit->connection->session;
+    struct destination destination = choose(session);
+    visit->database = destination.database;
+    if (session->needs.fresh)
+        freshen(visit);
+    switch (destination.place) {
+    case PLACE_OUTSIDE:
+        run_in_scope(visit, &(struct scope){.database = visit->database, .fresh = visit->fresh});
+        return true;
+    case PLACE_VIEW:
+        visit_view(visit);
+        return true;
+    case PLACE_UPDATE:
+        visit_update(visit);
+        return true;
+    case PLACE_COMMIT:
+    case PLACE_REWRITE:
+    case PLACE_DATABASES:
+        break;
     }
+    return false;
 }
 
-/* The next request waits for the end of a CLIENT PAUSE, at which the worker looks again. */
+enum session_state serve_run(struct connection *connection)
+{
+    struct session *session = &connection->session;
+    struct visit visit = {.connection = connection};
+    session_begin_run(session);
+    do
+        visit.state = session_next(session, NULL, &connection->output);
+    while (visit.state == SESSION_CALL && run_here(&visit) && visit.state == SESSION_CALL);
+    session_end_run(session);
+    return visit.state;
+}
+
+void serve_hand_over(struct connection *connection)
+{
+    struct destination destination = choose(&connection->session);
+    connection_memory_count(connection); /* later the session is the other thread's */
+    if (destination.place == PLACE_DATABASES)
+        several_submit(connection, destination.opening);
+    else
+        update_submit(connection, destination.database, destination.place == PLACE_REWRITE);
+}
+
+/* ---- Going on ----------------------------------------------------------------------------- */
+
+/* The next call waits for the end of a CLIENT PAUSE, at which the worker looks again. */
 static void set_paused(struct connection *connection, bool paused)
 {
     struct worker *worker = connection->worker;
@@ -210,216 +210,108 @@ static void set_paused(struct connection *connection, bool paused)
     event_add(worker->resume_event, &left);
 }
 
-/* ---- Turns -------------------------------------------------------------------------------- */
-
-/* The connection goes on when the loop has looked at all others.  It is not read from until then. */
-static void wait_for_turn(struct connection *connection)
+/* Everything that can be done now is done: counts what the connection takes. */
+static void note_idle(struct connection *connection)
 {
-    struct worker *worker = connection->worker;
-    const struct timeval at_once = {0};
-    connection->waits_for_turn = true;
-    connection->previous_turn = worker->last_turn;
-    connection->next_turn = NULL;
-    *(worker->last_turn ? &worker->last_turn->next_turn : &worker->turns) = connection;
-    worker->last_turn = connection;
-    event_add(worker->turn_event, &at_once);
-}
-
-void worker_leave_turns(struct connection *connection)
-{
-    struct worker *worker = connection->worker;
-    if (!connection->waits_for_turn)
-        return;
-    connection->waits_for_turn = false;
-    *(connection->previous_turn ? &connection->previous_turn->next_turn : &worker->turns) =
-        connection->next_turn;
-    *(connection->next_turn ? &connection->next_turn->previous_turn : &worker->last_turn) =
-        connection->previous_turn;
-}
-
-void worker_run_turns(struct worker *worker)
-{
-    /* Up to the one that is the last now: whoever is not done stands behind it again. */
-    const struct connection *last = worker->last_turn;
-    bool more = last != NULL;
-    while (more && worker->turns) {
-        struct connection *connection = worker->turns;
-        more = connection != last;
-        worker_leave_turns(connection);
-        worker_go_on(connection);
-    }
-}
-
-void worker_go_on(struct connection *connection)
-{
-    worker_leave_turns(connection);
-    for (;;) {
-        bool input = resp_buffer_size(&connection->session.input) > 0;
-        enum run_result result = input ? worker_run_input(connection) : RUN_MORE_INPUT;
-        set_paused(connection, result == RUN_PAUSED);
-        if (connection->session.closing_now) {
-            worker_close(connection);
-            return;
-        }
-        if (result == RUN_NEEDS_UPDATE || result == RUN_NEEDS_ALONE ||
-            result == RUN_NEEDS_DATABASES)
-            client_memory_count(connection); /* later it is the other thread's */
-        if (result == RUN_NEEDS_UPDATE || result == RUN_NEEDS_ALONE)
-            submit(connection, result == RUN_NEEDS_ALONE);
-        if (result == RUN_NEEDS_DATABASES)
-            worker_submit_several(connection);
-        if (result == RUN_CLOSE || (result == RUN_MORE_INPUT && connection->end_of_input))
-            connection->half_closing = true;
-        if (connection->half_closing && !connection->session.in_flight)
-            worker_enable_read(connection, false);
-        if (!worker_flush(connection))
-            return;
-        if (connection->half_closing || connection->session.in_flight)
-            return;
-        bool full = worker_output_full(connection);
-        bool wait = result == RUN_TURN_OVER && !full;
-        if (wait)
-            wait_for_turn(connection);
-        if (result != RUN_OUTPUT_FULL || full) {
-            /* A client that does not take its replies is not read from. */
-            worker_enable_read(connection, !full && !wait && !connection->paused &&
-                                               !connection->end_of_input &&
-                                               !connection->worker->stopping);
-            break;
-        }
-    }
-    struct client *client = connection->session.client;
-    atomic_store_explicit(&client->input_size, resp_buffer_size(&connection->session.input),
+    struct session *session = &connection->session;
+    struct client *client = session->client;
+    atomic_store_explicit(&client->input_size, resp_buffer_size(&session->input),
                           memory_order_relaxed);
-    atomic_store_explicit(&client->input_capacity, connection->session.input.capacity,
-                          memory_order_relaxed);
+    atomic_store_explicit(&client->input_capacity, session->input.capacity, memory_order_relaxed);
     atomic_store_explicit(&client->output_size, resp_buffer_size(&connection->output),
                           memory_order_relaxed);
-    if (resp_buffer_size(&connection->session.input) == 0) {
-        resp_buffer_trim(&connection->session.input, WORKER_KEEP_BYTES);
-        resp_parser_reset(connection->session.parser);
+    if (resp_buffer_size(&session->input) == 0) {
+        resp_buffer_trim(&session->input, SOCKET_KEEP_BYTES);
+        resp_parser_reset(session->parser);
     }
-    client_memory_count(connection);
+    connection_memory_count(connection);
 }
 
-static void append_error(struct connection *connection, struct resp_writer *writer, bool of_exec,
-                         const char *text)
+enum verdict serve_continue(struct connection *connection)
 {
-    const char *code = of_exec ? EXEC_ABORTED "MISCONF " : "MISCONF ";
-    resp_write_errorf(writer, "%sNot persisted, %s: %s", code,
-                      connection->update_kept_part ? "but for a part in another database"
-                                                   : "nothing was changed",
-                      text);
-    tally_error(connection->session.server->tally, code, strlen(code));
-    atomic_fetch_add_explicit(&connection->session.server->stats->error_replies, 1,
-                              memory_order_relaxed);
+    struct session *session = &connection->session;
+    enum session_state state;
+    bool full;
+    turns_leave(connection);
+    do {
+        state = resp_buffer_size(&session->input) > 0 ? serve_run(connection) : SESSION_MORE_INPUT;
+        set_paused(connection, state == SESSION_PAUSED);
+        if (session->closing_now)
+            return CONNECTION_CLOSE;
+        if (state == SESSION_CALL)
+            serve_hand_over(connection);
+        if (state == SESSION_CLOSE || (state == SESSION_MORE_INPUT && connection->end_of_input))
+            connection->half_closing = true;
+        if (connection->half_closing)
+            socket_enable_read(connection, false);
+        if (socket_send(connection) == CONNECTION_CLOSE)
+            return CONNECTION_CLOSE;
+        if (connection->half_closing || session->in_flight)
+            return CONNECTION_KEEP;
+        full = socket_output_full(connection);
+    } while (state == SESSION_OUTPUT_FULL && !full);
+    bool wait = state == SESSION_TURN_OVER && !full;
+    if (wait)
+        turns_wait(connection);
+    /* A client that does not take its replies is not read from. */
+    socket_enable_read(connection, !full && !wait && !connection->paused &&
+                                       !connection->end_of_input && !connection->worker->stopping);
+    note_idle(connection);
+    return CONNECTION_KEEP;
 }
 
-/* The replies of a commit that failed: whatever depends on the map gets the error. */
-static void append_failure(struct connection *connection, const char *text)
+enum verdict serve_readable(struct connection *connection)
 {
-    const uint8_t *replies = resp_buffer_bytes(&connection->session.update_replies);
-    struct resp_writer writer = {&connection->output, 2};
-    size_t start = 0;
-    for (size_t i = 0; i < connection->session.reply_end_count; i++) {
-        const struct reply_end *reply = &connection->session.reply_ends[i];
-        if (reply->touched_store)
-            append_error(connection, &writer, reply->of_exec, text);
-        else
-            resp_buffer_append(&connection->output, replies + start, reply->end - start);
-        start = reply->end;
+    if (connection->session.in_flight) {
+        /* More is coming while a write is in flight: it waits in the socket, and the loop must not
+         * be told again and again. */
+        socket_enable_read(connection, false);
+        return CONNECTION_KEEP;
     }
-    /* What is behind the last request: a protocol error. */
-    size_t size = resp_buffer_size(&connection->session.update_replies);
-    if (size > start)
-        resp_buffer_append(&connection->output, replies + start, size - start);
+    if (socket_read(connection) == CONNECTION_CLOSE)
+        return CONNECTION_CLOSE;
+    return serve_continue(connection);
 }
 
-static void refuse_in(struct connection *connection, struct anystore_txn *txn,
-                      database_bits databases)
+enum verdict serve_writable(struct connection *connection)
 {
-    char refusal[sizeof connection->update_error.text + 64];
-    snprintf(refusal, sizeof refusal, "%s, nothing was changed: %s",
-             databases ? "Not done" : "Not persisted", connection->update_error.text);
-    const struct scope scope = {.database = connection->run_database,
-                                .txn = txn,
-                                .databases = databases,
-                                .fresh = true,
-                                .refusal = refusal};
-    connection->run_result = connection_run(connection, &scope, &connection->output);
+    if (socket_send(connection) == CONNECTION_CLOSE)
+        return CONNECTION_CLOSE;
+    if (connection->session.in_flight || connection->half_closing || socket_output_full(connection))
+        return CONNECTION_KEEP;
+    return serve_continue(connection);
 }
 
-static bool run_refused(struct anystore_txn *txn, void *arg)
+enum verdict serve_finish_update(struct connection *connection)
 {
-    refuse_in(arg, txn, 0);
-    return true;
-}
-
-/* Nothing was run, as the commit could not begin or a database not be opened: writes get the error, or
- * the one request that wanted these databases. */
-static void refuse_update(struct connection *connection)
-{
-    struct databases *databases = connection->session.server->databases;
-    const struct needs *needs = &connection->session.needs;
-    if (connection->update_kind == UPDATE_COMMIT) {
-        if (anystore_view(databases_store(databases, connection->run_database), run_refused,
-                          connection, NULL) != ANYSTORE_OK)
-            refuse_in(connection, NULL, 0);
-    } else {
-        refuse_in(connection, NULL, needs_databases(needs) | needs->open);
-    }
-}
-
-static void note_commit(struct connection *connection)
-{
-    struct server *server = connection->session.server;
-    int64_t ns = steady_ns() - connection->update_began_ns;
-    int64_t spike_ms = config_number(server->config, CONFIG_LATENCY_MONITOR_THRESHOLD);
-    histogram_add(server->commit_times, ns, false);
-    if (spike_ms > 0 && ns / 1000000 >= spike_ms)
-        latency_note(server->latency, LATENCY_COMMIT, ns / 1000000);
-}
-
-void worker_take_update(struct connection *connection)
-{
-    struct resp_buffer *replies = &connection->session.update_replies;
-    connection->session.in_flight = false;
-    if (connection->update_kind != UPDATE_NOTHING)
-        note_commit(connection);
+    update_take_replies(connection);
     if (connection->broken)
-        return;
-    if (!connection->update_ran && connection->update_error.status != ANYSTORE_OK) {
-        refuse_update(connection);
-    } else if (connection->update_error.status != ANYSTORE_OK) {
-        append_failure(connection, connection->update_error.text);
-    } else if (resp_buffer_size(&connection->output) == 0) {
-        struct resp_buffer empty = connection->output;
-        connection->output = *replies;
-        *replies = empty;
-    } else {
-        resp_buffer_append(&connection->output, resp_buffer_bytes(replies),
-                           resp_buffer_size(replies));
-    }
-    connection->output.failed |= replies->failed;
-    connection->output.overrun |= replies->overrun;
-    resp_buffer_truncate(replies, 0);
-    resp_buffer_trim(replies, WORKER_KEEP_BYTES);
-    if (connection->session.reply_end_capacity > WORKER_KEEP_REPLIES) {
-        free(connection->session.reply_ends);
-        connection->session.reply_ends = NULL;
-        connection->session.reply_end_count = connection->session.reply_end_capacity = 0;
-    }
+        return CONNECTION_CLOSE;
+    messages_write_held(connection);
+    if (connection->update.state == SESSION_CLOSE)
+        connection->half_closing = true;
+    return serve_continue(connection);
 }
 
-void worker_finish_update(struct connection *connection)
+enum verdict serve_message(struct connection *connection, struct delivery *delivery, bool more)
 {
-    worker_take_update(connection);
-    if (connection->broken) {
-        worker_close(connection);
-        return;
+    delivery->next = NULL;
+    if (connection->half_closing || connection->broken) {
+        delivery_free(delivery);
+        return CONNECTION_KEEP;
     }
-    worker_write_held(connection);
-    if (connection->run_result == RUN_CLOSE)
-        connection->half_closing = true;
-    worker_go_on(connection);
+    if (atomic_load_explicit(&delivery->subscriber->overrun, memory_order_relaxed)) {
+        socket_note_overrun(connection, atomic_load(&delivery->subscriber->waiting));
+        delivery_free(delivery);
+        return CONNECTION_CLOSE;
+    }
+    if (connection->session.in_flight) {
+        messages_hold(connection, delivery);
+        return CONNECTION_KEEP;
+    }
+    messages_write(connection, delivery);
+    delivery_free(delivery);
+    if (more && resp_buffer_size(&connection->output) < SEND_BYTES)
+        return CONNECTION_KEEP;
+    return connection->read_enabled ? socket_send(connection) : serve_writable(connection);
 }

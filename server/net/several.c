@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* A request that uses several databases, or one that is not open yet: on the databases' thread. */
-#include "server/net/worker_state.h"
+/* Runs a call over several databases, or opens databases, on the databases' thread. */
+#include "server/net/several.h"
 
 #include <stddef.h>
 
 #include "command/table.h"
 #include "server/data/databases.h"
+#include "server/net/connection.h"
 #include "server/server.h"
+#include "server/session/run.h"
 
-/* One request over several databases.  The first of `numbers` becomes durable last. */
+/* One call over several databases.  The first of `numbers` becomes durable last. */
 struct several {
     struct connection *connection;
     unsigned numbers[DATABASES_MOST];
@@ -44,15 +46,16 @@ static void arrange(struct several *several)
 static void run_one(struct several *several, struct anystore_txn *const *txns)
 {
     struct connection *connection = several->connection;
-    const struct scope scope = {.database = connection->session.database,
+    struct session *session = &connection->session;
+    const struct scope scope = {.database = session->database,
                                 .databases = several->databases,
-                                .txns = txns,
                                 .commits_first = database_bit(several->numbers[several->count - 1]),
+                                .txns = txns,
                                 .updating = true,
-                                .rewriting =
-                                    connection->update.kind == ANYSTORE_SUBMIT_UPDATE_AND_BASE};
-    connection->run_result =
-        connection_run(connection, &scope, &connection->session.update_replies);
+                                .rewriting = connection->update.rewriting};
+    session_begin_run(session);
+    connection->update.state = session_run(session, &scope, &session->update_replies);
+    session_end_run(session);
     several->ran = true;
 }
 
@@ -72,10 +75,10 @@ static void update_together(struct several *several, struct anystore_error *erro
     struct connection *connection = several->connection;
     bool new_base = (connection->session.needs.flags & COMMAND_ALONE) != 0;
     size_t failed = 0;
-    connection->update.kind = new_base ? ANYSTORE_SUBMIT_UPDATE_AND_BASE : ANYSTORE_SUBMIT_UPDATE;
+    connection->update.rewriting = new_base;
     if (anystore_update_several(several->stores, several->count, run_together, several, new_base,
                                 &failed, error) != ANYSTORE_OK)
-        connection->update_kept_part =
+        connection->update.kept_part =
             several->ran && failed + 1 < several->count &&
             (connection->session.needs.write & database_bit(several->numbers[failed + 1])) != 0;
 }
@@ -90,27 +93,28 @@ static void swap(struct several *several, struct anystore_error *error)
 static void run_job(struct database_job *job)
 {
     struct connection *connection =
-        (struct connection *)(void *)((char *)job - offsetof(struct connection, job));
+        (struct connection *)(void *)((char *)job - offsetof(struct connection, update.job));
     struct databases *databases = connection->session.server->databases;
     const struct needs *needs = &connection->session.needs;
-    database_bits bits = needs_databases(needs);
     struct several several = {.connection = connection};
     struct anystore_error error;
-    if (databases_open(databases, bits | needs->open, &error) == ANYSTORE_OK) {
+    if (databases_open(databases, needs_databases(needs) | needs->open | connection->update.opening,
+                       &error) == ANYSTORE_OK) {
         arrange(&several);
         if (needs->swap)
             swap(&several, &error);
         else if (several.count > 1)
             update_together(&several, &error);
         else
-            connection->update_kind = UPDATE_NOTHING; /* the worker can go on itself now */
+            connection->update.kind = UPDATE_NOTHING; /* the worker can go on itself now */
     }
-    worker_end_update(connection, several.ran, &error);
+    update_end(connection, several.ran, &error);
 }
 
-void worker_submit_several(struct connection *connection)
+void several_submit(struct connection *connection, database_bits opening)
 {
-    worker_begin_update(connection, UPDATE_SEVERAL);
-    connection->job.run = run_job;
-    databases_submit(connection->session.server->databases, &connection->job);
+    update_begin(connection, UPDATE_SEVERAL);
+    connection->update.opening = opening;
+    connection->update.job.run = run_job;
+    databases_submit(connection->session.server->databases, &connection->update.job);
 }

@@ -1,83 +1,62 @@
 /* SPDX-License-Identifier: MIT */
-/* The socket of a connection: sending, published messages, reading, limits, closing. */
-#include "server/net/worker_state.h"
+/* Reads from a client and sends to it, within limits. */
+#include "server/net/socket.h"
 
 #include <errno.h>
 #include <sys/socket.h>
+
+#include <event2/event.h>
 
 #include "server/client/client.h"
 #include "server/config/config.h"
 #include "server/observe/clock.h"
 #include "server/observe/log.h"
 #include "server/observe/stats.h"
-#include "server/peer/message.h"
-#include "server/publish/pubsub.h"
+#include "server/publish/subscriber.h"
 #include "server/server.h"
 
 #define READ_BYTES  ((size_t)16 << 10) /* one read, at least */
 #define INPUT_BYTES ((size_t)1 << 20)  /* read before what has come is run */
-#define SEND_BYTES  ((size_t)64 << 10) /* of messages that are sent without waiting for more */
 
-/* ---- Events of a connection --------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------- */
 
-void worker_enable_read(struct connection *connection, bool enable)
+static void enable(struct event *event, bool *enabled, bool enable)
 {
-    if (connection->read_enabled == enable)
+    if (*enabled == enable)
         return;
     if (enable)
-        event_add(connection->read_event, NULL);
+        event_add(event, NULL);
     else
-        event_del(connection->read_event);
-    connection->read_enabled = enable;
+        event_del(event);
+    *enabled = enable;
 }
 
-static void enable_write(struct connection *connection, bool enable)
+void socket_enable_read(struct connection *connection, bool enabled)
 {
-    if (connection->write_enabled == enable)
-        return;
-    if (enable)
-        event_add(connection->write_event, NULL);
-    else
-        event_del(connection->write_event);
-    connection->write_enabled = enable;
+    enable(connection->read_event, &connection->read_enabled, enabled);
 }
 
-void worker_close(struct connection *connection)
+void socket_enable_write(struct connection *connection, bool enabled)
 {
-    struct worker *worker = connection->worker;
-    if (connection->session.in_flight) {
-        /* The commit thread still has it: closed when it comes back. */
-        connection->broken = true;
-        worker_enable_read(connection, false);
-        enable_write(connection, false);
-        return;
-    }
-    if (connection->previous)
-        connection->previous->next = connection->next;
-    else
-        worker->connections = connection->next;
-    if (connection->next)
-        connection->next->previous = connection->previous;
-    worker_leave_turns(connection);
-    deliveries_free(connection->held);
-    connection_free(connection);
-    atomic_fetch_sub(&worker->server->stats->clients, 1);
+    enable(connection->write_event, &connection->write_enabled, enabled);
 }
 
 /* ---- Sending ------------------------------------------------------------------------------ */
 
-static void note_output_overrun(const struct connection *connection, size_t size)
+void socket_note_overrun(const struct connection *connection, size_t size)
 {
-    atomic_fetch_add(&connection->session.server->stats->output_limit_disconnections, 1);
-    log_write(connection->session.server->log, LOG_WARNING,
+    const struct session *session = &connection->session;
+    atomic_fetch_add(&session->server->stats->output_limit_disconnections, 1);
+    log_write(session->server->log, LOG_WARNING,
               "Client %s closed: %zu bytes of output exceed client-output-buffer-limit%s",
-              connection->session.client->address, size,
+              session->client->address, size,
               connection->output.overrun ? " or maxmemory-clients" : "");
 }
 
-bool worker_output_within_limits(struct connection *connection)
+bool socket_output_within_limits(struct connection *connection)
 {
-    struct config_output_limit limit = subscriber_output_limit(connection->session.subscriber);
+    const struct session *session = &connection->session;
+    struct config_output_limit limit = subscriber_output_limit(session->subscriber);
     size_t size = resp_buffer_size(&connection->output);
     bool hard = limit.hard_bytes && size > limit.hard_bytes;
     bool soft = limit.soft_bytes && size > limit.soft_bytes;
@@ -89,11 +68,16 @@ bool worker_output_within_limits(struct connection *connection)
     bool too_long = soft && now - connection->soft_limit_since_ms > limit.soft_seconds * 1000;
     if (!hard && !too_long)
         return true;
-    note_output_overrun(connection, size);
+    socket_note_overrun(connection, size);
     return false;
 }
 
-bool worker_flush(struct connection *connection)
+bool socket_output_full(const struct connection *connection)
+{
+    return resp_buffer_size(&connection->output) >= session_output_pause(&connection->session);
+}
+
+static void send_output(struct connection *connection)
 {
     struct resp_buffer *output = &connection->output;
     size_t sent = 0;
@@ -114,108 +98,32 @@ bool worker_flush(struct connection *connection)
     if (sent)
         atomic_fetch_add_explicit(&connection->session.server->stats->bytes_written, sent,
                                   memory_order_relaxed);
+}
+
+enum verdict socket_send(struct connection *connection)
+{
+    struct resp_buffer *output = &connection->output;
+    send_output(connection);
     bool empty = resp_buffer_size(output) == 0;
     if (empty)
-        resp_buffer_trim(output, WORKER_KEEP_BYTES);
+        resp_buffer_trim(output, SOCKET_KEEP_BYTES);
     bool finished = connection->half_closing && empty;
     if (output->overrun && !connection->broken)
-        note_output_overrun(connection, resp_buffer_size(output));
+        socket_note_overrun(connection, resp_buffer_size(output));
     if (connection->broken || output->failed || finished ||
-        !worker_output_within_limits(connection)) {
-        worker_close(connection);
-        return false;
-    }
-    enable_write(connection, !empty);
-    return true;
-}
-
-bool worker_output_full(const struct connection *connection)
-{
-    return resp_buffer_size(&connection->output) >= connection_output_pause(connection);
-}
-
-/* ---- Published messages ------------------------------------------------------------------- */
-
-/* A line may still be on its way when its receiver has left MONITOR, or wants no replies. */
-static void write_line(struct connection *connection, const struct message *line)
-{
-    const struct silence *silence = &connection->session.silence;
-    if (subscriber_monitors(connection->session.subscriber) && !silence->off && !silence->skip)
-        resp_buffer_append(&connection->output, line->bytes, line->payload_size);
-}
-
-static void write_message(struct connection *connection, const struct delivery *delivery)
-{
-    const struct message *message = delivery->message;
-    bool by_pattern = delivery->kind == DELIVERY_PATTERN;
-    struct resp_writer writer = {&connection->output, connection->session.resp_version};
-    delivery_arrived(delivery);
-    if (delivery->kind == DELIVERY_LINE) {
-        write_line(connection, message);
-        return;
-    }
-    if (!pubsub_wants(connection->session.server->pubsub, delivery))
-        return;
-    resp_write_push(&writer, by_pattern ? 4 : 3);
-    resp_write_bulk_text(&writer, by_pattern ? "pmessage" : "message");
-    if (by_pattern)
-        resp_write_bulk(&writer, delivery->pattern, delivery->pattern_size);
-    resp_write_bulk(&writer, message->bytes, message->name_size);
-    resp_write_bulk(&writer, message->bytes + message->name_size, message->payload_size);
-}
-
-/* What was published while an update was in flight, behind its replies: the confirmation of the
- * subscription may be among those. */
-void worker_write_held(struct connection *connection)
-{
-    for (const struct delivery *d = connection->held; d; d = d->next)
-        write_message(connection, d);
-    deliveries_free(connection->held);
-    connection->held = NULL;
-}
-
-/* Sends, and if that made room reads again from a client that was not read from for want of it. */
-static void flush_and_go_on(struct connection *connection)
-{
-    if (worker_flush(connection) && !connection->session.in_flight && !connection->half_closing &&
-        !worker_output_full(connection))
-        worker_go_on(connection);
-}
-
-/* Messages for the connections of this worker.  What comes at once for one client is sent together. */
-void worker_pass_on(struct delivery *delivery, bool more)
-{
-    struct connection *connection = delivery->subscriber->connection;
-    delivery->next = NULL;
-    if (!connection || connection->half_closing || connection->broken) {
-        delivery_free(delivery);
-    } else if (atomic_load_explicit(&delivery->subscriber->overrun, memory_order_relaxed)) {
-        note_output_overrun(connection, atomic_load(&delivery->subscriber->waiting));
-        delivery_free(delivery);
-        worker_close(connection);
-    } else if (connection->session.in_flight) {
-        *(connection->held ? &connection->held_last->next : &connection->held) = delivery;
-        connection->held_last = delivery;
-    } else {
-        write_message(connection, delivery);
-        delivery_free(delivery);
-        if (more && resp_buffer_size(&connection->output) < SEND_BYTES)
-            return;
-        if (connection->read_enabled)
-            worker_flush(connection);
-        else
-            flush_and_go_on(connection);
-    }
+        !socket_output_within_limits(connection))
+        return CONNECTION_CLOSE;
+    socket_enable_write(connection, !empty);
+    return CONNECTION_KEEP;
 }
 
 /* ---- Reading ------------------------------------------------------------------------------ */
 
-/* For a large argument more, but room is only made for as much again as has come of it: what a client
- * announces costs nothing. */
-static size_t bytes_to_read(const struct connection *connection)
+/* Grows the buffer to at most twice what has arrived: an announced length allocates nothing. */
+static size_t bytes_to_read(const struct session *session)
 {
-    size_t size = connection->session.parsed ? 0 : resp_parser_wanted(connection->session.parser);
-    size_t come = resp_buffer_size(&connection->session.input);
+    size_t size = session->admitted ? 0 : resp_parser_wanted(session->parser);
+    size_t come = resp_buffer_size(&session->input);
     if (size > come)
         size = come;
     if (size > INPUT_BYTES)
@@ -223,13 +131,13 @@ static size_t bytes_to_read(const struct connection *connection)
     return size < READ_BYTES ? READ_BYTES : size;
 }
 
-/* Reads until the socket is empty or enough has come for one run. */
 static void read_input(struct connection *connection)
 {
-    struct resp_buffer *input = &connection->session.input;
+    struct session *session = &connection->session;
+    struct resp_buffer *input = &session->input;
     size_t total = 0;
     while (total < INPUT_BYTES) {
-        size_t size = bytes_to_read(connection);
+        size_t size = bytes_to_read(session);
         uint8_t *place = resp_buffer_reserve(input, size);
         if (!place) {
             connection->broken = true;
@@ -250,49 +158,30 @@ static void read_input(struct connection *connection)
         if ((size_t)n < size)
             break;
     }
-    atomic_fetch_add_explicit(&connection->session.server->stats->bytes_read, total,
-                              memory_order_relaxed);
-    atomic_store_explicit(&connection->session.client->last_active_ms, wall_ms(),
-                          memory_order_relaxed);
+    atomic_fetch_add_explicit(&session->server->stats->bytes_read, total, memory_order_relaxed);
+    atomic_store_explicit(&session->client->last_active_ms, wall_ms(), memory_order_relaxed);
 }
 
-static bool input_within_limits(struct connection *connection)
+static bool input_within_limits(const struct connection *connection)
 {
-    size_t size = resp_buffer_size(&connection->session.input);
-    if (size <= (uint64_t)config_number(connection->session.server->config,
-                                        CONFIG_CLIENT_QUERY_BUFFER_LIMIT))
+    const struct session *session = &connection->session;
+    struct server *server = session->server;
+    size_t size = resp_buffer_size(&session->input);
+    if (size <= (uint64_t)config_number(server->config, CONFIG_CLIENT_QUERY_BUFFER_LIMIT))
         return true;
-    atomic_fetch_add(&connection->session.server->stats->query_limit_disconnections, 1);
-    log_write(connection->session.server->log, LOG_WARNING,
+    atomic_fetch_add(&server->stats->query_limit_disconnections, 1);
+    log_write(server->log, LOG_WARNING,
               "Client %s closed: %zu bytes of input exceed client-query-buffer-limit",
-              connection->session.client->address, size);
+              session->client->address, size);
     return false;
 }
 
-void worker_on_readable(evutil_socket_t fd, short what, void *arg)
+enum verdict socket_read(struct connection *connection)
 {
-    (void)fd;
-    (void)what;
-    struct connection *connection = arg;
-    if (connection->session.in_flight) {
-        /* More is coming while a write is in flight: it waits in the socket, and the loop must not
-         * be told again and again. */
-        worker_enable_read(connection, false);
-        return;
-    }
     read_input(connection);
-    if (connection->broken || !input_within_limits(connection)) {
-        worker_close(connection);
-        return;
-    }
+    if (connection->broken || !input_within_limits(connection))
+        return CONNECTION_CLOSE;
     if (connection->end_of_input)
-        worker_enable_read(connection, false);
-    worker_go_on(connection);
-}
-
-void worker_on_writable(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    flush_and_go_on(arg);
+        socket_enable_read(connection, false);
+    return CONNECTION_KEEP;
 }

@@ -11,12 +11,15 @@
 
 #include "server/client/client.h"
 #include "server/config/config.h"
+#include "server/net/connection_memory.h"
+#include "server/net/serve.h"
+#include "server/net/socket.h"
+#include "server/net/turns.h"
 #include "server/observe/clock.h"
 #include "server/observe/stats.h"
 #include "server/observe/tally.h"
 #include "server/publish/subscriber.h"
 #include "server/server.h"
-#include "server/session/client_memory.h"
 
 #define IDLE_MS      2000 /* after which an idle connection's buffers are freed */
 #define FINISH_MOST  8    /* updates answered at once, before the sockets are looked at again */
@@ -43,6 +46,49 @@ void worker_stop(struct worker *worker)
 
 /* ---- The loop ----------------------------------------------------------------------------- */
 
+/* Closes and frees a connection, or marks it for that while its session is another thread's. */
+static void close_connection(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    if (connection->session.in_flight) {
+        connection->broken = true;
+        socket_enable_read(connection, false);
+        socket_enable_write(connection, false);
+        return;
+    }
+    if (connection->previous)
+        connection->previous->next = connection->next;
+    else
+        worker->connections = connection->next;
+    if (connection->next)
+        connection->next->previous = connection->previous;
+    turns_leave(connection);
+    deliveries_free(connection->held);
+    connection_free(connection);
+    atomic_fetch_sub(&worker->server->stats->clients, 1);
+}
+
+/* What a step of a connection said.  The connection may be gone afterwards. */
+static void conclude(struct connection *connection, enum verdict verdict)
+{
+    if (verdict == CONNECTION_CLOSE)
+        close_connection(connection);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    conclude(arg, serve_readable(arg));
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    conclude(arg, serve_writable(arg));
+}
+
 static void adopt(struct worker *worker, const struct arrival *arrival)
 {
     struct event_base *base = loop_base(worker->loop);
@@ -50,9 +96,9 @@ static void adopt(struct worker *worker, const struct arrival *arrival)
                                                    worker->tally, arrival->fd, arrival->is_unix);
     if (connection) {
         connection->read_event =
-            event_new(base, connection->fd, EV_READ | EV_PERSIST, worker_on_readable, connection);
+            event_new(base, connection->fd, EV_READ | EV_PERSIST, on_readable, connection);
         connection->write_event =
-            event_new(base, connection->fd, EV_WRITE | EV_PERSIST, worker_on_writable, connection);
+            event_new(base, connection->fd, EV_WRITE | EV_PERSIST, on_writable, connection);
     }
     if (!connection || !connection->read_event || !connection->write_event) {
         connection_free(connection);
@@ -63,8 +109,8 @@ static void adopt(struct worker *worker, const struct arrival *arrival)
     if (worker->connections)
         worker->connections->previous = connection;
     worker->connections = connection;
-    client_memory_count(connection);
-    worker_enable_read(connection, true);
+    connection_memory_count(connection);
+    socket_enable_read(connection, true);
 }
 
 static void begin_stop(struct worker *worker)
@@ -73,10 +119,10 @@ static void begin_stop(struct worker *worker)
     worker->stop_by_ms = wall_ms() + STOP_SECONDS * 1000;
     for (struct connection *c = worker->connections, *next; c; c = next) {
         next = c->next;
-        worker_enable_read(c, false);
+        socket_enable_read(c, false);
         if (!c->session.in_flight) {
             c->half_closing = true;
-            worker_flush(c);
+            conclude(c, socket_send(c));
         }
     }
 }
@@ -88,7 +134,7 @@ static void end_if_done(struct worker *worker)
     for (struct connection *c = worker->connections, *next; c; c = next) {
         next = c->next;
         if (!c->session.in_flight && (too_late || resp_buffer_size(&c->output) == 0))
-            worker_close(c);
+            close_connection(c);
     }
     if (!worker->connections)
         loop_end(worker->loop);
@@ -100,9 +146,9 @@ static void recheck_clients(struct worker *worker)
     for (struct connection *c = worker->connections, *next; c; c = next) {
         next = c->next;
         if (client_is_killed(c->session.client))
-            worker_close(c);
+            close_connection(c);
         else if (c->paused && !c->session.in_flight && !c->half_closing)
-            worker_go_on(c);
+            conclude(c, serve_continue(c));
     }
 }
 
@@ -115,16 +161,30 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
         recheck_clients(worker);
 }
 
+/* A turn for each of those that wait for one now: a connection that is not done stands behind the last
+ * of them again. */
+static void run_turns(struct worker *worker)
+{
+    const struct connection *last = worker->last_turn;
+    bool more = last != NULL;
+    while (more && worker->turns) {
+        struct connection *connection = worker->turns;
+        more = connection != last;
+        conclude(connection, serve_continue(connection));
+    }
+}
+
 static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    worker_run_turns(arg);
+    run_turns(arg);
 }
 
 static struct connection *connection_of(struct finished_update *update)
 {
-    return (struct connection *)(void *)((char *)update - offsetof(struct connection, finished));
+    return (struct connection *)(void *)((char *)update -
+                                         offsetof(struct connection, update.finished));
 }
 
 /* Answers some of the finished updates, the oldest first.  Other clients are served before the rest. */
@@ -138,7 +198,7 @@ static void finish_updates(struct worker *worker, struct finished_update *more)
         worker->finished = update->next;
         if (!worker->finished)
             worker->finished_end = &worker->finished;
-        worker_finish_update(connection_of(update));
+        conclude(connection_of(update), serve_finish_update(connection_of(update)));
     }
     if (worker->finished)
         loop_wake(worker->loop);
@@ -154,11 +214,20 @@ static void adopt_all(struct worker *worker, struct arrival *arrival)
     }
 }
 
-static void pass_on_all(struct delivery *delivery)
+static void deliver(struct delivery *delivery, bool more)
+{
+    struct connection *connection = delivery->subscriber->connection;
+    if (connection)
+        conclude(connection, serve_message(connection, delivery, more));
+    else
+        delivery_free(delivery);
+}
+
+static void deliver_all(struct delivery *delivery)
 {
     while (delivery) {
         struct delivery *next = delivery->next;
-        worker_pass_on(delivery, next && next->subscriber == delivery->subscriber);
+        deliver(delivery, next && next->subscriber == delivery->subscriber);
         delivery = next;
     }
 }
@@ -170,7 +239,7 @@ static void on_wake(void *arg)
     mailbox_take(worker->mailbox, &mail);
     finish_updates(worker, mail.finished);
     adopt_all(worker, mail.arrivals);
-    pass_on_all(mail.deliveries);
+    deliver_all(mail.deliveries);
     if (mail.recheck_clients && !worker->stopping)
         recheck_clients(worker);
     if (mail.stop && !worker->stopping)
@@ -199,8 +268,8 @@ static void on_second(void *arg)
         int64_t idle_ms =
             now - atomic_load_explicit(&c->session.client->last_active_ms, memory_order_relaxed);
         if ((timeout_ms && idle_ms > timeout_ms && !may_idle(c)) ||
-            !worker_output_within_limits(c)) {
-            worker_close(c);
+            !socket_output_within_limits(c)) {
+            close_connection(c);
             continue;
         }
         if (idle_ms > IDLE_MS) {
@@ -208,7 +277,7 @@ static void on_second(void *arg)
             resp_buffer_trim(&c->output, 0);
             resp_buffer_trim(&c->session.update_replies, 0);
         }
-        client_memory_count(c);
+        connection_memory_count(c);
     }
     if (worker->stopping)
         end_if_done(worker);

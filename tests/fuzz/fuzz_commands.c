@@ -28,6 +28,7 @@
 #include "server/client/pause.h"
 #include "server/config/config.h"
 #include "server/data/databases.h"
+#include "server/net/serve.h"
 #include "server/net/worker_state.h"
 #include "server/observe/latency.h"
 #include "server/observe/log.h"
@@ -37,7 +38,6 @@
 #include "server/publish/notify.h"
 #include "server/publish/subscriber.h"
 #include "server/server.h"
-#include "server/session/connection.h"
 #include "tests/resp/reply_reader.h"
 
 #define DATABASES 4
@@ -156,11 +156,11 @@ static size_t take_replies(struct connection *connection, int version)
 static void run_elsewhere(struct connection *connection)
 {
     struct worker *worker = connection->worker;
-    worker_submit_several(connection);
+    serve_hand_over(connection);
     do {
         require(event_base_loop(loop_base(worker->loop), EVLOOP_ONCE) == 0, "not woken");
     } while (!take_mail(worker));
-    worker_take_update(connection);
+    update_take_replies(connection);
 }
 
 /* Runs what there is and returns the number of replies.  `single`: it is one command, and not EXEC,
@@ -170,18 +170,18 @@ static size_t run_input(struct connection *connection, bool single)
     size_t count = 0;
     for (;;) {
         int version = connection->session.resp_version;
-        enum run_result result = worker_run_input(connection);
-        if (result == RUN_NEEDS_DATABASES) {
+        enum session_state state = serve_run(connection);
+        if (state == SESSION_CALL) {
             run_elsewhere(connection);
-            if (connection->run_result == RUN_CLOSE)
-                result = RUN_CLOSE;
+            if (connection->update.state == SESSION_CLOSE)
+                state = SESSION_CLOSE;
         }
         bool same = single && version == connection->session.resp_version;
         count += take_replies(connection, same ? version : 0);
         take_mail(connection->worker);
-        if (result == RUN_PAUSED)
+        if (state == SESSION_PAUSED)
             pause_end(connection->session.server->pause);
-        else if (result != RUN_OUTPUT_FULL && result != RUN_NEEDS_DATABASES)
+        else if (state != SESSION_OUTPUT_FULL && state != SESSION_CALL)
             return count;
     }
 }

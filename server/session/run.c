@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs calls while they fit the scope. */
+#include "server/session/run.h"
+
+#include <stdio.h>
+
+#include "command/access.h"
+#include "command/reply.h"
+#include "server/data/databases.h"
+#include "server/server.h"
+#include "server/session/admit.h"
+#include "server/session/call.h"
+#include "server/session/session.h"
+
+/* Whether all databases that a call uses can be used in this scope. */
+static bool is_covered(const struct session *session, const struct scope *scope)
+{
+    const struct needs *needs = &session->needs;
+    database_bits usable = scope->databases ? scope->databases : database_bit(scope->database);
+    if (needs_databases(needs) & ~usable)
+        return false;
+    if (needs->fresh && !scope->fresh && scope->databases == 0)
+        return false;
+    /* After a refusal they could not be opened. */
+    return needs->open == 0 || scope->refusal ||
+           (needs->open & ~databases_opened(session->server->databases)) == 0;
+}
+
+/* Whether this scope has all that the call needs. */
+static bool fits(const struct session *session, const struct scope *scope)
+{
+    unsigned flags = session->needs.flags;
+    bool has_map = scope->txn || scope->txns;
+    /* A slow command must hold neither a view (it blocks publication) nor an update (it blocks all
+     * writers). */
+    if ((flags & COMMAND_WAITS) && has_map)
+        return false;
+    if (!is_covered(session, scope))
+        return false;
+    if (scope->refusal)
+        return true;
+    if ((flags & COMMAND_ALONE) && session->server->data_path && !scope->rewriting)
+        return false;
+    if ((flags & COMMAND_WRITE) && !scope->updating)
+        return false;
+    return !needs_map(&session->needs) || has_map || scope->databases != 0;
+}
+
+/* Whether the call has its scope for itself. */
+static bool is_alone(const struct session *session, const struct scope *scope)
+{
+    return scope->databases != 0 || scope->rewriting || (session->needs.flags & COMMAND_WAITS);
+}
+
+/* Replies that the store cannot be used as the call needs it. */
+static void refuse(struct call *call, const char *refusal)
+{
+    if (!(call->command->flags & COMMAND_RUNS_QUEUE)) {
+        resp_write_errorf(call->reply, "MISCONF %s", refusal);
+        return;
+    }
+    char reason[sizeof "MISCONF " + 1000];
+    snprintf(reason, sizeof reason, "MISCONF %s", refusal);
+    admit_abort_exec(call, reason);
+}
+
+static void run_one(struct session *session, const struct scope *scope, struct resp_buffer *replies)
+{
+    struct call *call = &session->call;
+    unsigned flags = session->needs.flags;
+    bool carried = !call->scope; /* it was admitted before this scope was there */
+    session_aim(session, replies);
+    call->scope = scope;
+    call->txn = call_txn(call, call->database);
+    bool refused = scope->refusal && (flags & NEEDS_MAP) &&
+                   (!call->txn || (flags & (COMMAND_WRITE | COMMAND_ALONE)));
+    if (refused)
+        refuse(call, scope->refusal);
+    else if (carried && scope->updating && !admit_again_or_reply(call))
+        refused = true;
+    else
+        call_run(call);
+    session_answered(session, replies, !refused, !refused && (flags & NEEDS_MAP));
+}
+
+enum session_state session_run(struct session *session, const struct scope *scope,
+                               struct resp_buffer *replies)
+{
+    bool alone = false;
+    while (!alone) {
+        enum session_state state = session_next(session, scope, replies);
+        if (state != SESSION_CALL)
+            return state;
+        if (!fits(session, scope))
+            break;
+        alone = is_alone(session, scope);
+        run_one(session, scope, replies);
+    }
+    session->call.scope = NULL; /* of the call that waits, if there is one */
+    return session->close_after_reply ? SESSION_CLOSE : SESSION_CALL;
+}
