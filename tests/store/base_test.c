@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects bases that are written beside commits: whatever is committed meanwhile, by whomever, at
- * whichever step, the file that is put in place holds it, and others adopt it without reading it; one
- * process at a time writes one; whatever happens to its files, nothing is lost and who waits for a base
- * gets one. */
+ * whichever step, the file that is put in place holds it, and others adopt it without reading it;
+ * one process at a time writes one; whatever happens to its files, nothing is lost and who waits
+ * for a base gets one. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,24 +17,6 @@
 #include "store/commit/state.h"
 #include "tests/store/disks/hook_disk.h"
 #include "tests/store/support.h"
-
-static char *directory, *path;
-
-static int set_up(void **state)
-{
-    (void)state;
-    directory = support_directory_new();
-    path = strdup(support_path(directory, "data"));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(path);
-    support_directory_free(directory);
-    return 0;
-}
 
 /* ---- A base thread that stops at its disk calls ------------------------------------------- */
 
@@ -71,7 +53,7 @@ static void gate_open(struct gate *gate)
     gate->hook.arg = gate;
     gate->hook.on_call = stop;
     struct anystore_key *key = support_key(1);
-    struct anystore_options options = {.path = path, .key = key};
+    struct anystore_options options = {.path = scratch.path, .key = key};
     gate->store = store_open_on_disk(&options, &gate->hook.table, &error);
     assert_non_null(gate->store);
     anystore_key_free(key);
@@ -143,17 +125,10 @@ static void wait_for_answer(struct gate *gate, const struct asking *asking)
     pthread_mutex_unlock(&gate->mutex);
 }
 
-static struct anystore_stats stats_of(struct anystore *store)
-{
-    struct anystore_stats stats;
-    anystore_stats_read(store, &stats);
-    return stats;
-}
-
 /* That both instances and the file hold the same. */
 static void expect_same(struct anystore *store, struct anystore *other)
 {
-    struct anystore *fresh = support_open(path);
+    struct anystore *fresh = support_open(scratch.path);
     char *one = support_dump(store), *two = support_dump(other), *three = support_dump(fresh);
     assert_string_equal(one, two);
     assert_string_equal(one, three);
@@ -168,9 +143,9 @@ static void expect_same(struct anystore *store, struct anystore *other)
 
 static void expect_no_leftovers(void)
 {
-    assert_false(support_exists(support_path(directory, "data.tmp")));
-    assert_false(support_exists(support_path(directory, "data.base")));
-    assert_false(support_exists(support_path(directory, "data.base.spare")));
+    assert_false(support_exists(support_path(scratch.directory, "data.tmp")));
+    assert_false(support_exists(support_path(scratch.directory, "data.base")));
+    assert_false(support_exists(support_path(scratch.directory, "data.base.spare")));
 }
 
 /* ---- Commits in between ------------------------------------------------------------------- */
@@ -245,12 +220,12 @@ static void test_commits_at_every_step(void **state)
     for (size_t i = 0; i < LARGE; i++)
         large[i] = (uint8_t)support_random_next(&random);
     gate_open(&gate);
-    struct anystore *other = support_open(path);
+    struct anystore *other = support_open(scratch.path);
     for (unsigned round = 0; round < (SUPPORT_SLOW ? 1 : 2); round++) {
         struct asking asking;
         update(round % 2 ? gate.store : other, fill, NULL);
         support_expect(other, "nothing", NULL); /* catches up */
-        uint64_t reloads = stats_of(other).reloads;
+        uint64_t reloads = support_stats(other).reloads;
         gate_arm(&gate, true);
         ask(&gate, &asking);
         while (wait_for_stop(&gate, &asking)) {
@@ -264,15 +239,16 @@ static void test_commits_at_every_step(void **state)
         wait_for_answer(&gate, &asking);
         assert_int_equal(asking.error.status, ANYSTORE_OK);
         expect_no_leftovers();
-        /* The second copy is there already: the next commit copies what came at the end, at most. */
-        uint64_t copied = stats_of(gate.store).bytes_copied;
+        /* The second copy is there already: the next commit copies what came at the end, at
+         * most. */
+        uint64_t copied = support_stats(gate.store).bytes_copied;
         update(gate.store, change, &(struct changing){&random, gate.store});
-        assert_true(stats_of(gate.store).bytes_copied - copied <=
+        assert_true(support_stats(gate.store).bytes_copied - copied <=
                     2 * FORMAT_SEGMENT_BYTES + 5 * LARGE);
-        assert_string_equal(stats_of(gate.store).copy_method, "swap");
+        assert_string_equal(support_stats(gate.store).copy_method, "swap");
         expect_same(gate.store, other);
-        assert_int_equal(stats_of(other).reloads, reloads); /* adopted */
-        assert_int_equal(stats_of(gate.store).reloads, 0);
+        assert_int_equal(support_stats(other).reloads, reloads); /* adopted */
+        assert_int_equal(support_stats(gate.store).reloads, 0);
     }
     assert_true(stops >= 10);
     anystore_close(other);
@@ -296,7 +272,7 @@ static void test_expiry_meanwhile(void **state)
 
     (void)state;
     gate_open(&gate);
-    struct anystore *other = support_open(path);
+    struct anystore *other = support_open(scratch.path);
     update(gate.store, fill, NULL);
     gate_arm(&gate, true);
     ask(&gate, &asking);
@@ -311,7 +287,7 @@ static void test_expiry_meanwhile(void **state)
     wait_for_answer(&gate, &asking);
     assert_int_equal(asking.error.status, ANYSTORE_OK);
     support_put(gate.store, "n", "1");
-    struct anystore *fresh = support_open(path);
+    struct anystore *fresh = support_open(scratch.path);
     support_expect(fresh, "kept", "yes");
     support_expect(fresh, "n", "1");
     anystore_close(fresh);
@@ -328,8 +304,8 @@ static bool overwrite(struct anystore_txn *txn, void *arg)
     return anystore_put(txn, "large", 5, &value) == ANYSTORE_OK;
 }
 
-/* Changes until a base is due, and is being written by the first; the other does not write one, too;
- * but gets one in the end if somebody asked it. */
+/* Changes until a base is due, and is being written by the first; the other does not write one,
+ * too; but gets one in the end if somebody asked it. */
 static void test_one_process_writes(void **state)
 {
     struct gate gate;
@@ -337,20 +313,20 @@ static void test_one_process_writes(void **state)
 
     (void)state;
     gate_open(&gate);
-    struct anystore *other = support_open(path);
+    struct anystore *other = support_open(scratch.path);
     gate_arm(&gate, true);
-    while (stats_of(gate.store).file_size <= (4 << 20) + 2 * LARGE + 4096)
+    while (support_stats(gate.store).file_size <= (4 << 20) + 2 * LARGE + 4096)
         update(gate.store, overwrite, NULL);
     update(gate.store, overwrite, NULL);
     assert_true(wait_for_stop(&gate, &nobody));
     for (unsigned i = 0; i < 20; i++)
         update(other, overwrite, NULL); /* finds that one is due, each time */
-    assert_int_equal(stats_of(other).bases_written, 0);
-    assert_true(support_exists(support_path(directory, "data.base")));
+    assert_int_equal(support_stats(other).bases_written, 0);
+    assert_true(support_exists(support_path(scratch.directory, "data.base")));
 
     /* Who opens the file meanwhile does not take away the living one's. */
-    struct anystore *third = support_open(path);
-    assert_true(support_exists(support_path(directory, "data.base")));
+    struct anystore *third = support_open(scratch.path);
+    assert_true(support_exists(support_path(scratch.directory, "data.base")));
     struct gate waiting = {
         .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .store = third};
     struct asking asking;
@@ -362,9 +338,9 @@ static void test_one_process_writes(void **state)
     gate_arm(&gate, false);
     wait_for_answer(&waiting, &asking);
     assert_int_equal(asking.error.status, ANYSTORE_OK);
-    assert_int_equal(stats_of(third).bases_written, 1);
-    assert_int_equal(stats_of(gate.store).bases_written, 2); /* the file itself was one */
-    assert_int_equal(stats_of(other).bases_written, 0);
+    assert_int_equal(support_stats(third).bases_written, 1);
+    assert_int_equal(support_stats(gate.store).bases_written, 2); /* the file itself was one */
+    assert_int_equal(support_stats(other).bases_written, 0);
     expect_no_leftovers();
     expect_same(third, other);
     anystore_close(third);
@@ -391,12 +367,12 @@ static void test_mishaps(void **state)
         struct gate gate;
         struct asking asking;
         gate_open(&gate);
-        struct anystore *other = support_open(path);
+        struct anystore *other = support_open(scratch.path);
         update(other, fill, NULL);
         gate_arm(&gate, true);
         ask(&gate, &asking);
         assert_true(wait_for_stop(&gate, &asking));
-        const char *base = support_path(directory, "data.base");
+        const char *base = support_path(scratch.directory, "data.base");
         switch ((enum mishap)mishap) {
         case NAME_REMOVED:
             assert_int_equal(unlink(base), 0);
@@ -406,7 +382,7 @@ static void test_mishaps(void **state)
             support_write(base, "somebody else's", 15);
             break;
         case COPY_REMOVED:
-            assert_int_equal(unlink(support_path(directory, "data.base.spare")), 0);
+            assert_int_equal(unlink(support_path(scratch.directory, "data.base.spare")), 0);
             break;
         case ANOTHER_BASE:
         case MISHAPS:
@@ -416,7 +392,7 @@ static void test_mishaps(void **state)
         support_put(gate.store, "a", "1");
         wait_for_answer(&gate, &asking);
         assert_int_equal(asking.error.status, ANYSTORE_OK);
-        assert_int_equal(stats_of(gate.store).bases_written, mishap == 0 ? 2 : 1);
+        assert_int_equal(support_stats(gate.store).bases_written, mishap == 0 ? 2 : 1);
         support_put(gate.store, "b", "1");
         expect_no_leftovers();
         expect_same(gate.store, other);
@@ -453,7 +429,7 @@ static void test_close_without_a_request(void **state)
     (void)state;
     gate_open(&gate);
     gate_arm(&gate, true);
-    while (stats_of(gate.store).file_size <= (4 << 20) + 2 * LARGE + 4096)
+    while (support_stats(gate.store).file_size <= (4 << 20) + 2 * LARGE + 4096)
         update(gate.store, overwrite, NULL);
     update(gate.store, overwrite, NULL);
     assert_true(wait_for_stop(&gate, &nobody));
@@ -461,10 +437,10 @@ static void test_close_without_a_request(void **state)
     anystore_close(gate.store);
     expect_no_leftovers();
     support_expect_descriptors(descriptors);
-    anystore_close(support_open(path));
+    anystore_close(support_open(scratch.path));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, support_set_up, support_tear_down)
 
 int main(void)
 {

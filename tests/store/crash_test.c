@@ -254,8 +254,8 @@ static void on_base_done(struct anystore_submission *submission, bool ran,
     atomic_store(&beside->done, true);
 }
 
-/* Bases are written while two instances commit; at each call of both threads of one of them the power is
- * cut. */
+/* Bases are written while two instances commit; at each call of both threads of one of them the
+ * power is cut. */
 static void test_power_cuts_beside_a_base(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects on_expired: each key whose time has come is told once by each instance over the file, also if
- * a change of any instance, read with others at once or not, takes its place at once; what was
- * prolonged, removed or cleared before is not. */
+/* Protects on_expired: each key whose time has come is told once by each instance over the file,
+ * also if a change of any instance, read with others at once or not, takes its place at once; what
+ * was prolonged, removed or cleared before is not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -25,8 +25,6 @@ struct told {
     atomic_bool wanted;
 };
 
-static char *directory;
-static char *path;
 static struct told told[2];
 static struct anystore *stores[2];
 
@@ -52,7 +50,7 @@ static void open_stores(unsigned count)
     struct anystore_error error;
     memset(told, 0, sizeof told);
     for (unsigned i = 0; i < count; i++) {
-        struct anystore_options options = {.path = path,
+        struct anystore_options options = {.path = scratch.path,
                                            .key = key,
                                            .on_expired = on_expired,
                                            .wants_expired = wants_expired,
@@ -66,9 +64,7 @@ static void open_stores(unsigned count)
 
 static int set_up(void **state)
 {
-    (void)state;
-    directory = support_directory_new();
-    path = strdup(support_path(directory, "data"));
+    support_set_up(state);
     open_stores(2);
     return 0;
 }
@@ -76,8 +72,7 @@ static int set_up(void **state)
 static int set_up_memory(void **state)
 {
     (void)state;
-    directory = NULL;
-    path = NULL;
+    scratch.path = NULL;
     open_stores(1);
     return 0;
 }
@@ -89,10 +84,7 @@ static int tear_down(void **state)
         anystore_close(stores[i]);
         stores[i] = NULL;
     }
-    free(path);
-    if (directory)
-        support_directory_free(directory);
-    return 0;
+    return support_tear_down(state);
 }
 
 /* ---- Steps -------------------------------------------------------------------------------- */

@@ -15,29 +15,10 @@
 
 #define FAR_MS 3600000
 
-static char *directory;
-static char *path;
-
-static int set_up(void **state)
-{
-    (void)state;
-    directory = support_directory_new();
-    path = strdup(support_path(directory, "data"));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(path);
-    support_directory_free(directory);
-    return 0;
-}
-
 static struct anystore *open_on(const struct disk *disk)
 {
     struct anystore_key *key = support_key(1);
-    struct anystore_options options = {.path = path, .key = key};
+    struct anystore_options options = {.path = scratch.path, .key = key};
     struct anystore_error error;
     struct anystore *store = store_open_on_disk(&options, disk, &error);
     anystore_key_free(key);
@@ -65,7 +46,8 @@ static bool prolong(struct anystore_txn *txn, void *arg)
     return anystore_set_expiry(txn, "k", 1, *end_ms + FAR_MS, NULL) == ANYSTORE_OK;
 }
 
-/* The first read waits until the key has been prolonged, and until it would have ended otherwise. */
+/* The first read waits until the key has been prolonged, and until it would have ended
+ * otherwise. */
 static int prolong_meanwhile(struct hook_disk *hook, enum hook_call call)
 {
     struct prolonging *prolonging = hook->arg;
@@ -87,7 +69,8 @@ static bool is_there(struct anystore_txn *txn, void *arg)
     return true;
 }
 
-/* The reader has the state before it was prolonged, and must not compare that with a later clock. */
+/* The reader has the state before it was prolonged, and must not compare that with a later
+ * clock. */
 static void test_prolonged_in_time(void **state)
 {
     (void)state;
@@ -115,7 +98,7 @@ static void test_prolonged_in_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_prolonged_in_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_prolonged_in_time, support_set_up, support_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,24 +17,6 @@
 #include "tests/store/disks/hook_disk.h"
 #include "tests/store/support.h"
 
-static char *directory, *path;
-
-static int set_up(void **state)
-{
-    (void)state;
-    directory = support_directory_new();
-    path = strdup(support_path(directory, "data"));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(path);
-    support_directory_free(directory);
-    return 0;
-}
-
 /* ---- The disk that fails ------------------------------------------------------------------ */
 
 /* What the file system cannot do at all. */
@@ -113,7 +95,7 @@ static bool fault_disarm(struct fault *fault)
 static struct anystore *open_on(struct fault *fault, struct anystore_error *error)
 {
     struct anystore_key *key = support_key(1);
-    struct anystore_options options = {.path = path, .key = key};
+    struct anystore_options options = {.path = scratch.path, .key = key};
     struct anystore *store = store_open_on_disk(&options, &fault->hook.table, error);
     anystore_key_free(key);
     return store;
@@ -210,7 +192,7 @@ static void prepare_base(struct scene *scene)
 static void prepare_lock_file(struct scene *scene)
 {
     (void)scene;
-    assert_int_equal(unlink(support_path(directory, "data.lock")), 0);
+    assert_int_equal(unlink(support_path(scratch.directory, "data.lock")), 0);
 }
 
 static const struct scenario {
@@ -252,14 +234,14 @@ static void run_once(struct scene *scene, const struct scenario *scenario, unsig
     long expected = before + (status == ANYSTORE_OK && changes);
     if (status != ANYSTORE_OK) {
         assert_true(*hit);
-        support_check_text(&error, path);
+        support_check_text(&error, scratch.path);
     }
-    if (support_exists(support_path(directory, "data.tmp")))
+    if (support_exists(support_path(scratch.directory, "data.tmp")))
         assert_true(*hit && (scene->fault.hit_call == HOOK_UNLINK || for_good));
 
     long seen = (long)support_get_number(scene->store, "n");
     assert_int_equal(seen, expected); /* in memory */
-    struct anystore *fresh = support_open(path);
+    struct anystore *fresh = support_open(scratch.path);
     long kept = (long)support_get_number(fresh, "n"); /* in the file */
     assert_true(kept == expected || (either(&scene->fault) && changes && kept == before + 1));
     anystore_close(fresh);
@@ -272,7 +254,7 @@ static void run_once(struct scene *scene, const struct scenario *scenario, unsig
         kept++;
     }
     assert_int_equal(support_get_number(scene->other, "n"), kept);
-    assert_false(support_exists(support_path(directory, "data.tmp")));
+    assert_false(support_exists(support_path(scratch.directory, "data.tmp")));
     raise_well(scene->other);
     assert_int_equal(support_get_number(scene->store, "n"), kept + 1);
 }
@@ -283,7 +265,7 @@ static void run_scenario(const struct scenario *scenario, struct lacks lacks)
     struct scene scene;
     size_t descriptors = support_count_descriptors();
     fault_init(&scene.fault, lacks);
-    scene.other = support_open(path);
+    scene.other = support_open(scratch.path);
     scene.store = open_on(&scene.fault, &error);
     assert_non_null(scene.store);
     raise_well(scene.store);
@@ -351,8 +333,8 @@ static void open_with_faults(bool exists, struct lacks lacks)
                 struct anystore_error error;
                 assert_true(fails_at < 1000);
                 if (!exists) {
-                    unlink(path);
-                    unlink(support_path(directory, "data.lock"));
+                    unlink(scratch.path);
+                    unlink(support_path(scratch.directory, "data.lock"));
                 }
                 fault_init(&fault, lacks);
                 fault_arm(&fault, fails_at, numbers[i], for_good);
@@ -360,7 +342,7 @@ static void open_with_faults(bool exists, struct lacks lacks)
                 hit = fault_disarm(&fault);
                 if (!store) {
                     assert_true(hit);
-                    support_check_text(&error, path);
+                    support_check_text(&error, scratch.path);
                     support_expect_descriptors(descriptors);
                     store = open_on(&fault, &error);
                 }
@@ -368,7 +350,7 @@ static void open_with_faults(bool exists, struct lacks lacks)
                 assert_int_equal(support_get_number(store, "n"), exists ? 1 : -1);
                 support_put(store, "other", "1");
                 anystore_close(store);
-                assert_false(support_exists(support_path(directory, "data.tmp")));
+                assert_false(support_exists(support_path(scratch.directory, "data.tmp")));
                 support_expect_descriptors(descriptors);
             }
         }
@@ -379,7 +361,7 @@ static void test_open(void **state)
     struct anystore_error error;
 
     (void)state;
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     raise_well(store);
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
     anystore_close(store);
@@ -426,7 +408,7 @@ static void test_statuses(void **state)
         assert_int_equal(anystore_update(store, raise, NULL, &error), cases[i].status);
         fault_disarm(&fault);
         assert_int_equal(error.sys_errno, cases[i].number);
-        support_check_text(&error, path);
+        support_check_text(&error, scratch.path);
         assert_non_null(strstr(error.text, cases[i].text));
     }
     anystore_stats_read(store, &after);
@@ -463,7 +445,7 @@ static void test_aborted_in_a_failing_batch(void **state)
     anystore_close(store);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, support_set_up, support_tear_down)
 
 int main(void)
 {

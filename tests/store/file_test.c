@@ -17,45 +17,26 @@
 #include "tests/store/disks/seal.h"
 #include "tests/store/support.h"
 
-static char *directory;
-static const char *path;
-
-static int set_up(void **state)
-{
-    (void)state;
-    directory = support_directory_new();
-    path = strdup(support_path(directory, "data"));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free((void *)(uintptr_t)path);
-    support_directory_free(directory);
-    return 0;
-}
-
 /* An open fails with one of two statuses and changes nothing. */
 static void expect_refused(const void *data, size_t size, enum anystore_status one,
                            enum anystore_status other)
 {
     struct anystore_key *key = support_key(1);
-    struct anystore_options options = {.path = path, .key = key};
+    struct anystore_options options = {.path = scratch.path, .key = key};
     struct anystore_error error;
     struct stat before, after;
-    support_write(path, data, size);
-    assert_int_equal(stat(path, &before), 0);
+    support_write(scratch.path, data, size);
+    assert_int_equal(stat(scratch.path, &before), 0);
     assert_null(anystore_open(&options, &error));
     if (error.status != one && error.status != other)
         print_error("%s\n", error.text);
     assert_true(error.status == one || error.status == other);
-    support_check_text(&error, path);
-    assert_int_equal(stat(path, &after), 0);
+    support_check_text(&error, scratch.path);
+    assert_int_equal(stat(scratch.path, &after), 0);
     assert_int_equal(after.st_ino, before.st_ino);
     assert_int_equal(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
     size_t left_size;
-    uint8_t *left = support_read(path, &left_size);
+    uint8_t *left = support_read(scratch.path, &left_size);
     assert_int_equal(left_size, size);
     if (size > 0)
         assert_memory_equal(left, data, size);
@@ -70,11 +51,12 @@ static size_t end_of_chain(struct anystore *store)
     return stats.file_size;
 }
 
-/* A small file: a base and two commits; *ends are the offsets behind each, *length is that of the file. */
+/* A small file: a base and two commits; *ends are the offsets behind each, *length is that of the
+ * file. */
 static uint8_t *small_file_with_room(size_t *length, size_t ends[3])
 {
     struct anystore_error error;
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     support_put(store, "first", "1");
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
     ends[0] = end_of_chain(store);
@@ -83,7 +65,7 @@ static uint8_t *small_file_with_room(size_t *length, size_t ends[3])
     support_put(store, "first", "3");
     ends[2] = end_of_chain(store);
     anystore_close(store);
-    return support_read(path, length);
+    return support_read(scratch.path, length);
 }
 
 /* The same without the room behind it. */
@@ -118,8 +100,8 @@ static void test_every_byte_flipped(void **state)
                 expect_refused(data, size, ANYSTORE_DAMAGED, ANYSTORE_DAMAGED);
             data[i] ^= flips[j];
         }
-    support_write(path, data, size);
-    struct anystore *store = support_open(path);
+    support_write(scratch.path, data, size);
+    struct anystore *store = support_open(scratch.path);
     support_expect(store, "first", "3");
     support_expect(store, "second", "2");
     anystore_close(store);
@@ -135,8 +117,8 @@ static void test_cut_at_every_length(void **state)
     for (size_t i = 0; i < size; i++) {
         if (i == ends[0] || i == ends[1]) {
             /* An older copy of the file, whole: to a process that opens it, as good as any. */
-            support_write(path, data, i);
-            struct anystore *store = support_open(path);
+            support_write(scratch.path, data, i);
+            struct anystore *store = support_open(scratch.path);
             support_expect(store, "first", "1");
             support_expect(store, "second", i == ends[1] ? "2" : NULL);
             anystore_close(store);
@@ -180,13 +162,13 @@ static void test_room(void **state)
     data = longer;
     memset(data + length, 0, most - length);
     for (size_t size = ends[2]; size < most; size += size < ends[2] + 10 ? 1 : size / 7) {
-        support_write(path, data, size);
-        struct anystore *store = support_open(path);
+        support_write(scratch.path, data, size);
+        struct anystore *store = support_open(scratch.path);
         support_expect(store, "first", "3");
         support_put(store, "third", "4");
         support_put(store, "third", "5");
         anystore_close(store);
-        store = support_open(path);
+        store = support_open(scratch.path);
         support_expect(store, "third", "5");
         anystore_close(store);
     }
@@ -243,12 +225,12 @@ static void test_segments_of_a_large_base(void **state)
     char *value = malloc(value_size);
 
     (void)state;
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     memset(value, 'v', value_size);
     support_put_bytes(store, "large", value, value_size);
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
     anystore_close(store);
-    uint8_t *data = support_read(path, &size);
+    uint8_t *data = support_read(scratch.path, &size);
     uint8_t *made = malloc(size);
     assert_true(size > FORMAT_HEADER_BYTES + 3 * whole);
     uint8_t *first = made + FORMAT_HEADER_BYTES, *second = first + whole;
@@ -272,7 +254,7 @@ static void test_segments_of_a_large_base(void **state)
 /* Another file of the same key, of another store or the same: its segments are not this one's. */
 static void test_segments_of_another_file(void **state)
 {
-    const char *other = support_path(directory, "other");
+    const char *other = support_path(scratch.directory, "other");
     struct anystore_error error;
     size_t size, ends[3];
 
@@ -280,8 +262,8 @@ static void test_segments_of_another_file(void **state)
     uint8_t *data = small_file(&size, ends);
     for (unsigned same_store = 0; same_store < 2; same_store++) {
         if (same_store) {
-            support_write(path, data, size);
-            support_copy(path, other);
+            support_write(scratch.path, data, size);
+            support_copy(scratch.path, other);
         }
         struct anystore *store = support_open(other);
         if (!same_store)
@@ -313,15 +295,15 @@ static void test_wrong_key(void **state)
 
     (void)state;
     uint8_t *data = small_file_with_room(&size, ends);
-    support_open_fails(path, 2, ANYSTORE_WRONG_KEY);
+    support_open_fails(scratch.path, 2, ANYSTORE_WRONG_KEY);
     size_t left_size;
-    uint8_t *left = support_read(path, &left_size);
+    uint8_t *left = support_read(scratch.path, &left_size);
     assert_int_equal(left_size, size);
     assert_memory_equal(left, data, size);
     free(left);
     /* It did not even touch the mark that the others use. */
-    struct anystore *store = support_open(path);
-    support_open_fails(path, 2, ANYSTORE_WRONG_KEY);
+    struct anystore *store = support_open(scratch.path);
+    support_open_fails(scratch.path, 2, ANYSTORE_WRONG_KEY);
     support_expect(store, "first", "3");
     struct anystore_stats stats;
     anystore_stats_read(store, &stats);
@@ -352,23 +334,23 @@ static void test_not_a_regular_file(void **state)
     struct anystore_key *key = support_key(1);
 
     (void)state;
-    assert_int_equal(mkdir(path, 0700), 0);
-    support_open_fails(path, 1, ANYSTORE_FOREIGN);
-    assert_int_equal(rmdir(path), 0);
-    assert_int_equal(mkfifo(path, 0600), 0); /* nobody writes: must not wait */
-    support_open_fails(path, 1, ANYSTORE_FOREIGN);
-    assert_int_equal(unlink(path), 0);
-    const char *const bad[] = {"", "/", support_path(directory, "nowhere/data"),
-                               support_path(directory, "data/")};
+    assert_int_equal(mkdir(scratch.path, 0700), 0);
+    support_open_fails(scratch.path, 1, ANYSTORE_FOREIGN);
+    assert_int_equal(rmdir(scratch.path), 0);
+    assert_int_equal(mkfifo(scratch.path, 0600), 0); /* nobody writes: must not wait */
+    support_open_fails(scratch.path, 1, ANYSTORE_FOREIGN);
+    assert_int_equal(unlink(scratch.path), 0);
+    const char *const bad[] = {"", "/", support_path(scratch.directory, "nowhere/data"),
+                               support_path(scratch.directory, "data/")};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct anystore_options options = {.path = bad[i], .key = key};
         assert_null(anystore_open(&options, &error));
         support_check_text(&error, bad[i]);
     }
-    struct anystore_options options = {.path = path};
+    struct anystore_options options = {.path = scratch.path};
     assert_null(anystore_open(&options, &error));
     assert_int_equal(error.status, ANYSTORE_KEY);
-    support_check_text(&error, path);
+    support_check_text(&error, scratch.path);
     assert_null(anystore_open(&options, NULL));
     anystore_key_free(key);
 }
@@ -391,8 +373,8 @@ static void expect_delta(const void *records, size_t size, enum anystore_status 
     if (status != ANYSTORE_OK) {
         expect_refused(seal.data, seal.size, status, status);
     } else {
-        support_write(path, seal.data, seal.size);
-        anystore_close(support_open(path));
+        support_write(scratch.path, seal.data, seal.size);
+        anystore_close(support_open(scratch.path));
     }
     seal_free(&seal);
 }
@@ -406,8 +388,8 @@ static void expect_base_of(uint32_t version, const void *records, size_t size,
     if (status != ANYSTORE_OK) {
         expect_refused(seal.data, seal.size, status, status);
     } else {
-        support_write(path, seal.data, seal.size);
-        anystore_close(support_open(path));
+        support_write(scratch.path, seal.data, seal.size);
+        anystore_close(support_open(scratch.path));
     }
     seal_free(&seal);
 }
@@ -443,9 +425,9 @@ static void test_changes_in_a_base(void **state)
                       "\x01\x00\x01\x02ww2\x01\x00\x01\x02"
                       "ee2"),
                 5);
-    support_write(path, seal.data, seal.size);
+    support_write(scratch.path, seal.data, seal.size);
     seal_free(&seal);
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     support_expect(store, "z", NULL);
     support_expect(store, "k", NULL);
     support_expect(store, "n", NULL);
@@ -565,14 +547,14 @@ static void test_generations_without_sense(void **state)
     /* The last one: it opens, but nothing can follow. */
     seal_begin(&seal, 1, NULL);
     seal_commit(&seal, FORMAT_BASE, BYTES(PUT), INT64_MAX);
-    support_write(path, seal.data, seal.size);
-    struct anystore *store = support_open(path);
+    support_write(scratch.path, seal.data, seal.size);
+    struct anystore *store = support_open(scratch.path);
     struct anystore_error error;
     support_expect(store, "k", "v");
     assert_int_equal(support_try_put(store, "k", "w", &error), ANYSTORE_DAMAGED);
     support_expect(store, "k", "v");
     anystore_close(store);
-    anystore_close(support_open(path));
+    anystore_close(support_open(scratch.path));
     seal_free(&seal);
 }
 
@@ -611,8 +593,8 @@ static void test_made_by_the_description(void **state)
         seal_begin(&seal, 1, NULL);
         seal_commit(&seal, FORMAT_BASE, records, sizeof head + value_size, 5);
         seal_commit(&seal, FORMAT_DELTA, BYTES("\x01\x00\x01\x01ln"), 6);
-        support_write(path, seal.data, seal.size);
-        struct anystore *store = support_open(path);
+        support_write(scratch.path, seal.data, seal.size);
+        struct anystore *store = support_open(scratch.path);
         support_expect(store, "l", "n");
         char *value = malloc(value_size + 1);
         memset(value, 'v', value_size);
@@ -622,7 +604,7 @@ static void test_made_by_the_description(void **state)
         anystore_close(store);
         free(value);
         seal_free(&seal);
-        store = support_open(path);
+        store = support_open(scratch.path);
         support_expect(store, "k", "short");
         anystore_close(store);
     }
@@ -637,12 +619,12 @@ static void test_no_room_in_an_old_file(void **state)
     (void)state;
     seal_begin_version(&seal, 2, 1, NULL);
     seal_commit(&seal, FORMAT_BASE, BYTES(PUT), 5);
-    support_write(path, seal.data, seal.size);
-    struct anystore *store = support_open(path);
+    support_write(scratch.path, seal.data, seal.size);
+    struct anystore *store = support_open(scratch.path);
     for (unsigned i = 0; i < 5; i++) {
         struct stat st;
         support_put(store, "k", i % 2 ? "one" : "two");
-        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(stat(scratch.path, &st), 0);
         assert_int_equal(st.st_size, end_of_chain(store));
     }
     anystore_close(store);
@@ -651,7 +633,7 @@ static void test_no_room_in_an_old_file(void **state)
     seal_free(&seal);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, support_set_up, support_tear_down)
 
 int main(void)
 {

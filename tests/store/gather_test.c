@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How long a round of group commit waits for its callers: the rule, and that clients which write one
- * thing after the other end up in one batch. */
+/* How long a round of group commit waits for its callers: the rule, and that clients which write
+ * one thing after the other end up in one batch. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,8 @@ static void test_a_slow_disk(void **state)
     assert_true(gather.until_us <= 1000 + 5000);
 }
 
-/* Clients that do not come back cost less and less waiting; the first that do are waited for again. */
+/* Clients that do not come back cost less and less waiting; the first that do are waited for
+ * again. */
 static void test_in_vain(void **state)
 {
     (void)state;

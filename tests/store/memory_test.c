@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects all-or-nothing when memory is short: whichever allocation of the store fails, the caller
- * hears of it, nothing has changed, and the next call works when there is memory again.  Also what an
- * operator is told. */
+ * hears of it, nothing has changed, and the next call works when there is memory again.  Also what
+ * an operator is told. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,24 +73,6 @@ static bool disarm(void)
 }
 
 /* ---- What is done ------------------------------------------------------------------------- */
-
-static char *directory, *path;
-
-static int set_up(void **state)
-{
-    (void)state;
-    directory = support_directory_new();
-    path = strdup(support_path(directory, "data"));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(path);
-    support_directory_free(directory);
-    return 0;
-}
 
 struct change {
     unsigned number;
@@ -183,7 +165,7 @@ static void update_without_memory(const char *file)
 static void test_updates(void **state)
 {
     (void)state;
-    update_without_memory(path);
+    update_without_memory(scratch.path);
 }
 
 static void test_updates_in_memory(void **state)
@@ -208,8 +190,8 @@ static void test_catching_up(void **state)
     unsigned failures = 0;
 
     (void)state;
-    store = support_open(path);
-    other = support_open(path);
+    store = support_open(scratch.path);
+    other = support_open(scratch.path);
     for (unsigned round = 0; round < 8; round++)
         for (int turn = 0;; turn++) {
             for (unsigned i = 0; i <= round % 2; i++) {
@@ -241,13 +223,13 @@ static void test_catching_up(void **state)
 static void test_opening(void **state)
 {
     struct anystore_key *key = support_key(1);
-    struct anystore_options options = {.path = path, .key = key};
+    struct anystore_options options = {.path = scratch.path, .key = key};
     struct anystore_error error;
     struct change change = {.number = 1};
     bool hit = true;
 
     (void)state;
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     assert_int_equal(anystore_update(store, change_much, &change, &error), ANYSTORE_OK);
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
     assert_int_equal(anystore_update(store, change_much, &change, &error), ANYSTORE_OK);
@@ -270,7 +252,7 @@ static void test_opening(void **state)
         assert_true(turn < 10000);
     }
     /* One that has to be made. */
-    options.path = support_path(directory, "new");
+    options.path = support_path(scratch.directory, "new");
     hit = true;
     for (int turn = 0; hit; turn++) {
         arm(turn);
@@ -294,7 +276,8 @@ static void test_keys(void **state)
     (void)state;
     for (int turn = 0; hit; turn++) {
         arm(turn);
-        struct anystore_key *key = anystore_key_create(support_path(directory, "key"), &error);
+        struct anystore_key *key =
+            anystore_key_create(support_path(scratch.directory, "key"), &error);
         hit = disarm();
         if (!key) {
             assert_true(hit);
@@ -326,7 +309,8 @@ static void test_log(void **state)
 {
     struct log log = {.mutex = PTHREAD_MUTEX_INITIALIZER};
     struct anystore_key *key = support_key(1);
-    struct anystore_options options = {.path = path, .key = key, .on_log = on_log, .log_arg = &log};
+    struct anystore_options options = {
+        .path = scratch.path, .key = key, .on_log = on_log, .log_arg = &log};
     struct anystore_error error;
 
     (void)state;
@@ -334,20 +318,20 @@ static void test_log(void **state)
     assert_non_null(store);
     assert_int_equal(log.lines, 1); /* that the file was made */
     assert_int_equal(log.warnings, 0);
-    assert_non_null(strstr(log.text, path));
+    assert_non_null(strstr(log.text, scratch.path));
     support_put(store, "a", "1");
     assert_int_equal(log.lines, 1); /* what goes well is not worth a line */
-    assert_int_equal(unlink(path), 0);
+    assert_int_equal(unlink(scratch.path), 0);
     assert_int_equal(support_try_put(store, "a", "2", &error), ANYSTORE_REPLACED);
     pthread_mutex_lock(&log.mutex);
     assert_true(log.warnings > 0);
-    assert_non_null(strstr(log.text, path));
+    assert_non_null(strstr(log.text, scratch.path));
     pthread_mutex_unlock(&log.mutex);
     anystore_close(store);
     anystore_key_free(key);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, support_set_up, support_tear_down)
 
 int main(void)
 {

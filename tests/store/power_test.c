@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the promises across power cuts: several processes on a disk in memory, and at every one
- * of its calls and in between all that a cut could leave is opened (power/run.h, disks/memory_cut.h).
+ * of its calls and in between all that a cut could leave is opened (power/run.h,
+ * disks/memory_cut.h).
  *
  * ANYSTORE_TEST_SCALE=100 runs a hundred times as many workloads,
  * ANYSTORE_TEST_ONLY='test_power_cuts*' those tests only, ANYSTORE_TEST_TRACE=1 prints each call of

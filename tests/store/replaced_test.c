@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the data against what happens to the file behind the store's back: whatever takes its
- * place, updates fail and say why, nothing is written over it, reads go on with what was loaded, and
- * all is well again when the file is put back. */
+ * place, updates fail and say why, nothing is written over it, reads go on with what was loaded,
+ * and all is well again when the file is put back. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -20,20 +20,18 @@
 #include "tests/store/disks/seal.h"
 #include "tests/store/support.h"
 
-static char *directory, *path, *kept, *other_path;
+static char *kept, *other_path;
 static struct anystore *store, *other;
 
 /* Two instances on a file with a base, and commits on top of it. */
 static int set_up(void **state)
 {
     struct anystore_error error;
-    (void)state;
-    directory = support_directory_new();
-    path = strdup(support_path(directory, "data"));
-    kept = strdup(support_path(directory, "kept"));
-    other_path = strdup(support_path(directory, "other"));
-    store = support_open(path);
-    other = support_open(path);
+    support_set_up(state);
+    kept = strdup(support_path(scratch.directory, "kept"));
+    other_path = strdup(support_path(scratch.directory, "other"));
+    store = support_open(scratch.path);
+    other = support_open(scratch.path);
     support_put(store, "a", "1");
     support_expect(other, "a", "1");
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
@@ -50,11 +48,9 @@ static int tear_down(void **state)
     anystore_check(other);
     anystore_close(other);
     anystore_close(store);
-    free(path);
     free(kept);
     free(other_path);
-    support_directory_free(directory);
-    return 0;
+    return support_tear_down(state);
 }
 
 /* Updates fail like that, and change nothing; reads go on. */
@@ -62,7 +58,7 @@ static void expect_refused(enum anystore_status status)
 {
     struct anystore *const both[] = {store, other};
     struct stat before, after;
-    bool exists = lstat(path, &before) == 0;
+    bool exists = lstat(scratch.path, &before) == 0;
     for (size_t i = 0; i < 2; i++) {
         struct anystore_error error;
         struct anystore_stats stats;
@@ -71,7 +67,7 @@ static void expect_refused(enum anystore_status status)
         if (got != status)
             print_error("%s\n", error.text);
         assert_int_equal(got, status);
-        support_check_text(&error, path);
+        support_check_text(&error, scratch.path);
         support_expect(both[i], "a", "2");
         support_expect(both[i], "b", "1");
         struct anystore_stats later;
@@ -79,13 +75,13 @@ static void expect_refused(enum anystore_status status)
         assert_int_equal(later.commits, stats.commits);
         assert_int_equal(later.failed_commits, stats.failed_commits + 1);
     }
-    assert_int_equal(lstat(path, &after) == 0, exists);
+    assert_int_equal(lstat(scratch.path, &after) == 0, exists);
     if (exists) {
         assert_int_equal(after.st_ino, before.st_ino);
         assert_int_equal(after.st_size, before.st_size);
         assert_memory_equal(&after.st_mtim, &before.st_mtim, sizeof after.st_mtim);
     }
-    assert_false(support_exists(support_path(directory, "data.tmp")));
+    assert_false(support_exists(support_path(scratch.directory, "data.tmp")));
 }
 
 static void expect_well(void)
@@ -107,35 +103,35 @@ static void expect_well(void)
 
 static void put_back(void)
 {
-    assert_int_equal(rename(kept, path), 0);
+    assert_int_equal(rename(kept, scratch.path), 0);
     expect_well();
 }
 
 static void test_removed(void **state)
 {
     (void)state;
-    assert_int_equal(rename(path, kept), 0);
+    assert_int_equal(rename(scratch.path, kept), 0);
     expect_refused(ANYSTORE_REPLACED);
     expect_refused(ANYSTORE_REPLACED);
-    assert_false(support_exists(path)); /* no new one was made */
+    assert_false(support_exists(scratch.path)); /* no new one was made */
     put_back();
 }
 
 static void test_directory_in_its_place(void **state)
 {
     (void)state;
-    assert_int_equal(rename(path, kept), 0);
-    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(rename(scratch.path, kept), 0);
+    assert_int_equal(mkdir(scratch.path, 0700), 0);
     expect_refused(ANYSTORE_FOREIGN);
-    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(rmdir(scratch.path), 0);
     put_back();
 }
 
 static void test_pipe_in_its_place(void **state)
 {
     (void)state;
-    assert_int_equal(rename(path, kept), 0);
-    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(rename(scratch.path, kept), 0);
+    assert_int_equal(mkfifo(scratch.path, 0600), 0);
     expect_refused(ANYSTORE_FOREIGN);
     put_back();
 }
@@ -143,12 +139,12 @@ static void test_pipe_in_its_place(void **state)
 static void test_something_else_in_its_place(void **state)
 {
     (void)state;
-    assert_int_equal(rename(path, kept), 0);
-    support_write(path, "", 0);
+    assert_int_equal(rename(scratch.path, kept), 0);
+    support_write(scratch.path, "", 0);
     expect_refused(ANYSTORE_FOREIGN);
-    support_write(path, "REDIS0009...", 12);
+    support_write(scratch.path, "REDIS0009...", 12);
     expect_refused(ANYSTORE_FOREIGN);
-    support_write(path, "AnyStore\4\0\0\0", 12);
+    support_write(scratch.path, "AnyStore\4\0\0\0", 12);
     expect_refused(ANYSTORE_VERSION);
     put_back();
 }
@@ -159,16 +155,16 @@ static void test_another_store_in_its_place(void **state)
     struct anystore *another = support_open(other_path);
     support_put(another, "a", "wrong");
     anystore_close(another);
-    assert_int_equal(rename(path, kept), 0);
-    support_copy(other_path, path);
+    assert_int_equal(rename(scratch.path, kept), 0);
+    support_copy(other_path, scratch.path);
     expect_refused(ANYSTORE_REPLACED);
     /* A process that starts now uses it; to the others its commit mark says nothing good. */
-    another = support_open(path);
+    another = support_open(scratch.path);
     support_put(another, "a", "wrong again");
     anystore_close(another);
     struct anystore_error error;
     assert_int_equal(support_try_put(store, "a", "3", &error), ANYSTORE_REPLACED);
-    assert_int_equal(rename(kept, path), 0);
+    assert_int_equal(rename(kept, scratch.path), 0);
     support_expect(store, "a", "2");
     expect_well();
 }
@@ -180,11 +176,11 @@ static void test_another_key_in_its_place(void **state)
     size_t size;
 
     (void)state;
-    uint8_t *data = support_read(path, &size);
+    uint8_t *data = support_read(scratch.path, &size);
     seal_begin(&seal, 2, data + 16); /* the store id, see format.h */
     seal_commit(&seal, FORMAT_BASE, "", 0, 50);
-    assert_int_equal(rename(path, kept), 0);
-    support_write(path, seal.data, seal.size);
+    assert_int_equal(rename(scratch.path, kept), 0);
+    support_write(scratch.path, seal.data, seal.size);
     expect_refused(ANYSTORE_WRONG_KEY);
     put_back();
     seal_free(&seal);
@@ -196,29 +192,30 @@ static void test_older_copy(void **state)
     struct anystore_error error;
 
     (void)state;
-    support_copy(path, other_path);
+    support_copy(scratch.path, other_path);
     support_put(store, "b", "2");
     support_put(store, "b", "1");
     support_expect(other, "b", "1");
-    assert_int_equal(rename(path, kept), 0);
-    assert_int_equal(rename(other_path, path), 0);
+    assert_int_equal(rename(scratch.path, kept), 0);
+    assert_int_equal(rename(other_path, scratch.path), 0);
     expect_refused(ANYSTORE_REPLACED);
     put_back();
     /* Older than the base, too. */
-    support_copy(path, other_path);
+    support_copy(scratch.path, other_path);
     support_put(store, "b", "2");
     support_put(store, "b", "1");
     support_expect(other, "b", "1");
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
     support_put(other, "b", "1");
     support_expect(store, "b", "1");
-    assert_int_equal(rename(path, kept), 0);
-    assert_int_equal(rename(other_path, path), 0);
+    assert_int_equal(rename(scratch.path, kept), 0);
+    assert_int_equal(rename(other_path, scratch.path), 0);
     expect_refused(ANYSTORE_REPLACED);
     put_back();
 }
 
-/* A backup was put back, and another process has gone on from there: as far as we are, or further. */
+/* A backup was put back, and another process has gone on from there: as far as we are, or
+ * further. */
 static void test_another_history(void **state)
 {
     struct anystore_error error;
@@ -226,13 +223,13 @@ static void test_another_history(void **state)
     (void)state;
     for (unsigned commits = 1; commits <= 3; commits++)
         for (unsigned rewritten = 0; rewritten < 2; rewritten++) {
-            support_copy(path, other_path);
+            support_copy(scratch.path, other_path);
             support_put(store, "b", "2");
             support_put(store, "b", "1");
             support_expect(other, "b", "1");
-            assert_int_equal(rename(path, kept), 0);
-            assert_int_equal(rename(other_path, path), 0);
-            struct anystore *third = support_open(path);
+            assert_int_equal(rename(scratch.path, kept), 0);
+            assert_int_equal(rename(other_path, scratch.path), 0);
+            struct anystore *third = support_open(scratch.path);
             /* Commits of the same generation are told apart by their time. */
             nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
             for (unsigned i = 0; i < commits; i++)
@@ -253,7 +250,7 @@ static void test_another_history(void **state)
                 expect_refused(ANYSTORE_REPLACED);
             else
                 assert_int_equal(support_try_put(store, "a", "3", &error), ANYSTORE_REPLACED);
-            assert_int_equal(rename(kept, path), 0);
+            assert_int_equal(rename(kept, scratch.path), 0);
             support_put(store, "well", "0");
             expect_well();
         }
@@ -263,12 +260,12 @@ static void test_same_copy(void **state)
 {
     (void)state;
     /* The same bytes in another file: as good as the file. */
-    support_copy(path, other_path);
-    assert_int_equal(rename(other_path, path), 0);
+    support_copy(scratch.path, other_path);
+    assert_int_equal(rename(other_path, scratch.path), 0);
     expect_well();
     /* In a commit, too, and by way of a link. */
-    assert_int_equal(rename(path, kept), 0);
-    assert_int_equal(symlink(kept, path), 0);
+    assert_int_equal(rename(scratch.path, kept), 0);
+    assert_int_equal(symlink(kept, scratch.path), 0);
     expect_well();
 }
 
@@ -279,18 +276,18 @@ static void test_cut_in_place(void **state)
     (void)state;
     struct anystore_stats stats;
     anystore_stats_read(store, &stats);
-    uint8_t *data = support_read(path, &size);
+    uint8_t *data = support_read(scratch.path, &size);
     for (size_t left = 0; left < stats.file_size; left += left % 50 + 7) {
-        support_write(path, data, left);
+        support_write(scratch.path, data, left);
         struct anystore_error error;
         enum anystore_status status = support_try_put(store, "a", "3", &error);
         assert_true(status == ANYSTORE_REPLACED || status == ANYSTORE_DAMAGED ||
                     status == ANYSTORE_FOREIGN);
-        support_check_text(&error, path);
+        support_check_text(&error, scratch.path);
         support_expect(store, "a", "2");
         support_expect(other, "a", "2");
     }
-    support_write(path, data, size);
+    support_write(scratch.path, data, size);
     expect_well();
     free(data);
 }
@@ -300,14 +297,14 @@ static void test_garbage_behind(void **state)
     size_t size;
 
     (void)state;
-    uint8_t *data = support_read(path, &size);
+    uint8_t *data = support_read(scratch.path, &size);
     struct anystore_stats stats;
     anystore_stats_read(store, &stats);
     memset(data + stats.file_size, 0x55, 100);
-    support_write(path, data, size);
+    support_write(scratch.path, data, size);
     expect_refused(ANYSTORE_DAMAGED);
     memset(data + stats.file_size, 0, 100);
-    support_write(path, data, size);
+    support_write(scratch.path, data, size);
     expect_well();
     free(data);
 }
@@ -324,9 +321,9 @@ static int replace(struct hook_disk *hook, enum hook_call call)
 {
     struct replacing *replacing = hook->arg;
     if (call == HOOK_FSYNC && replacing->syncs > 0 && --replacing->syncs == 0) {
-        if (rename(path, kept) != 0 || rename(other_path, path) != 0)
+        if (rename(scratch.path, kept) != 0 || rename(other_path, scratch.path) != 0)
             abort();
-        if (replacing->remove_lock && unlink(support_path(directory, "data.lock")) != 0)
+        if (replacing->remove_lock && unlink(support_path(scratch.directory, "data.lock")) != 0)
             abort();
     }
     return 0;
@@ -336,7 +333,7 @@ static void test_replaced_during_a_commit(void **state)
 {
     struct replacing replacing = {.syncs = 0};
     struct anystore_key *key = support_key(1);
-    struct anystore_options options = {.path = path, .key = key};
+    struct anystore_options options = {.path = scratch.path, .key = key};
     struct anystore_error error;
     struct hook_disk hook;
     struct stat before, after;
@@ -349,18 +346,18 @@ static void test_replaced_during_a_commit(void **state)
     assert_non_null(hooked);
     support_put(hooked, "a", "2");
     for (unsigned rewrite = 0; rewrite < 2; rewrite++) {
-        support_copy(path, other_path);
+        support_copy(scratch.path, other_path);
         assert_int_equal(stat(other_path, &before), 0);
         replacing.syncs = rewrite ? 3 : 1; /* the last sync before the names are exchanged */
         assert_int_equal(rewrite ? support_rewrite(hooked, &error)
                                  : support_try_put(hooked, "a", "3", &error),
                          ANYSTORE_REPLACED);
-        support_check_text(&error, path);
-        assert_int_equal(stat(path, &after), 0);
+        support_check_text(&error, scratch.path);
+        assert_int_equal(stat(scratch.path, &after), 0);
         assert_int_equal(after.st_ino, before.st_ino); /* the backup is there, not our commit */
-        assert_false(support_exists(support_path(directory, "data.base")));
+        assert_false(support_exists(support_path(scratch.directory, "data.base")));
         support_expect(hooked, "a", "2");
-        assert_int_equal(rename(kept, path), 0);
+        assert_int_equal(rename(kept, scratch.path), 0);
         support_put(hooked, "a", "2");
     }
     anystore_close(hooked);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stores that belong together: one transaction over several, and exchanging two, with other processes
- * on the same files, with calls that fail and with crashes at every call. */
+/* Stores that belong together: one transaction over several, and exchanging two, with other
+ * processes on the same files, with calls that fail and with crashes at every call. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -335,7 +335,8 @@ static void *look_now_and_then(void *arg)
     return NULL;
 }
 
-/* A process that catches up in the middle of an exchange does not stay with what was there before. */
+/* A process that catches up in the middle of an exchange does not stay with what was there
+ * before. */
 static void test_looks_during_swaps(void **state)
 {
     (void)state;

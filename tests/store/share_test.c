@@ -21,41 +21,10 @@
 #include "tests/store/disks/hook_disk.h"
 #include "tests/store/support.h"
 
-static char *directory;
-static char *path;
-
-static int set_up(void **state)
-{
-    (void)state;
-    directory = support_directory_new();
-    path = strdup(support_path(directory, "data"));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(path);
-    support_directory_free(directory);
-    return 0;
-}
-
-static struct anystore_stats stats_of(struct anystore *store)
-{
-    struct anystore_stats stats;
-    anystore_stats_read(store, &stats);
-    return stats;
-}
-
-static void nap(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
-}
-
 static struct anystore *open_on(const struct disk *disk, enum anystore_fsync fsync_mode)
 {
     struct anystore_key *key = support_key(1);
-    struct anystore_options options = {.path = path, .key = key, .fsync = fsync_mode};
+    struct anystore_options options = {.path = scratch.path, .key = key, .fsync = fsync_mode};
     struct anystore_error error;
     struct anystore *store = store_open_on_disk(&options, disk, &error);
     assert_non_null(store);
@@ -71,26 +40,26 @@ static void test_catch_up_reads_only_what_is_new(void **state)
     char *value = calloc(1, LARGE);
 
     (void)state;
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     support_put_bytes(store, "large", value, LARGE);
-    struct anystore *other = support_open(path);
-    uint64_t before = stats_of(other).catch_up_bytes;
+    struct anystore *other = support_open(scratch.path);
+    uint64_t before = support_stats(other).catch_up_bytes;
     for (unsigned i = 0; i < 20; i++) {
         support_put(store, "small", "value");
         support_expect(other, "small", "value");
     }
-    struct anystore_stats stats = stats_of(other);
+    struct anystore_stats stats = support_stats(other);
     assert_true(stats.catch_up_bytes - before < UINT64_C(20) * 1500);
     assert_int_equal(stats.reloads, 0);
     assert_int_equal(stats.catch_ups, 21); /* and the file itself, when it was opened */
     /* The other way round, and several commits at once. */
-    before = stats_of(store).catch_up_bytes;
+    before = support_stats(store).catch_up_bytes;
     for (unsigned i = 0; i < 20; i++)
         support_put(other, "small", "value 2");
     support_expect(store, "small", "value 2");
-    assert_true(stats_of(store).catch_up_bytes - before < UINT64_C(20) * 500);
-    assert_int_equal(stats_of(store).catch_ups, 1);
-    assert_int_equal(stats_of(store).generation, 41);
+    assert_true(support_stats(store).catch_up_bytes - before < UINT64_C(20) * 500);
+    assert_int_equal(support_stats(store).catch_ups, 1);
+    assert_int_equal(support_stats(store).generation, 41);
     anystore_close(other);
     anystore_close(store);
     free(value);
@@ -103,20 +72,21 @@ static void test_new_bases_are_written(void **state)
     char *value = calloc(1, SIZE);
 
     (void)state;
-    struct anystore *store = support_open(path), *other = support_open(path);
-    struct anystore_stats stats = stats_of(store);
-    /* Commits do not wait for a base: a while longer, where its thread gets little of the processor. */
+    struct anystore *store = support_open(scratch.path), *other = support_open(scratch.path);
+    struct anystore_stats stats = support_stats(store);
+    /* Commits do not wait for a base: a while longer, where its thread gets little of the
+     * processor. */
     for (unsigned i = 0;
          i < 200 || stats.bases_written <= 2 || stats.file_size >= 5 * (UINT64_C(1) << 20); i++) {
         assert_true(i < 20000); /* one of the bases is the file's first */
         value[0] = (char)('a' + i % 26);
         support_put_bytes(store, "value", value, SIZE);
         support_expect(other, "nothing", NULL); /* catches up */
-        stats = stats_of(store);
+        stats = support_stats(store);
     }
     /* The other has read a base only where it was written before the last commit was looked at. */
     support_put(other, "mine", "1");
-    assert_true(stats_of(other).reloads < stats.bases_written);
+    assert_true(support_stats(other).reloads < stats.bases_written);
     char *one = support_dump(store), *two = support_dump(other);
     assert_string_equal(one, two);
     free(one);
@@ -134,22 +104,22 @@ static void test_adopting_a_large_base(void **state)
     struct anystore_error error;
 
     (void)state;
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     support_put_bytes(store, "large", value, LARGE);
-    struct anystore *other = support_open(path);
-    uint64_t before = stats_of(other).catch_up_bytes;
+    struct anystore *other = support_open(scratch.path);
+    uint64_t before = support_stats(other).catch_up_bytes;
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
     support_put(store, "small", "1");
     support_expect(other, "small", "1");
-    assert_int_equal(stats_of(other).reloads, 0);
-    assert_true(stats_of(other).catch_up_bytes - before < (UINT64_C(1) << 20) + 5000);
+    assert_int_equal(support_stats(other).reloads, 0);
+    assert_true(support_stats(other).catch_up_bytes - before < (UINT64_C(1) << 20) + 5000);
     /* Two bases and some commits later there is no way but to read it. */
     support_put(store, "small", "2");
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
     support_put(store, "small", "3");
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
     support_expect(other, "small", "3");
-    assert_int_equal(stats_of(other).reloads, 1);
+    assert_int_equal(support_stats(other).reloads, 1);
     char *one = support_dump(store), *two = support_dump(other);
     assert_string_equal(one, two);
     free(one);
@@ -166,16 +136,16 @@ static void test_bases_without_commits(void **state)
     struct anystore_error error;
 
     (void)state;
-    struct anystore *store = support_open(path), *other = support_open(path);
+    struct anystore *store = support_open(scratch.path), *other = support_open(scratch.path);
     support_put(store, "a", "1");
     support_expect(other, "a", "1");
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(support_rewrite(i % 2 ? store : other, &error), ANYSTORE_OK);
     support_put(other, "b", "2");
     support_expect(store, "b", "2");
-    assert_int_equal(stats_of(store).reloads, 0);
-    assert_int_equal(stats_of(other).reloads, 0);
-    assert_int_equal(stats_of(store).generation, 2);
+    assert_int_equal(support_stats(store).reloads, 0);
+    assert_int_equal(support_stats(other).reloads, 0);
+    assert_int_equal(support_stats(store).generation, 2);
     anystore_close(other);
     anystore_close(store);
 }
@@ -360,7 +330,7 @@ static void test_reads_do_not_wait_for_the_disk(void **state)
     hook.arg = &gate;
     hook.on_call = stop_at_gate;
     struct anystore *store = open_on(&hook.table, ANYSTORE_FSYNC_ALWAYS);
-    struct anystore *other = support_open(path);
+    struct anystore *other = support_open(scratch.path);
     support_put(store, "a", "old");
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         struct writer writer = {.store = store, .value = "new"};
@@ -407,10 +377,10 @@ static void test_due_bases_are_adopted(void **state)
     hook.arg = &gate;
     hook.on_call = stop_at_gate;
     struct anystore *store = open_on(&hook.table, ANYSTORE_FSYNC_ALWAYS);
-    struct anystore *other = support_open(path);
+    struct anystore *other = support_open(scratch.path);
     memset(value, 'x', SIZE);
     value[SIZE] = '\0';
-    while (stats_of(store).bases_written < 4) {
+    while (support_stats(store).bases_written < 4) {
         struct writer writer = {.store = store, .value = value};
         value[0] = value[0] == 'x' ? 'y' : 'x';
         gate_arm(&gate, HOOK_UNLOCK);
@@ -427,8 +397,8 @@ static void test_due_bases_are_adopted(void **state)
     }
     support_put(other, "mine", "1"); /* looks at the file itself */
     support_expect(store, "mine", "1");
-    assert_int_equal(stats_of(other).reloads, 0);
-    assert_int_equal(stats_of(store).reloads, 0);
+    assert_int_equal(support_stats(other).reloads, 0);
+    assert_int_equal(support_stats(store).reloads, 0);
     anystore_close(other);
     anystore_close(store);
     free(value);
@@ -489,7 +459,7 @@ static void test_instances_take_turns(void **state)
     hook_disk_init(&hook, &disk_system);
     hook.arg = &gate;
     hook.on_call = stop_at_gate;
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     struct anystore *other = open_on(&hook.table, ANYSTORE_FSYNC_ALWAYS);
     for (unsigned round = 0; round < 20; round++) {
         bool released = false;
@@ -531,7 +501,7 @@ static void test_instances_take_turns(void **state)
 
 static const char *lock_path(void)
 {
-    return support_path(directory, "data.lock");
+    return support_path(scratch.directory, "data.lock");
 }
 
 /* Both see what the other writes, at once if `at_once`, else before long. */
@@ -545,7 +515,7 @@ static void expect_together(struct anystore *one, struct anystore *two, bool at_
         support_put(from, "together", text);
         support_expect(from, "together", text);
         while (!at_once && support_get_number(to, "together") != number)
-            nap();
+            support_nap();
         support_expect(to, "together", text);
     }
 }
@@ -553,7 +523,7 @@ static void expect_together(struct anystore *one, struct anystore *two, bool at_
 static void test_lock_file_removed(void **state)
 {
     (void)state;
-    struct anystore *store = support_open(path), *other = support_open(path);
+    struct anystore *store = support_open(scratch.path), *other = support_open(scratch.path);
     expect_together(store, other, true);
     assert_int_equal(unlink(lock_path()), 0);
     /* Who only reads finds out within a second; who writes, at once. */
@@ -575,18 +545,18 @@ static void test_lock_file_removed(void **state)
 
 static void test_lock_file_replaced(void **state)
 {
-    const char *new = support_path(directory, "new");
+    const char *new = support_path(scratch.directory, "new");
     uint8_t garbage[LOCKFILE_BYTES];
 
     (void)state;
-    struct anystore *store = support_open(path), *other = support_open(path);
+    struct anystore *store = support_open(scratch.path), *other = support_open(scratch.path);
     memset(garbage, 0xa5, sizeof garbage);
     for (size_t size = 0; size <= sizeof garbage; size += sizeof garbage / 2) {
         support_write(new, garbage, size);
         assert_int_equal(rename(new, lock_path()), 0);
         expect_together(store, other, false);
         expect_together(store, other, true);
-        struct anystore *third = support_open(path);
+        struct anystore *third = support_open(scratch.path);
         expect_together(store, third, true);
         expect_together(other, third, true);
         anystore_close(third);
@@ -600,7 +570,7 @@ static void test_lock_file_replaced(void **state)
     support_expect(store, "a", NULL);
     assert_int_equal(rmdir(lock_path()), 0);
     expect_together(store, other, false);
-    assert_int_equal(stats_of(store).reloads, 0);
+    assert_int_equal(support_stats(store).reloads, 0);
     anystore_close(other);
     anystore_close(store);
 }
@@ -620,8 +590,8 @@ static void test_damaged_mark(void **state)
     static const int64_t by[] = {1, 1000, INT64_MAX, INT64_MIN, -1, -3};
 
     (void)state;
-    struct anystore *store = support_open(path), *other = support_open(path);
-    struct anystore *idle = support_open(path);
+    struct anystore *store = support_open(scratch.path), *other = support_open(scratch.path);
+    struct anystore *idle = support_open(scratch.path);
     atomic_uint_fast64_t *mark = map_mark();
     support_put(store, "a", "1");
     support_expect(idle, "a", "1");
@@ -633,7 +603,7 @@ static void test_damaged_mark(void **state)
         support_expect(other, "a", "1");
         /* It becomes right by itself. */
         while (atomic_load(mark) != right)
-            nap();
+            support_nap();
         expect_together(store, idle, true);
         /* And by the next commit. */
         right = atomic_load(mark);
@@ -643,7 +613,7 @@ static void test_damaged_mark(void **state)
         expect_together(store, other, true);
         support_expect(idle, "b", "2");
     }
-    assert_int_equal(stats_of(store).reloads, 0);
+    assert_int_equal(support_stats(store).reloads, 0);
     munmap((void *)mark, LOCKFILE_BYTES);
     anystore_close(idle);
     anystore_close(other);
@@ -671,8 +641,9 @@ static void *view_number(void *arg)
     return NULL;
 }
 
-/* A reader that has opened the file is slow; meanwhile that copy has become the spare, and a commit is
- * being added to it that is not durable yet.  A damaged mark tells the reader to read all there is. */
+/* A reader that has opened the file is slow; meanwhile that copy has become the spare, and a commit
+ * is being added to it that is not durable yet.  A damaged mark tells the reader to read all there
+ * is. */
 static void slow_reader_and_damaged_mark(enum hook_call slow)
 {
     struct gate reading = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -726,7 +697,7 @@ static void test_slow_reader_and_damaged_mark(void **state)
 static void test_mark_is_masked(void **state)
 {
     (void)state;
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     support_put(store, "a", "1");
     atomic_uint_fast64_t *mark = map_mark();
     assert_true(atomic_load(mark) > 1000);
@@ -734,7 +705,7 @@ static void test_mark_is_masked(void **state)
     anystore_close(store);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, support_set_up, support_tear_down)
 
 int main(void)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the memory of an update: what is changed again and again in one takes no more than what is
- * left of it in the end, once it is settled; and what the store says it takes is near the truth. */
+/* Protects the memory of an update: what is changed again and again in one takes no more than what
+ * is left of it in the end, once it is settled; and what the store says it takes is near the
+ * truth. */
 #include "anystore.h"
 
 #include <malloc.h>

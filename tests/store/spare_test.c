@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the two copies: a commit writes only its change; whatever is found in the spare's place
- * (torn, stale, of another file, cut, replaced, nothing) is healed by the next writer and never reaches
- * the data file; where names cannot be exchanged each commit copies the file. */
+ * (torn, stale, of another file, cut, replaced, nothing) is healed by the next writer and never
+ * reaches the data file; where names cannot be exchanged each commit copies the file. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,37 +17,26 @@
 #include "tests/store/disks/hook_disk.h"
 #include "tests/store/support.h"
 
-static char *directory, *path, *spare;
+static char *spare;
 
 static int setup(void **state)
 {
-    (void)state;
-    directory = support_directory_new();
-    path = strdup(support_path(directory, "data"));
-    spare = strdup(support_path(directory, "data.spare"));
-    return directory && path && spare ? 0 : -1;
+    support_set_up(state);
+    spare = strdup(support_path(scratch.directory, "data.spare"));
+    return spare ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    free(path);
     free(spare);
-    support_directory_free(directory);
-    return 0;
-}
-
-static struct anystore_stats stats_of(struct anystore *store)
-{
-    struct anystore_stats stats;
-    anystore_stats_read(store, &stats);
-    return stats;
+    return support_tear_down(state);
 }
 
 /* That the file opens, by itself, and holds a and b. */
 static void expect_file(const char *a, const char *b)
 {
-    struct anystore *again = support_open(path);
+    struct anystore *again = support_open(scratch.path);
     support_expect(again, "a", a);
     support_expect(again, "b", b);
     anystore_check(again);
@@ -60,13 +49,14 @@ static void test_only_changes_are_written(void **state)
     char *value = calloc(1, LARGE);
 
     (void)state;
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     support_put_bytes(store, "large", value, LARGE);
     support_put(store, "a", "0"); /* brings the spare up to date, once */
-    uint64_t written = stats_of(store).bytes_written, copied = stats_of(store).bytes_copied;
+    uint64_t written = support_stats(store).bytes_written,
+             copied = support_stats(store).bytes_copied;
     for (unsigned i = 0; i < 20; i++)
         support_put(store, "a", i % 2 ? "one" : "two");
-    struct anystore_stats stats = stats_of(store);
+    struct anystore_stats stats = support_stats(store);
     assert_string_equal(stats.copy_method, "swap");
     assert_true(stats.bytes_written - written < 20 * 200);
     assert_true(stats.bytes_copied - copied < 21 * 200);
@@ -79,10 +69,10 @@ static void test_only_changes_are_written(void **state)
 static void test_taking_turns(void **state)
 {
     (void)state;
-    struct anystore *stores[2] = {support_open(path), support_open(path)};
+    struct anystore *stores[2] = {support_open(scratch.path), support_open(scratch.path)};
     support_put(stores[0], "a", "0");
     support_put(stores[1], "a", "0");
-    uint64_t copied = stats_of(stores[0]).bytes_copied + stats_of(stores[1]).bytes_copied;
+    uint64_t copied = support_stats(stores[0]).bytes_copied + support_stats(stores[1]).bytes_copied;
     unsigned commits = 0;
     for (unsigned order = 0; order < 256; order++) {
         for (unsigned i = 0; i < 8; i++) {
@@ -92,10 +82,10 @@ static void test_taking_turns(void **state)
         }
     }
     /* Never the whole file: only the commit that the spare lacks. */
-    copied = stats_of(stores[0]).bytes_copied + stats_of(stores[1]).bytes_copied - copied;
+    copied = support_stats(stores[0]).bytes_copied + support_stats(stores[1]).bytes_copied - copied;
     assert_true(copied < commits * 200);
-    assert_string_equal(stats_of(stores[0]).copy_method, "swap");
-    assert_string_equal(stats_of(stores[1]).copy_method, "swap");
+    assert_string_equal(support_stats(stores[0]).copy_method, "swap");
+    assert_string_equal(support_stats(stores[1]).copy_method, "swap");
     anystore_close(stores[0]);
     anystore_close(stores[1]);
     expect_file("2047", NULL);
@@ -110,11 +100,12 @@ static void damage(const char *name, long offset, const void *bytes, size_t size
     assert_int_equal(fclose(file), 0);
 }
 
-/* That the data file opens, by a copy of it: nothing of the spare got into it, and only room is behind it. */
+/* That the data file opens, by a copy of it: nothing of the spare got into it, and only room is
+ * behind it. */
 static void expect_copy(const char *a)
 {
-    char *copy = strdup(support_path(directory, "copy"));
-    support_copy(path, copy);
+    char *copy = strdup(support_path(scratch.directory, "copy"));
+    support_copy(scratch.path, copy);
     struct anystore *store = support_open(copy);
     support_expect(store, "a", a);
     support_expect(store, "b", "kept");
@@ -126,7 +117,7 @@ static void expect_copy(const char *a)
 static void test_any_spare_is_healed(void **state)
 {
     (void)state;
-    struct anystore *store = support_open(path), *other = support_open(path);
+    struct anystore *store = support_open(scratch.path), *other = support_open(scratch.path);
     support_put(store, "a", "0");
     support_put(store, "b", "kept");
     static uint8_t garbage[100000];
@@ -135,7 +126,7 @@ static void test_any_spare_is_healed(void **state)
         char text[16];
         struct stat st;
         snprintf(text, sizeof text, "%u", round);
-        long agreed = (long)stats_of(store).file_size;
+        long agreed = (long)support_stats(store).file_size;
         support_put(store, "a", "before");
         assert_int_equal(stat(spare, &st), 0);
         switch (round) {
@@ -186,7 +177,7 @@ static void test_any_spare_is_healed(void **state)
             break;
         case 9: /* the data file itself by another name */
             assert_int_equal(unlink(spare), 0);
-            assert_int_equal(link(path, spare), 0);
+            assert_int_equal(link(scratch.path, spare), 0);
             break;
         case 10: /* a link to somewhere else */
             assert_int_equal(unlink(spare), 0);
@@ -199,11 +190,11 @@ static void test_any_spare_is_healed(void **state)
         case 18: { /* a writer died in the first commit behind a base, whose spare nobody knows yet */
             struct anystore_error error;
             assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
-            damage(spare, (long)stats_of(store).file_size, garbage, sizeof garbage);
+            damage(spare, (long)support_stats(store).file_size, garbage, sizeof garbage);
             break;
         }
         case 11: { /* of the file before the last base */
-            char *old = strdup(support_path(directory, "old"));
+            char *old = strdup(support_path(scratch.directory, "old"));
             assert_int_equal(link(spare, old), 0);
             struct anystore_error error;
             assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
@@ -241,10 +232,10 @@ static void test_without_exchange(void **state)
     (void)state;
     hook_disk_init(&hook, &disk_system);
     hook.on_call = cannot_exchange;
-    struct anystore_options options = {.path = path, .key = key};
+    struct anystore_options options = {.path = scratch.path, .key = key};
     struct anystore *store = store_open_on_disk(&options, &hook.table, &error);
     assert_non_null(store);
-    struct anystore *other = support_open(path); /* can exchange: both ways fit */
+    struct anystore *other = support_open(scratch.path); /* can exchange: both ways fit */
     for (unsigned i = 0; i < 20; i++) {
         char text[16];
         snprintf(text, sizeof text, "%u", i);
@@ -254,7 +245,7 @@ static void test_without_exchange(void **state)
     }
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
     support_put(store, "b", "kept");
-    assert_string_not_equal(stats_of(store).copy_method, "swap");
+    assert_string_not_equal(support_stats(store).copy_method, "swap");
     anystore_close(other);
     anystore_close(store);
     anystore_key_free(key);
@@ -272,8 +263,8 @@ static int fill_disk(struct hook_disk *hook, enum hook_call call)
     return disk->full && call == HOOK_PWRITE && disk->writes-- == 0 ? ENOSPC : 0;
 }
 
-/* A commit for which there is no space leaves the spare as it was: not a copy of the whole file is needed to go
- * on, for which there may be no space either. */
+/* A commit for which there is no space leaves the spare as it was: not a copy of the whole file is
+ * needed to go on, for which there may be no space either. */
 static void test_no_space_for_a_commit(void **state)
 {
     static char large[100001];
@@ -281,7 +272,7 @@ static void test_no_space_for_a_commit(void **state)
     struct hook_disk hook;
     struct anystore_error error;
     struct anystore_key *key = support_key(1);
-    struct anystore_options options = {.path = path, .key = key};
+    struct anystore_options options = {.path = scratch.path, .key = key};
 
     (void)state;
     memset(large, 'x', sizeof large - 1);
@@ -290,7 +281,7 @@ static void test_no_space_for_a_commit(void **state)
     hook.on_call = fill_disk;
     struct anystore *store = store_open_on_disk(&options, &hook.table, &error);
     assert_non_null(store);
-    struct anystore *other = support_open(path);
+    struct anystore *other = support_open(scratch.path);
     support_put(store, "b", "kept");
     support_put(store, "a", "0");
     for (int fails = 0; fails < 3; fails++) { /* what it lacks, the commit; room may be missing */
@@ -298,7 +289,7 @@ static void test_no_space_for_a_commit(void **state)
         support_put(other, "a", "1");
         support_put(store, "a", "2");
         struct stat before, after;
-        uint64_t copied = stats_of(store).bytes_copied;
+        uint64_t copied = support_stats(store).bytes_copied;
         assert_int_equal(stat(spare, &before), 0);
         full = (struct full_disk){.full = true, .writes = fails};
         assert_int_equal(support_try_put(store, "a", large, &error),
@@ -310,7 +301,7 @@ static void test_no_space_for_a_commit(void **state)
             support_expect(other, "a", "2");
         }
         support_put(store, "a", "3");
-        assert_true(fails == 2 || stats_of(store).bytes_copied - copied < sizeof large);
+        assert_true(fails == 2 || support_stats(store).bytes_copied - copied < sizeof large);
         expect_copy("3");
         support_put(other, "a", "4");
         expect_copy("4");
@@ -325,7 +316,7 @@ static void test_no_space_for_a_commit(void **state)
 static void test_removed_spare_is_closed(void **state)
 {
     (void)state;
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     support_put(store, "a", "1");
     support_put(store, "a", "2");
     size_t descriptors = support_count_descriptors();
@@ -346,8 +337,8 @@ static int fail_directory(struct hook_disk *hook, enum hook_call call)
     return call == HOOK_UNLINK && *syncs >= 2 ? EIO : 0;
 }
 
-/* As long as the directory is not synced the disk may still have the new file as the data file: it must not be
- * found as a spare, and written to. */
+/* As long as the directory is not synced the disk may still have the new file as the data file: it
+ * must not be found as a spare, and written to. */
 static void test_no_spare_after_a_failed_directory_sync(void **state)
 {
     (void)state;
@@ -355,7 +346,7 @@ static void test_no_spare_after_a_failed_directory_sync(void **state)
     struct anystore_error error;
     int syncs = 2;
     struct anystore_key *key = support_key(1);
-    struct anystore_options options = {.path = path, .key = key};
+    struct anystore_options options = {.path = scratch.path, .key = key};
     hook_disk_init(&hook, &disk_system);
     hook.arg = &syncs;
     struct anystore *store = store_open_on_disk(&options, &hook.table, &error);

@@ -58,6 +58,26 @@ void support_directory_free(char *directory)
     free(directory);
 }
 
+struct support_scratch scratch;
+
+int support_set_up(void **state)
+{
+    (void)state;
+    scratch.directory = support_directory_new();
+    scratch.path = strdup(support_path(scratch.directory, "data"));
+    return scratch.path ? 0 : -1;
+}
+
+int support_tear_down(void **state)
+{
+    (void)state;
+    free(scratch.path);
+    if (scratch.directory)
+        support_directory_free(scratch.directory);
+    scratch = (struct support_scratch){0};
+    return 0;
+}
+
 const char *support_path(const char *directory, const char *name)
 {
     static _Thread_local char paths[32][SUPPORT_PATH_MOST];
@@ -285,6 +305,13 @@ void support_put_bytes(struct anystore *store, const char *key, const void *valu
     update(store, put, &(struct operation){.key = key, .value = value, .size = size});
 }
 
+struct anystore_stats support_stats(struct anystore *store)
+{
+    struct anystore_stats stats;
+    anystore_stats_read(store, &stats);
+    return stats;
+}
+
 void support_put(struct anystore *store, const char *key, const char *value)
 {
     support_put_bytes(store, key, value, strlen(value));
@@ -350,6 +377,11 @@ static void on_rewritten(struct anystore_submission *submission, bool ran,
     self->done = true;
     pthread_cond_signal(&self->changed);
     pthread_mutex_unlock(&self->mutex);
+}
+
+void support_nap(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
 }
 
 enum anystore_status support_rewrite(struct anystore *store, struct anystore_error *error)

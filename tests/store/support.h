@@ -34,6 +34,14 @@ char *support_disk_directory_new(void);
 /* Removes it with what is in it. */
 void support_directory_free(char *directory);
 
+/* For each test, cmocka's setup and teardown: a directory for small files, and the path of a data
+ * file in it that is not there yet. */
+extern struct support_scratch {
+    char *directory, *path;
+} scratch;
+int support_set_up(void **state);
+int support_tear_down(void **state);
+
 /* directory/name, in one of a few static buffers that are used in turn. */
 const char *support_path(const char *directory, const char *name);
 
@@ -81,6 +89,8 @@ struct anystore *support_open(const char *path);
 /* An open that must fail with that status; the text must name the file, in one line. */
 void support_open_fails(const char *path, uint8_t key, enum anystore_status status);
 
+struct anystore_stats support_stats(struct anystore *store);
+
 void support_put(struct anystore *store, const char *key, const char *value);
 void support_put_bytes(struct anystore *store, const char *key, const void *value, size_t size);
 void support_delete(struct anystore *store, const char *key);
@@ -93,6 +103,9 @@ void support_expect(struct anystore *store, const char *key, const char *value);
 
 /* The value as a number; -1: there is none. */
 int64_t support_get_number(struct anystore *store, const char *key);
+
+/* A moment, between two looks at what another thread does. */
+void support_nap(void);
 
 /* Asks for a new base and waits for the answer. */
 enum anystore_status support_rewrite(struct anystore *store, struct anystore_error *error);

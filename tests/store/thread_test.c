@@ -19,16 +19,13 @@
 #define THREADS   4 /* of each kind */
 #define UPDATES   250
 
-static char *directory, *path;
 static struct anystore *stores[INSTANCES];
 
 static int set_up(void **state)
 {
-    (void)state;
-    directory = support_directory_new();
-    path = strdup(support_path(directory, "data"));
+    support_set_up(state);
     for (size_t i = 0; i < INSTANCES; i++)
-        stores[i] = support_open(path);
+        stores[i] = support_open(scratch.path);
     return 0;
 }
 
@@ -39,9 +36,7 @@ static int tear_down(void **state)
         anystore_check(stores[i]);
         anystore_close(stores[i]);
     }
-    free(path);
-    support_directory_free(directory);
-    return 0;
+    return support_tear_down(state);
 }
 
 /* For threads that cmocka does not know. */
@@ -352,7 +347,7 @@ static void *open_and_close(void *arg)
     (void)worker;
     while (atomic_load(&writers_left) > 0) {
         struct anystore_key *key = support_key(1);
-        struct anystore_options options = {.path = path, .key = key};
+        struct anystore_options options = {.path = scratch.path, .key = key};
         long before = atomic_load(&observed), n = 0;
         struct anystore *store = anystore_open(&options, NULL);
         require(store != NULL, "an open failed");

@@ -17,42 +17,11 @@
 #include "anystore.h"
 #include "tests/store/support.h"
 
-static char *directory;
-static char *path;
-
-static int set_up(void **state)
-{
-    (void)state;
-    directory = support_directory_new();
-    path = strdup(support_path(directory, "data"));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(path);
-    support_directory_free(directory);
-    return 0;
-}
-
-static struct anystore_stats stats_of(struct anystore *store)
-{
-    struct anystore_stats stats;
-    anystore_stats_read(store, &stats);
-    return stats;
-}
-
 static int64_t now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void nap(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
 }
 
 /* ---- Opening ------------------------------------------------------------------------------ */
@@ -63,7 +32,7 @@ static void test_open_and_reopen(void **state)
     mode_t old_mask = umask(0);
 
     (void)state;
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     support_expect(store, "key", NULL);
     support_put(store, "key", "value");
     support_expect(store, "key", "value");
@@ -74,15 +43,15 @@ static void test_open_and_reopen(void **state)
     support_expect(store, "key", NULL);
     support_expect(store, "", "");
     umask(old_mask);
-    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(stat(scratch.path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
-    assert_int_equal(stat(support_path(directory, "data.lock"), &st), 0);
+    assert_int_equal(stat(support_path(scratch.directory, "data.lock"), &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
-    assert_int_equal(stat(support_path(directory, "data.spare"), &st), 0);
+    assert_int_equal(stat(support_path(scratch.directory, "data.spare"), &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
-    assert_int_equal(support_count_names(directory), 3); /* and nothing else */
+    assert_int_equal(support_count_names(scratch.directory), 3); /* and nothing else */
     anystore_check(store);
-    struct anystore_stats stats = stats_of(store);
+    struct anystore_stats stats = support_stats(store);
     assert_true(stats.persistent);
     assert_int_equal(stats.generation, 5);
     assert_int_equal(stats.commits, 5);
@@ -90,18 +59,18 @@ static void test_open_and_reopen(void **state)
     assert_int_equal(stats.keys, 2);
     assert_int_equal(stats.data_bytes, 7);
     anystore_close(store);
-    assert_int_equal(support_count_names(directory), 3);
+    assert_int_equal(support_count_names(scratch.directory), 3);
 
-    store = support_open(path);
+    store = support_open(scratch.path);
     support_expect(store, "key", NULL);
     support_expect(store, "", "");
     support_expect(store, "last", "one");
-    stats = stats_of(store);
+    stats = support_stats(store);
     assert_int_equal(stats.generation, 5);
     assert_int_equal(stats.commits, 0);
     assert_int_equal(stats.keys, 2);
     assert_true(stats.last_commit_ms > now_ms() - 600000 && stats.last_commit_ms <= now_ms());
-    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(stat(scratch.path, &st), 0);
     assert_true(stats.file_size < (uint64_t)st.st_size); /* there is room behind the chain */
     assert_true(stats.base_size > 0 && stats.base_size < stats.file_size);
     anystore_close(store);
@@ -110,14 +79,14 @@ static void test_open_and_reopen(void **state)
 
 static void test_leftover_of_a_dead_process(void **state)
 {
-    const char *const leftovers[] = {support_path(directory, "data.tmp"),
-                                     support_path(directory, "data.base"),
-                                     support_path(directory, "data.base.spare")};
+    const char *const leftovers[] = {support_path(scratch.directory, "data.tmp"),
+                                     support_path(scratch.directory, "data.base"),
+                                     support_path(scratch.directory, "data.base.spare")};
 
     (void)state;
     for (size_t i = 0; i < 3; i++)
         support_write(leftovers[i], "torn", 4);
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     for (size_t i = 0; i < 3; i++)
         assert_false(support_exists(leftovers[i]));
     support_write(leftovers[1], "torn again", 10);
@@ -128,9 +97,9 @@ static void test_leftover_of_a_dead_process(void **state)
     for (size_t i = 0; i < 3; i++)
         assert_false(support_exists(leftovers[i]));
     anystore_close(store);
-    support_write(support_path(directory, "data.spare"), "torn", 4);
-    store = support_open(path);
-    assert_false(support_exists(support_path(directory, "data.spare")));
+    support_write(support_path(scratch.directory, "data.spare"), "torn", 4);
+    store = support_open(scratch.path);
+    assert_false(support_exists(support_path(scratch.directory, "data.spare")));
     support_expect(store, "a", "1");
     anystore_close(store);
 }
@@ -138,11 +107,11 @@ static void test_leftover_of_a_dead_process(void **state)
 /* By way of a link, the lock file is still the one beside the file itself. */
 static void test_symbolic_link(void **state)
 {
-    const char *link = support_path(directory, "link");
+    const char *link = support_path(scratch.directory, "link");
 
     (void)state;
-    struct anystore *store = support_open(path);
-    assert_int_equal(symlink(path, link), 0);
+    struct anystore *store = support_open(scratch.path);
+    assert_int_equal(symlink(scratch.path, link), 0);
     struct anystore *other = support_open(link);
     support_put(store, "a", "1");
     support_expect(other, "a", "1");
@@ -150,7 +119,7 @@ static void test_symbolic_link(void **state)
     support_expect(store, "a", "2");
     anystore_close(other);
     anystore_close(store);
-    assert_int_equal(support_count_names(directory), 4);
+    assert_int_equal(support_count_names(scratch.directory), 4);
 }
 
 static void test_relative_path(void **state)
@@ -159,11 +128,11 @@ static void test_relative_path(void **state)
 
     (void)state;
     assert_non_null(getcwd(before, sizeof before));
-    assert_int_equal(chdir(directory), 0);
+    assert_int_equal(chdir(scratch.directory), 0);
     struct anystore *store = support_open("data");
     assert_int_equal(chdir(before), 0); /* must not matter */
     support_put(store, "a", "1");
-    struct anystore *other = support_open(path);
+    struct anystore *other = support_open(scratch.path);
     support_expect(other, "a", "1");
     anystore_close(other);
     anystore_close(store);
@@ -344,7 +313,7 @@ static void run_model(const char *file, unsigned rounds, uint64_t stream)
 static void test_model_on_a_file(void **state)
 {
     (void)state;
-    run_model(path, 1500, 1);
+    run_model(scratch.path, 1500, 1);
 }
 
 static void test_model_in_memory(void **state)
@@ -400,29 +369,29 @@ static void test_no_change_writes_nothing(void **state)
     struct anystore_error error;
 
     (void)state;
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     support_put(store, "a", "1");
-    assert_int_equal(stat(path, &before), 0);
-    struct anystore_stats stats = stats_of(store);
+    assert_int_equal(stat(scratch.path, &before), 0);
+    struct anystore_stats stats = support_stats(store);
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         assert_int_equal(anystore_update(store, calls[i].fn, NULL, &error), calls[i].status);
-        assert_int_equal(stat(path, &after), 0);
+        assert_int_equal(stat(scratch.path, &after), 0);
         assert_int_equal(after.st_ino, before.st_ino);
         assert_int_equal(after.st_size, before.st_size);
         assert_memory_equal(&after.st_mtim, &before.st_mtim, sizeof after.st_mtim);
         assert_memory_equal(&after.st_ctim, &before.st_ctim, sizeof after.st_ctim);
     }
     support_expect(store, "a", "1");
-    struct anystore_stats later = stats_of(store);
+    struct anystore_stats later = support_stats(store);
     assert_int_equal(later.generation, stats.generation);
     assert_int_equal(later.commits, stats.commits);
     assert_int_equal(later.bytes_written, stats.bytes_written);
     assert_int_equal(later.updates, stats.updates + 4);
     anystore_close(store);
 
-    store = support_open(support_path(directory, "empty"));
+    store = support_open(support_path(scratch.directory, "empty"));
     support_clear(store); /* of nothing */
-    assert_int_equal(stats_of(store).commits, 0);
+    assert_int_equal(support_stats(store).commits, 0);
     anystore_close(store);
 }
 
@@ -441,7 +410,7 @@ static void test_view_says_no(void **state)
     support_expect(store, "a", "1");
     support_expect(store, "b", NULL);
     anystore_check(store);
-    assert_false(stats_of(store).persistent);
+    assert_false(support_stats(store).persistent);
     anystore_close(store);
 }
 
@@ -531,7 +500,7 @@ static void test_group_commit(void **state)
     char list[1000] = "", *end = list;
 
     (void)state;
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     anystore_submit(store, &first.submission);
     wait_for(&batch, &batch.running, 0);
     for (unsigned i = 0; i < MANY; i++) {
@@ -543,7 +512,7 @@ static void test_group_commit(void **state)
             end += sprintf(end, "%u ", i);
     }
     support_expect(store, "first", NULL);
-    assert_int_equal(stats_of(store).commits, 0);
+    assert_int_equal(support_stats(store).commits, 0);
     release(&batch);
     wait_for(&batch, NULL, MANY + 1);
     assert_int_equal(first.status, ANYSTORE_OK);
@@ -552,7 +521,7 @@ static void test_group_commit(void **state)
         assert_int_equal(queued[i].status, i % 10 == 9 ? ANYSTORE_ABORTED : ANYSTORE_OK);
         assert_int_equal(queued[i].turn, i + 1);
     }
-    struct anystore_stats stats = stats_of(store);
+    struct anystore_stats stats = support_stats(store);
     assert_int_equal(stats.commits, 2);
     assert_int_equal(stats.generation, 2);
     assert_int_equal(stats.largest_batch, MANY);
@@ -560,7 +529,7 @@ static void test_group_commit(void **state)
     assert_int_equal(stats.updates, MANY + 1);
     support_expect(store, "list", list);
     anystore_close(store);
-    store = support_open(path);
+    store = support_open(scratch.path);
     support_expect(store, "list", list);
     anystore_close(store);
 }
@@ -614,7 +583,7 @@ static void count_in_threads(const char *file, size_t instances)
     for (unsigned i = 0; i < THREADS; i++)
         assert_int_equal(pthread_join(putters[i].thread, NULL), 0);
     for (size_t i = 0; i < instances; i++) {
-        struct anystore_stats stats = stats_of(stores[i]);
+        struct anystore_stats stats = support_stats(stores[i]);
         assert_int_equal(anystore_view(stores[i], expect_count, &all, NULL), ANYSTORE_OK);
         assert_int_equal(stats.updates, all / instances);
         if (file) {
@@ -630,8 +599,8 @@ static void count_in_threads(const char *file, size_t instances)
 static void test_increments_in_threads(void **state)
 {
     (void)state;
-    count_in_threads(path, 1);
-    count_in_threads(support_path(directory, "two"), 2);
+    count_in_threads(scratch.path, 1);
+    count_in_threads(support_path(scratch.directory, "two"), 2);
     count_in_threads(NULL, 1);
 }
 
@@ -645,7 +614,7 @@ static void test_close_finishes(void **state)
     (void)state;
     for (unsigned in_memory = 0; in_memory < 2; in_memory++) {
         batch.done = 0;
-        struct anystore *store = support_open(in_memory ? NULL : path);
+        struct anystore *store = support_open(in_memory ? NULL : scratch.path);
         for (unsigned i = 0; i < MANY; i++) {
             queued[i] = (struct queued){
                 .submission = {.fn = append, .on_done = on_done}, .batch = &batch, .number = i};
@@ -657,7 +626,7 @@ static void test_close_finishes(void **state)
         for (unsigned i = 0; i < MANY; i++)
             assert_int_equal(queued[i].status, i % 10 == 9 ? ANYSTORE_ABORTED : ANYSTORE_OK);
     }
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     char list[1000] = "", *end = list;
     for (unsigned i = 0; i < MANY; i++)
         if (i % 10 != 9)
@@ -677,7 +646,7 @@ static void test_rewrite_requests(void **state)
 
     (void)state;
     queued.submission.arg = &queued;
-    struct anystore *store = support_open(path);
+    struct anystore *store = support_open(scratch.path);
     support_put(store, "a", "1");
     /* With an update: both. */
     anystore_submit(store, &queued.submission);
@@ -685,7 +654,7 @@ static void test_rewrite_requests(void **state)
     assert_true(queued.ran);
     assert_int_equal(queued.status, ANYSTORE_OK);
     support_expect(store, "list", "3 ");
-    struct anystore_stats stats = stats_of(store);
+    struct anystore_stats stats = support_stats(store);
     assert_int_equal(stats.bases_written, 2); /* the file was made with one */
     assert_int_equal(stats.base_size, stats.file_size);
     /* Alone, and of an update that says no. */
@@ -694,10 +663,10 @@ static void test_rewrite_requests(void **state)
     anystore_submit(store, &queued.submission);
     wait_for(&batch, NULL, 2);
     assert_int_equal(queued.status, ANYSTORE_ABORTED);
-    assert_int_equal(stats_of(store).generation, stats.generation);
+    assert_int_equal(support_stats(store).generation, stats.generation);
     support_expect(store, "list", "3 ");
     anystore_close(store);
-    store = support_open(path);
+    store = support_open(scratch.path);
     support_expect(store, "list", "3 ");
     support_expect(store, "a", "1");
     anystore_close(store);
@@ -735,39 +704,39 @@ static void test_expiry(void **state)
 
     (void)state;
     for (unsigned in_memory = 0; in_memory < 2; in_memory++) {
-        struct anystore *store = support_open(in_memory ? NULL : path);
-        struct anystore *other = in_memory ? NULL : support_open(path);
+        struct anystore *store = support_open(in_memory ? NULL : scratch.path);
+        struct anystore *other = in_memory ? NULL : support_open(scratch.path);
         put_for(store, "past", -1);
         support_expect(store, "past", NULL);
         put_for(store, "later", 1000000);
         support_put(store, "never", "1");
         for (char key[] = "soon a"; key[5] <= 'z'; key[5]++)
             put_for(store, key, 30);
-        uint64_t generation = stats_of(store).generation;
+        uint64_t generation = support_stats(store).generation;
         /* Gone by themselves, then out of memory, everywhere; nothing is written for it. */
         while (support_get_number(store, "soon z") >= 0)
-            nap();
+            support_nap();
         support_expect(store, "later", "x");
-        while (stats_of(store).expired < 27)
-            nap();
-        assert_int_equal(stats_of(store).keys, 2);
-        assert_int_equal(stats_of(store).expiring, 1);
-        assert_int_equal(stats_of(store).generation, generation);
+        while (support_stats(store).expired < 27)
+            support_nap();
+        assert_int_equal(support_stats(store).keys, 2);
+        assert_int_equal(support_stats(store).expiring, 1);
+        assert_int_equal(support_stats(store).generation, generation);
         anystore_check(store);
         if (other) {
             support_expect(other, "later", "x");
             support_expect(other, "soon a", NULL);
-            while (stats_of(other).keys > 2)
-                nap();
+            while (support_stats(other).keys > 2)
+                support_nap();
             anystore_check(other);
             anystore_close(other);
             anystore_close(store);
-            store = support_open(path);
+            store = support_open(scratch.path);
             support_expect(store, "never", "1");
             assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
             anystore_close(store);
-            store = support_open(path); /* the new base left them out */
-            assert_int_equal(stats_of(store).keys, 2);
+            store = support_open(scratch.path); /* the new base left them out */
+            assert_int_equal(support_stats(store).keys, 2);
         }
         anystore_close(store);
     }
@@ -789,7 +758,7 @@ static void test_expiry_changes_reach_the_other(void **state)
     struct anystore_error error;
 
     (void)state;
-    struct anystore *store = support_open(path), *other = support_open(path);
+    struct anystore *store = support_open(scratch.path), *other = support_open(scratch.path);
     support_put(store, "a", "1");
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
         struct expiring expiring = {"a", times[i]};
@@ -845,7 +814,7 @@ static void test_large_values(void **state)
     support_clear(store);
     anystore_close(store);
     store = support_open(file);
-    assert_int_equal(stats_of(store).keys, 0);
+    assert_int_equal(support_stats(store).keys, 0);
     anystore_close(store);
     free(value);
     support_directory_free(disk_directory);
@@ -869,22 +838,22 @@ static void test_many_keys(void **state)
     struct anystore_error error;
 
     (void)state;
-    struct anystore *store = support_open(path), *other = support_open(path);
+    struct anystore *store = support_open(scratch.path), *other = support_open(scratch.path);
     assert_int_equal(anystore_update(store, put_many, &count, &error), ANYSTORE_OK);
     support_expect(other, "many:0", "many:0");
     support_expect(other, "many:199999", "many:199999");
-    assert_int_equal(stats_of(other).keys, count);
+    assert_int_equal(support_stats(other).keys, count);
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
     anystore_check(store);
     anystore_check(other);
     anystore_close(store);
-    store = support_open(path);
-    assert_int_equal(stats_of(store).keys, count);
+    store = support_open(scratch.path);
+    assert_int_equal(support_stats(store).keys, count);
     support_expect(store, "many:77777", "many:77777");
     anystore_check(store);
     support_clear(other);
     support_expect(store, "many:77777", NULL);
-    assert_int_equal(stats_of(store).keys, 0);
+    assert_int_equal(support_stats(store).keys, 0);
     anystore_check(store);
     support_put(store, "again", "1");
     support_expect(other, "again", "1");
@@ -892,7 +861,7 @@ static void test_many_keys(void **state)
     anystore_close(other);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, support_set_up, support_tear_down)
 
 int main(void)
 {

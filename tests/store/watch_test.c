@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects watched keys: a change by any instance over the file is noticed, once and for all, whenever
- * the watch was set; what changes nothing is not. */
+/* Protects watched keys: a change by any instance over the file is noticed, once and for all,
+ * whenever the watch was set; what changes nothing is not. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -18,17 +18,13 @@
 #include "tests/store/disks/hook_disk.h"
 #include "tests/store/support.h"
 
-static char *directory;
-static char *path;
 static struct anystore *here, *there; /* two processes' worth */
 
 static int set_up(void **state)
 {
-    (void)state;
-    directory = support_directory_new();
-    path = strdup(support_path(directory, "data"));
-    here = support_open(path);
-    there = support_open(path);
+    support_set_up(state);
+    here = support_open(scratch.path);
+    there = support_open(scratch.path);
     return 0;
 }
 
@@ -37,9 +33,7 @@ static int tear_down(void **state)
     (void)state;
     anystore_close(here);
     anystore_close(there);
-    free(path);
-    support_directory_free(directory);
-    return 0;
+    return support_tear_down(state);
 }
 
 static int set_up_memory(void **state)
@@ -126,7 +120,8 @@ static bool run_steps(struct anystore_txn *txn, void *arg)
     return true;
 }
 
-/* In a store without a file a view that writes is a mistake; with "view" first these steps run in one. */
+/* In a store without a file a view that writes is a mistake; with "view" first these steps run in
+ * one. */
 static enum anystore_status try_steps(struct anystore *store, struct anystore_watch *watches,
                                       const char *const *words)
 {
@@ -568,7 +563,7 @@ static struct anystore *open_gated(struct gate *gate)
     struct anystore_key *key = support_key(1);
     struct anystore_error error;
     struct anystore *store = store_open_on_disk(
-        &(struct anystore_options){.path = path, .key = key}, &gate->hook.table, &error);
+        &(struct anystore_options){.path = scratch.path, .key = key}, &gate->hook.table, &error);
     assert_non_null(store);
     anystore_key_free(key);
     return store;
@@ -610,7 +605,8 @@ static void test_watch_during_a_commit(void **state)
     anystore_close(store);
 }
 
-/* The commit fails: who watched in it has seen what never came to be; who watched beside it has not. */
+/* The commit fails: who watched in it has seen what never came to be; who watched beside it has
+ * not. */
 static void test_watch_during_a_failing_commit(void **state)
 {
     static const char *const del[] = {"del a", "watch 0", "watch 1", NULL};
@@ -638,8 +634,8 @@ static void test_watch_during_a_failing_commit(void **state)
 
 /* ---- Optimistic locks, many at once ------------------------------------------------------- */
 
-/* Threads that each read a number in a view, watch it there, and write the next one if nobody else has
- * written meanwhile: no increment is lost, none is made twice. */
+/* Threads that each read a number in a view, watch it there, and write the next one if nobody else
+ * has written meanwhile: no increment is lost, none is made twice. */
 struct counting {
     pthread_t thread;
     struct anystore *store;

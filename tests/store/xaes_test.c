@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the seal: it is XAES-256-GCM as C2SP specifies it, and nothing that was changed opens. */
+/* Protects the seal: it is XAES-256-GCM as C2SP specifies it, and nothing that was changed
+ * opens. */
 #include "store/format/xaes.h"
 
 #include <setjmp.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a crash could leave of a disk in memory: the states of its directory with those of its files. */
+/* What a crash could leave of a disk in memory: the states of its directory with those of its
+ * files. */
 #include "tests/store/disks/memory_cut.h"
 
 #include <stdlib.h>

@@ -26,8 +26,8 @@ struct memory_cut *memory_cut_new(struct memory_disk *memory, size_t most,
                                   uint64_t (*next_random)(void *arg), void *arg);
 void memory_cut_free(struct memory_cut *cut);
 
-/* How many images there are, some of which may be the same; 0: more than 2^63.  *complete: no state of a
- * file or the directory was left out. */
+/* How many images there are, some of which may be the same; 0: more than 2^63.  *complete: no state
+ * of a file or the directory was left out. */
 uint64_t memory_cut_count(const struct memory_cut *cut, bool *complete);
 
 /* Chooses an image; index < memory_cut_count.  Returns a hash of its names, sizes and bytes. */
@@ -43,8 +43,8 @@ struct memory_disk *memory_cut_disk(const struct memory_cut *cut);
 struct memory_disk *memory_disk_after_power_cut(struct memory_disk *memory,
                                                 uint64_t (*next_random)(void *arg), void *arg);
 
-/* A disk of its own that shows what this one does, synced or not, and knows what is: all processes were
- * killed. */
+/* A disk of its own that shows what this one does, synced or not, and knows what is: all processes
+ * were killed. */
 struct memory_disk *memory_disk_after_kill(struct memory_disk *memory);
 
 #endif

@@ -41,8 +41,8 @@ uint8_t *memory_disk_get_file(struct memory_disk *memory, const char *path, size
  * read until the power is cut, and no later sync writes it. */
 void memory_disk_lose_next_sync(struct memory_disk *memory);
 
-/* From now on syncs of files whose name ends so do nothing, and say that they did; "/": those of the
- * directory.  NULL: none.  The text must live as long as the disk. */
+/* From now on syncs of files whose name ends so do nothing, and say that they did; "/": those of
+ * the directory.  NULL: none.  The text must live as long as the disk. */
 void memory_disk_omit_syncs(struct memory_disk *memory, const char *names);
 
 /* Everything is synced, as some time after the last change. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The states of one file that a power cut may leave: a size, and for each block one of its versions. */
+/* The states of one file that a power cut may leave: a size, and for each block one of its
+ * versions. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,8 +160,8 @@ static uint64_t versions_product(const struct versions *versions)
 
 /* ---- A state ------------------------------------------------------------------------------ */
 
-/* A state is a number: its digits are the choices, if all states are known; otherwise it is the seed of
- * choices. */
+/* A state is a number: its digits are the choices, if all states are known; otherwise it is the
+ * seed of choices. */
 struct choices {
     bool drawn;
     uint64_t state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tells AddressSanitizer and ThreadSanitizer that another stack is in use now; otherwise nothing. */
+/* Tells AddressSanitizer and ThreadSanitizer that another stack is in use now; otherwise
+ * nothing. */
 #ifndef TESTS_STORE_POWER_FIBER_SANITIZER_H
 #define TESTS_STORE_POWER_FIBER_SANITIZER_H
 

@@ -26,8 +26,8 @@ void fibers_begin(uint64_t seed);
 void fibers_pause(void);
 void fibers_set_rarely(unsigned rarely);
 
-/* Called, as if by fibers_enter, at each moment at which others may run, unless somebody has entered.
- * NULL: nothing is. */
+/* Called, as if by fibers_enter, at each moment at which others may run, unless somebody has
+ * entered. NULL: nothing is. */
 void fibers_set_on_moment(void (*on_moment)(void *arg), void *arg);
 
 /* Puts the caller into a group. */

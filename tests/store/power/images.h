@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The images of disks that have been opened, and what was in them: each is opened once, however often a
- * crash leaves it. */
+/* The images of disks that have been opened, and what was in them: each is opened once, however
+ * often a crash leaves it. */
 #ifndef TESTS_STORE_POWER_IMAGES_H
 #define TESTS_STORE_POWER_IMAGES_H
 

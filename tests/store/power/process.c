@@ -99,8 +99,8 @@ static struct start begin_operation(const struct process *process)
     return (struct start){process->faults, process->excused};
 }
 
-/* What a call that fails may be reported as: commit_install takes any failure of its last look for a
- * file that was replaced. */
+/* What a call that fails may be reported as: commit_install takes any failure of its last look for
+ * a file that was replaced. */
 static bool is_plausible(enum anystore_status status)
 {
     return status == ANYSTORE_IO || status == ANYSTORE_REPLACED;
