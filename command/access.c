@@ -43,15 +43,6 @@ bool read_key_quietly(struct call *call, const struct resp_arg *key, struct anys
     return there;
 }
 
-const char *type_name(enum anystore_type type)
-{
-    switch (type) {
-    case ANYSTORE_STRING:
-        return "string";
-    }
-    return "unknown"; /* of a newer version's file */
-}
-
 bool store_ok_or_reply(struct call *call, enum anystore_status status)
 {
     if (status == ANYSTORE_OK)

@@ -11,9 +11,6 @@
 /* The map of a database that the call needs; NULL: it does not. */
 struct anystore_txn *call_txn(const struct call *call, unsigned database);
 
-/* The name that TYPE answers. */
-const char *type_name(enum anystore_type type);
-
 /* Counts a lookup of a command that only reads in call->hits or call->misses, and tells of a miss. */
 void count_lookup(struct call *call, const struct resp_arg *key, bool there);
 

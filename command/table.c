@@ -7,12 +7,9 @@
 
 #include <assert.h>
 #include <endian.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "server/family/shared.h"
 
 enum {
     NAME_WORDS = 3,
@@ -45,7 +42,6 @@ struct command_table {
     struct numbered *numbers;
     unsigned number_bits;
     size_t total;
-    pthread_mutex_t config_lock;
 };
 
 /* ---- The table ---------------------------------------------------------------------------- */
@@ -176,30 +172,34 @@ static int compare_names(const void *one, const void *other)
     return strcmp((*first)->name, (*second)->name);
 }
 
-struct command_table *command_table_new(void)
+/* Counts commands in *count, and commands and subcommands in *total. */
+static void count_families(const struct command *const *families, size_t *count, size_t *total)
 {
-    const struct command *const families[] = {
-        command_acl_rows,      command_bit_rows,           command_bitfield_rows,
-        command_client_rows,   command_config_rows,        command_connection_rows,
-        command_database_rows, command_debug_rows,         command_dump_rows,
-        command_expiry_rows,   command_introspect_rows,    command_key_rows,
-        command_latency_rows,  command_lcs_rows,           command_memory_rows,
-        command_object_rows,   command_pubsub_rows,        command_replication_rows,
-        command_scan_rows,     command_server_rows,        command_slowlog_rows,
-        command_sort_rows,     command_string_number_rows, command_string_range_rows,
-        command_string_rows,   command_transaction_rows,
-    };
-    const size_t family_count = sizeof families / sizeof *families;
-    size_t count = 0, total = 0;
-    for (size_t i = 0; i < family_count; i++) {
-        total += count_rows(families[i]);
-        for (const struct command *row = families[i]; row->name; row++)
-            count++;
+    for (; families && *families; families++) {
+        *total += count_rows(*families);
+        for (const struct command *row = *families; row->name; row++)
+            ++*count;
     }
+}
+
+static void add_families(struct command_table *table, const struct command *const *families)
+{
+    for (; families && *families; families++) {
+        for (const struct command *row = *families; row->name; row++)
+            add_command(table, row);
+        number_rows(table, *families);
+    }
+}
+
+struct command_table *command_table_new(const struct command *const *families,
+                                        const struct command *const *more)
+{
+    size_t count = 0, total = 0;
+    count_families(families, &count, &total);
+    count_families(more, &count, &total);
     struct command_table *table = calloc(1, sizeof *table);
     if (!table)
         return NULL;
-    pthread_mutex_init(&table->config_lock, NULL);
     for (table->slot_bits = 4; (size_t)1 << table->slot_bits < 4 * count;)
         table->slot_bits++;
     table->slots = calloc((size_t)1 << table->slot_bits, sizeof *table->slots);
@@ -211,11 +211,8 @@ struct command_table *command_table_new(void)
         command_table_free(table);
         return NULL;
     }
-    for (size_t i = 0; i < family_count; i++) {
-        for (const struct command *row = families[i]; row->name; row++)
-            add_command(table, row);
-        number_rows(table, families[i]);
-    }
+    add_families(table, families);
+    add_families(table, more);
     qsort(table->sorted, table->count, sizeof *table->sorted, compare_names);
     return table;
 }
@@ -224,7 +221,6 @@ void command_table_free(struct command_table *table)
 {
     if (!table)
         return;
-    pthread_mutex_destroy(&table->config_lock);
     free(table->slots);
     free(table->sorted);
     free(table->numbers);
@@ -244,6 +240,18 @@ const struct command *command_find_sub(const struct command *command, const void
             return row;
     }
     return NULL;
+}
+
+const struct command *command_find_full(const struct command_table *table, const void *name,
+                                        size_t size)
+{
+    const uint8_t *start = name;
+    const uint8_t *bar = size > 0 ? memchr(start, '|', size) : NULL;
+    if (!bar)
+        return command_find(table, name, size);
+    size_t before = (size_t)(bar - start);
+    const struct command *container = command_find(table, name, before);
+    return container ? command_find_sub(container, bar + 1, size - before - 1) : NULL;
 }
 
 const struct command *command_find_call(const struct command_table *table, size_t argc,
@@ -274,16 +282,6 @@ size_t command_total(const struct command_table *table)
 size_t command_number(const struct command_table *table, const struct command *command)
 {
     return find_number(table, command)->number;
-}
-
-void command_config_lock(struct command_table *table)
-{
-    pthread_mutex_lock(&table->config_lock);
-}
-
-void command_config_unlock(struct command_table *table)
-{
-    pthread_mutex_unlock(&table->config_lock);
 }
 
 bool command_arity_fits(const struct command *command, size_t argc)

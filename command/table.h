@@ -116,38 +116,14 @@ struct command {
 #define ONE_KEY  .first_key = 1, .last_key = 1, .key_step = 1
 #define ALL_KEYS .first_key = 1, .last_key = -1, .key_step = 1
 
-/* The families. */
-extern const struct command command_acl_rows[];
-extern const struct command command_bit_rows[];
-extern const struct command command_bitfield_rows[];
-extern const struct command command_client_rows[];
-extern const struct command command_config_rows[];
-extern const struct command command_connection_rows[];
-extern const struct command command_database_rows[];
-extern const struct command command_debug_rows[];
-extern const struct command command_dump_rows[];
-extern const struct command command_expiry_rows[];
-extern const struct command command_introspect_rows[];
-extern const struct command command_key_rows[];
-extern const struct command command_latency_rows[];
-extern const struct command command_lcs_rows[];
-extern const struct command command_memory_rows[];
-extern const struct command command_object_rows[];
-extern const struct command command_pubsub_rows[];
-extern const struct command command_replication_rows[];
-extern const struct command command_scan_rows[];
-extern const struct command command_server_rows[];
-extern const struct command command_slowlog_rows[];
-extern const struct command command_sort_rows[];
-extern const struct command command_string_number_rows[];
-extern const struct command command_string_range_rows[];
-extern const struct command command_string_rows[];
-extern const struct command command_transaction_rows[];
-
 /* All commands of all families, to look up by name. */
 struct command_table;
 
-struct command_table *command_table_new(void); /* NULL if memory is short */
+/* Makes the table of all rows of the families; each list of families ends with NULL, `more` may be NULL.
+ * No two commands may have the same name.  The rows must stay as they are until the table is freed.
+ * NULL if memory is short. */
+struct command_table *command_table_new(const struct command *const *families,
+                                        const struct command *const *more);
 void command_table_free(struct command_table *table);
 
 /* NULL if there is none; case does not matter. */
@@ -155,6 +131,10 @@ const struct command *command_find(const struct command_table *table, const void
                                    size_t size);
 const struct command *command_find_sub(const struct command *command, const void *name,
                                        size_t size);
+
+/* "get", "config|set": by the full name. */
+const struct command *command_find_full(const struct command_table *table, const void *name,
+                                        size_t size);
 
 /* The row of a call, the subcommand's if its first word has subcommands.  NULL: there is none; then
  * *container is the row of the first word if only the second one is wrong, and otherwise NULL. */

@@ -4,10 +4,12 @@
 
 #include <stdlib.h>
 
+#include "command/families.h"
 #include "command/table.h"
 #include "server/client/client.h"
 #include "server/client/pause.h"
 #include "server/data/memory.h"
+#include "server/family/families.h"
 #include "server/observe/histogram.h"
 #include "server/observe/latency.h"
 #include "server/observe/slowlog.h"
@@ -21,7 +23,7 @@
 bool parts_make(struct server *server)
 {
     server->host = host_new(server->config);
-    server->commands = command_table_new();
+    server->commands = command_table_new(command_families, server_families);
     server->clients = client_registry_new();
     server->pause = calloc(1, sizeof *server->pause);
     server->pubsub = pubsub_new();

@@ -4,6 +4,7 @@
 
 #include "command/access.h"
 #include "command/args.h"
+#include "command/families.h"
 #include "command/host.h"
 #include "command/key/rdb.h"
 #include "command/reply.h"

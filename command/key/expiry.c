@@ -2,6 +2,7 @@
 /* The commands that give keys a time to vanish, take it away and ask for it. */
 #include "command/access.h"
 #include "command/args.h"
+#include "command/families.h"
 #include "command/host.h"
 #include "command/reply.h"
 #include "command/table.h"

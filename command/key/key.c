@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "command/access.h"
+#include "command/families.h"
 #include "command/host.h"
 #include "command/reply.h"
 #include "command/table.h"
+#include "command/value.h"
 
 static void run_del(struct call *call)
 {
@@ -34,7 +36,7 @@ static void run_type(struct call *call)
 {
     struct anystore_value value;
     bool there = read_key(call, &call->argv[1], &value);
-    resp_write_simple(call->reply, there ? type_name(value.type) : "none");
+    resp_write_simple(call->reply, there ? value_type_name(value.type) : "none");
 }
 
 /* ---- Other names -------------------------------------------------------------------------- */

@@ -4,14 +4,12 @@
 #include <limits.h>
 
 #include "command/access.h"
+#include "command/families.h"
 #include "command/reply.h"
 #include "command/table.h"
-#include "server/family/shared.h"
-#include "text/number.h"
+#include "command/value.h"
 
 enum {
-    EMBEDDED_MOST = 44, /* bytes of a string that Redis keeps in one piece with its header */
-    INTEGER_MOST = 20,
     SHARED_INTEGERS = 10000 /* from 0 on, of which Redis has one object each */
 };
 
@@ -24,26 +22,11 @@ static bool object_or_reply(struct call *call, struct anystore_value *value)
     return false;
 }
 
-static bool is_integer(const struct anystore_value *value, int64_t *number)
-{
-    return value->size <= INTEGER_MOST && number_parse(value->data, value->size, number);
-}
-
-/* Redis has "raw" also for a short string that was changed in place (APPEND, SETRANGE, SETBIT), or
- * "embstr" for a number that INCRBYFLOAT left: nobody notes here how a value came about. */
-const char *command_encoding(const struct anystore_value *value)
-{
-    int64_t number;
-    if (is_integer(value, &number))
-        return "int";
-    return value->size <= EMBEDDED_MOST ? "embstr" : "raw";
-}
-
 static void run_object_encoding(struct call *call)
 {
     struct anystore_value value;
     if (object_or_reply(call, &value))
-        resp_write_bulk_text(call->reply, command_encoding(&value));
+        resp_write_bulk_text(call->reply, value_encoding(&value));
 }
 
 static void run_object_refcount(struct call *call)
@@ -52,7 +35,7 @@ static void run_object_refcount(struct call *call)
     int64_t number;
     if (!object_or_reply(call, &value))
         return;
-    bool shared = is_integer(&value, &number) && number >= 0 && number < SHARED_INTEGERS;
+    bool shared = value_is_integer(&value, &number) && number >= 0 && number < SHARED_INTEGERS;
     resp_write_integer(call->reply, shared ? INT_MAX : 1);
 }
 

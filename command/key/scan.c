@@ -7,8 +7,10 @@
 
 #include "command/access.h"
 #include "command/args.h"
+#include "command/families.h"
 #include "command/reply.h"
 #include "command/table.h"
+#include "command/value.h"
 #include "text/glob.h"
 
 /* What MATCH or KEYS wants. */
@@ -129,7 +131,7 @@ static bool find_key(const void *key, size_t key_size, const struct anystore_val
     struct scan *scan = arg;
     scan->seen++;
     if (!pattern_fits(&scan->pattern, key, key_size) ||
-        (scan->type && !arg_is(scan->type, type_name(value->type))))
+        (scan->type && !arg_is(scan->type, value_type_name(value->type))))
         return true;
     if (scan->count == scan->capacity) {
         size_t capacity = scan->capacity ? 2 * scan->capacity : 32;

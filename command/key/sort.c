@@ -3,6 +3,7 @@
  * to nothing, and any other holds the wrong type. */
 #include "command/access.h"
 #include "command/args.h"
+#include "command/families.h"
 #include "command/host.h"
 #include "command/reply.h"
 #include "command/table.h"

@@ -7,6 +7,7 @@
 
 #include "command/access.h"
 #include "command/args.h"
+#include "command/families.h"
 #include "command/host.h"
 #include "command/reply.h"
 #include "command/string/bits.h"

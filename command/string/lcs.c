@@ -20,6 +20,7 @@
 
 #include "command/access.h"
 #include "command/args.h"
+#include "command/families.h"
 #include "command/reply.h"
 #include "command/string/string_access.h"
 #include "command/table.h"

@@ -10,6 +10,7 @@
 
 #include "command/access.h"
 #include "command/args.h"
+#include "command/families.h"
 #include "command/host.h"
 #include "command/string/string_access.h"
 #include "command/table.h"

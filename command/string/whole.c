@@ -2,6 +2,7 @@
 /* The commands on whole strings: GET, SET and their kin. */
 #include "command/access.h"
 #include "command/args.h"
+#include "command/families.h"
 #include "command/host.h"
 #include "command/reply.h"
 #include "command/string/string_access.h"

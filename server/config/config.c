@@ -18,6 +18,8 @@ struct config {
     pthread_mutex_t lock;
     char *texts[CONFIG_COUNT]; /* guarded by lock; NULL for what is no text */
 
+    pthread_mutex_t changes; /* see config_lock_changes */
+
     struct output_limits limits; /* set under lock, read without it */
 };
 
@@ -50,6 +52,11 @@ struct config *config_new(void)
         free(config);
         return NULL;
     }
+    if (pthread_mutex_init(&config->changes, NULL) != 0) {
+        pthread_mutex_destroy(&config->lock);
+        free(config);
+        return NULL;
+    }
     for (enum config_id id = 0; id < CONFIG_COUNT; id++) {
         if (!config_set(config, id, config_row(id)->default_text, NULL)) {
             config_free(config);
@@ -65,8 +72,19 @@ void config_free(struct config *config)
         return;
     for (size_t i = 0; i < CONFIG_COUNT; i++)
         free(config->texts[i]);
+    pthread_mutex_destroy(&config->changes);
     pthread_mutex_destroy(&config->lock);
     free(config);
+}
+
+void config_lock_changes(struct config *config)
+{
+    pthread_mutex_lock(&config->changes);
+}
+
+void config_unlock_changes(struct config *config)
+{
+    pthread_mutex_unlock(&config->changes);
 }
 
 int64_t config_number(const struct config *config, enum config_id id)

@@ -76,6 +76,12 @@ struct config;
 struct config *config_new(void);
 void config_free(struct config *config); /* takes NULL */
 
+/* For a change of several options, and for one that must not meet it.  Whoever takes options back when a
+ * later one fails must not take back what another thread has set.  Any thread; no function of this header
+ * takes this lock. */
+void config_lock_changes(struct config *config);
+void config_unlock_changes(struct config *config);
+
 /* Reads a file in redis.conf's syntax, "-" for standard input, and the files that it includes.  A
  * later directive replaces an earlier one (client-output-buffer-limit: for the classes it names).
  * On failure false and *cause (allocated, the caller frees; NULL if memory is too short for it) is

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* CLIENT: the connections of this server, seen and changed by one of them. */
+#include "server/family/client.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +12,14 @@
 #include "server/client/client.h"
 #include "server/client/pause.h"
 #include "server/config/config.h"
-#include "server/family/shared.h"
+#include "server/family/families.h"
 #include "server/observe/clock.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
 #include "server/session/session.h"
 
 /* Names are words that fit into CLIENT LIST's lines: printable, without blanks. */
-bool command_is_client_name(const struct resp_arg *arg)
+bool client_text_fits(const struct resp_arg *arg)
 {
     for (size_t i = 0; i < arg->size; i++)
         if (arg->data[i] < '!' || arg->data[i] > '~')
@@ -25,10 +27,10 @@ bool command_is_client_name(const struct resp_arg *arg)
     return true;
 }
 
-bool command_set_text_or_reply(struct call *call, enum client_text which, const char *what,
-                               const struct resp_arg *value)
+bool client_set_text_or_reply(struct call *call, enum client_text which, const char *what,
+                              const struct resp_arg *value)
 {
-    if (!command_is_client_name(value)) {
+    if (!client_text_fits(value)) {
         resp_write_errorf(call->reply,
                           "ERR %s cannot contain spaces, newlines or special characters.", what);
         return false;
@@ -50,7 +52,7 @@ static void run_client_id(struct call *call)
 
 static void run_client_setname(struct call *call)
 {
-    if (command_set_text_or_reply(call, CLIENT_NAME, "Client names", &call->argv[2]))
+    if (client_set_text_or_reply(call, CLIENT_NAME, "Client names", &call->argv[2]))
         reply_ok(call);
 }
 
@@ -69,9 +71,9 @@ static void run_client_setinfo(struct call *call)
     const struct resp_arg *attribute = &call->argv[2], *value = &call->argv[3];
     bool set = false;
     if (arg_is(attribute, "lib-name"))
-        set = command_set_text_or_reply(call, CLIENT_LIBRARY_NAME, "lib-name", value);
+        set = client_set_text_or_reply(call, CLIENT_LIBRARY_NAME, "lib-name", value);
     else if (arg_is(attribute, "lib-ver"))
-        set = command_set_text_or_reply(call, CLIENT_LIBRARY_VERSION, "lib-ver", value);
+        set = client_set_text_or_reply(call, CLIENT_LIBRARY_VERSION, "lib-ver", value);
     else
         resp_write_errorf(call->reply, "ERR Unrecognized option '%.*s'", (int)attribute->size,
                           arg_text(attribute));
@@ -384,7 +386,7 @@ static void run_client_help(struct call *call)
 static const struct command client_rows[] = {
     {.name = "caching",
      .full_name = "client|caching",
-     .run = command_client_caching,
+     .run = run_client_caching,
      .arity = 3,
      .flags = CLIENT_FLAGS,
      .categories = CATEGORY_CONNECTION,
@@ -404,7 +406,7 @@ static const struct command client_rows[] = {
      .summary = "Returns the name of the connection."},
     {.name = "getredir",
      .full_name = "client|getredir",
-     .run = command_client_getredir,
+     .run = run_client_getredir,
      .arity = 2,
      .flags = CLIENT_FLAGS,
      .categories = CATEGORY_CONNECTION,
@@ -526,7 +528,7 @@ static const struct command client_rows[] = {
      .summary = "Names the connection."},
     {.name = "tracking",
      .full_name = "client|tracking",
-     .run = command_client_tracking,
+     .run = run_client_tracking,
      .arity = -3,
      .flags = CLIENT_FLAGS,
      .categories = CATEGORY_CONNECTION,
@@ -536,7 +538,7 @@ static const struct command client_rows[] = {
      .summary = "Refuses client side caching, which there is not."},
     {.name = "trackinginfo",
      .full_name = "client|trackinginfo",
-     .run = command_client_trackinginfo,
+     .run = run_client_trackinginfo,
      .arity = 2,
      .flags = CLIENT_FLAGS,
      .categories = CATEGORY_CONNECTION,

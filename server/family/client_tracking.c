@@ -4,7 +4,7 @@
 #include "command/args.h"
 #include "command/reply.h"
 #include "server/client/client.h"
-#include "server/family/shared.h"
+#include "server/family/client.h"
 #include "server/server.h"
 #include "server/session/session.h"
 
@@ -62,7 +62,7 @@ static bool tracking_options_or_reply(struct call *call, unsigned *options)
     return true;
 }
 
-void command_client_tracking(struct call *call)
+void run_client_tracking(struct call *call)
 {
     unsigned options = 0;
     if (!tracking_options_or_reply(call, &options))
@@ -85,7 +85,7 @@ void command_client_tracking(struct call *call)
     resp_write_error(call->reply, wrong);
 }
 
-void command_client_trackinginfo(struct call *call)
+void run_client_trackinginfo(struct call *call)
 {
     struct resp_writer *reply = call->reply;
     resp_write_map(reply, 3);
@@ -98,14 +98,14 @@ void command_client_trackinginfo(struct call *call)
     resp_write_array(reply, 0);
 }
 
-void command_client_caching(struct call *call)
+void run_client_caching(struct call *call)
 {
     resp_write_error(call->reply,
                      "ERR CLIENT CACHING can be called only when the client is in tracking mode "
                      "with OPTIN or OPTOUT mode enabled");
 }
 
-void command_client_getredir(struct call *call)
+void run_client_getredir(struct call *call)
 {
     resp_write_integer(call->reply, -1);
 }

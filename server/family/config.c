@@ -12,7 +12,7 @@
 #include "server/data/databases.h"
 #include "server/data/memory.h"
 #include "server/data/open_files.h"
-#include "server/family/shared.h"
+#include "server/family/families.h"
 #include "server/observe/histogram.h"
 #include "server/observe/log.h"
 #include "server/observe/stats.h"
@@ -261,7 +261,7 @@ static void run_config_set(struct call *call)
         reply_syntax_error(call);
         return;
     }
-    command_config_lock(server->commands);
+    config_lock_changes(server->config);
     uint64_t maxmemory = (uint64_t)config_number(server->config, CONFIG_MAXMEMORY);
     if (find_changes_or_reply(call, changes, &count) && change_config(call, changes, count)) {
         log_set_level(server->log, (enum log_level)config_number(server->config, CONFIG_LOGLEVEL));
@@ -269,7 +269,7 @@ static void run_config_set(struct call *call)
         warn_of_maxmemory(server, maxmemory);
         reply_ok(call);
     }
-    command_config_unlock(server->commands);
+    config_unlock_changes(server->config);
     for (size_t i = 0; i < count; i++) {
         free_secret(changes[i].new_value);
         free_secret(changes[i].old_value);
@@ -293,10 +293,10 @@ static void run_config_rewrite(struct call *call)
         resp_write_error(call->reply, "ERR The server is running without a config file");
         return;
     }
-    command_config_lock(server->commands);
+    config_lock_changes(server->config);
     bool ok = config_rewrite(server->config, server->config_file);
     int number = errno;
-    command_config_unlock(server->commands);
+    config_unlock_changes(server->config);
     if (ok) {
         log_write(server->log, LOG_WARNING, "CONFIG REWRITE executed with success.");
         reply_ok(call);

@@ -11,7 +11,8 @@
 #include "command/table.h"
 #include "server/client/client.h"
 #include "server/config/config.h"
-#include "server/family/shared.h"
+#include "server/family/client.h"
+#include "server/family/families.h"
 #include "server/observe/clock.h"
 #include "server/observe/log.h"
 #include "server/publish/monitor.h"
@@ -182,7 +183,7 @@ static void run_hello(struct call *call)
             i += 2;
         } else if (arg_is(&argv[i], "setname") && more >= 1) {
             name = &argv[++i];
-            if (!command_is_client_name(name)) {
+            if (!client_text_fits(name)) {
                 resp_write_error(call->reply, "ERR Client names cannot contain spaces, newlines "
                                               "or special characters.");
                 return;
@@ -203,7 +204,7 @@ static void run_hello(struct call *call)
             "the client and select the RESP protocol version at the same time");
         return;
     }
-    if (name && !command_set_text_or_reply(call, CLIENT_NAME, "Client names", name))
+    if (name && !client_set_text_or_reply(call, CLIENT_NAME, "Client names", name))
         return;
     if (call->argc >= 2)
         set_resp_version(call, (int)version);

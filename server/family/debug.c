@@ -15,8 +15,9 @@
 #include "command/host.h"
 #include "command/reply.h"
 #include "command/table.h"
+#include "command/value.h"
 #include "server/config/config.h"
-#include "server/family/shared.h"
+#include "server/family/families.h"
 #include "server/observe/log.h"
 #include "server/server.h"
 #include "server/session/session.h"
@@ -81,7 +82,7 @@ static void debug_object(struct call *call)
         return;
     snprintf(text, sizeof text,
              "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:0 lru_seconds_idle:0",
-             value.data, command_encoding(&value), value.size + 1);
+             value.data, value_encoding(&value), value.size + 1);
     resp_write_simple(call->reply, text);
 }
 

@@ -8,7 +8,7 @@
 #include "command/category.h"
 #include "command/reply.h"
 #include "command/table.h"
-#include "server/family/shared.h"
+#include "server/family/families.h"
 #include "server/server.h"
 #include "server/session/session.h"
 #include "text/glob.h"
@@ -198,18 +198,6 @@ static void run_command(struct call *call)
         reply_info(call, command_at(table, i));
 }
 
-/* "get", "config|set": the names that COMMAND itself answers. */
-const struct command *command_find_full(const struct command_table *table,
-                                        const struct resp_arg *arg)
-{
-    const uint8_t *bar = arg->size > 0 ? memchr(arg->data, '|', arg->size) : NULL;
-    if (!bar)
-        return command_find(table, arg->data, arg->size);
-    size_t size = (size_t)(bar - arg->data);
-    const struct command *container = command_find(table, arg->data, size);
-    return container ? command_find_sub(container, bar + 1, arg->size - size - 1) : NULL;
-}
-
 static void run_command_info(struct call *call)
 {
     if (call->argc == 2) {
@@ -218,8 +206,8 @@ static void run_command_info(struct call *call)
     }
     resp_write_array(call->reply, call->argc - 2);
     for (size_t i = 2; i < call->argc; i++) {
-        const struct command *command =
-            command_find_full(call->session->server->commands, &call->argv[i]);
+        const struct command *command = command_find_full(call->session->server->commands,
+                                                          call->argv[i].data, call->argv[i].size);
         if (command)
             reply_info(call, command);
         else
@@ -300,7 +288,8 @@ static void run_command_docs(struct call *call)
     size_t count = 0;
     size_t mark = resp_write_begin(call->reply);
     for (size_t i = 2; i < call->argc; i++) {
-        const struct command *command = command_find_full(table, &call->argv[i]);
+        const struct command *command =
+            command_find_full(table, call->argv[i].data, call->argv[i].size);
         if (!command)
             continue;
         reply_docs(call, command);

@@ -10,7 +10,7 @@
 #include "command/reply.h"
 #include "command/table.h"
 #include "server/config/config.h"
-#include "server/family/shared.h"
+#include "server/family/families.h"
 #include "server/observe/clock.h"
 #include "server/observe/latency.h"
 #include "server/observe/tally.h"
@@ -271,7 +271,8 @@ static void run_latency_histogram(struct call *call)
     for (size_t i = 0; call->argc == 2 && i < command_count(table); i++)
         count += reply_histogram(call, command_at(table, i));
     for (size_t i = 2; i < call->argc; i++) {
-        const struct command *command = command_find_full(table, &call->argv[i]);
+        const struct command *command =
+            command_find_full(table, call->argv[i].data, call->argv[i].size);
         if (command)
             count += reply_histogram(call, command);
     }

@@ -10,6 +10,7 @@
 #include "command/table.h"
 #include "server/data/databases.h"
 #include "server/data/memory.h"
+#include "server/family/families.h"
 #include "server/server.h"
 #include "server/session/session.h"
 

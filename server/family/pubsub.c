@@ -5,6 +5,7 @@
 #include "command/args.h"
 #include "command/reply.h"
 #include "command/table.h"
+#include "server/family/families.h"
 #include "server/peer/message.h"
 #include "server/publish/outbox.h"
 #include "server/publish/pubsub.h"

@@ -5,6 +5,7 @@
 #include "command/reply.h"
 #include "command/table.h"
 #include "server/config/config.h"
+#include "server/family/families.h"
 #include "server/server.h"
 #include "server/session/session.h"
 

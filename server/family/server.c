@@ -8,6 +8,7 @@
 #include "command/table.h"
 #include "server/config/config.h"
 #include "server/data/databases.h"
+#include "server/family/families.h"
 #include "server/family/info.h"
 #include "server/observe/clock.h"
 #include "server/observe/log.h"

@@ -3,6 +3,7 @@
 #include "command/args.h"
 #include "command/reply.h"
 #include "command/table.h"
+#include "server/family/families.h"
 #include "server/observe/slowlog.h"
 #include "server/server.h"
 #include "server/session/session.h"

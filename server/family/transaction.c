@@ -6,6 +6,7 @@
 #include "command/access.h"
 #include "command/reply.h"
 #include "command/table.h"
+#include "server/family/families.h"
 #include "server/server.h"
 #include "server/session/call.h"
 #include "server/session/needs.h"

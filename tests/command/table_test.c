@@ -2,7 +2,9 @@
 /* Protects the command table: every row is complete and agrees with itself, every command is found
  * under every way to write its name and nothing else is. */
 #include "command/args.h"
+#include "command/families.h"
 #include "command/table.h"
+#include "server/family/families.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -20,7 +22,7 @@
 
 static int setup(void **state)
 {
-    *state = command_table_new();
+    *state = command_table_new(command_families, server_families);
     return *state ? 0 : -1;
 }
 

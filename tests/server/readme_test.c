@@ -17,7 +17,9 @@
 
 #include <cmocka.h>
 
+#include "command/families.h"
 #include "command/table.h"
+#include "server/family/families.h"
 #include "server/config/config.h"
 
 /* ---- Documents ---------------------------------------------------------------------------- */
@@ -129,7 +131,7 @@ static void assert_row(const char *document, const char *first, const char *expe
 static void test_rows_are_the_commands(void **state)
 {
     (void)state;
-    struct command_table *table = command_table_new();
+    struct command_table *table = command_table_new(command_families, server_families);
     assert_non_null(table);
     for (size_t i = 0; i < command_count(table); i++) {
         const char *group = command_at(table, i)->group;
@@ -153,7 +155,7 @@ static int compare_names(const void *a, const void *b)
 static void test_rows_are_the_subcommands(void **state)
 {
     (void)state;
-    struct command_table *table = command_table_new();
+    struct command_table *table = command_table_new(command_families, server_families);
     assert_non_null(table);
     for (size_t i = 0; i < command_count(table); i++) {
         const struct command *command = command_at(table, i);
