@@ -13,6 +13,7 @@
 #include <openssl/rand.h>
 
 #include "anystore.h"
+#include "command/host.h"
 #include "server/config/config.h"
 #include "server/data/databases.h"
 #include "server/data/memory.h"
@@ -243,7 +244,8 @@ static bool start(struct main_loop *loop)
         return false;
     if (!peering_start(server, &cause))
         return say_and_free(cause);
-    notify_start(server);
+    notify_start(server->notify, databases_store(server->databases, 0), server->peers,
+                 &server->host->events_wanted);
     if (!start_workers(server))
         return false;
     memory_note_startup(server->memory, server->databases);
@@ -261,7 +263,8 @@ static void end(struct main_loop *loop)
         worker_stop(server->workers[i]);
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_join(server->workers[i]);
-    notify_end(server);
+    if (server->notify)
+        notify_end(server->notify);
     databases_free(server->databases);
     anystore_key_free(server->key);
     peering_stop(server);
@@ -317,9 +320,7 @@ int main(int argc, char *argv[])
     }
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of that write, no more */
-    struct server server = {.started_ms = wall_ms(),
-                            .on_shutdown = on_shutdown,
-                            .notify = {.mutex = PTHREAD_MUTEX_INITIALIZER}};
+    struct server server = {.started_ms = wall_ms(), .on_shutdown = on_shutdown};
     struct main_loop loop = {.server = &server, .wake_fd = -1};
     server.main_loop = &loop;
     server.executable = realpath("/proc/self/exe", NULL);

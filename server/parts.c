@@ -16,6 +16,7 @@
 #include "server/observe/stats.h"
 #include "server/observe/tally.h"
 #include "server/publish/monitor.h"
+#include "server/publish/notify.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
 #include "server/session/host.h"
@@ -28,6 +29,7 @@ bool parts_make(struct server *server)
     server->pause = calloc(1, sizeof *server->pause);
     server->pubsub = pubsub_new();
     server->monitors = monitors_new();
+    server->notify = server->pubsub ? notify_new(server->config, server->pubsub) : NULL;
     server->memory = calloc(1, sizeof *server->memory);
     server->stats = calloc(1, sizeof *server->stats);
     server->commit_times = calloc(1, sizeof *server->commit_times);
@@ -35,8 +37,8 @@ bool parts_make(struct server *server)
     server->slowlog = slowlog_new();
     server->latency = latency_new();
     return server->host && server->commands && server->clients && server->pause && server->pubsub &&
-           server->monitors && server->memory && server->stats && server->commit_times &&
-           server->tally && server->slowlog && server->latency;
+           server->monitors && server->notify && server->memory && server->stats &&
+           server->commit_times && server->tally && server->slowlog && server->latency;
 }
 
 void parts_free(struct server *server)
@@ -45,6 +47,7 @@ void parts_free(struct server *server)
     free(server->pause);
     pubsub_free(server->pubsub);
     monitors_free(server->monitors);
+    notify_free(server->notify);
     free(server->memory);
     free(server->stats);
     free(server->commit_times);

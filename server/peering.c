@@ -15,14 +15,15 @@ static void on_message(struct message *message, void *arg)
 {
     struct server *server = arg;
     if (message->kind == MESSAGE_EVENT)
-        notify_hear(server, message);
+        notify_hear(server->notify, message);
     else
         pubsub_publish(server->pubsub, message);
 }
 
-static void on_second(void *server)
+static void on_second(void *arg)
 {
-    notify_tidy(server);
+    const struct server *server = arg;
+    notify_tidy(server->notify);
 }
 
 /* A peer is a subscriber of everything. */

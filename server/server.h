@@ -7,11 +7,7 @@
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 struct anystore_key;
 struct client_registry;
@@ -24,6 +20,7 @@ struct latency;
 struct log;
 struct memory_account;
 struct monitors;
+struct notify;
 struct pause;
 struct peers;
 struct pubsub;
@@ -31,13 +28,6 @@ struct server_stats;
 struct slowlog;
 struct tally;
 struct worker;
-
-/* See notify.h. */
-struct server_notify {
-    pthread_mutex_t mutex;
-    bool active;     /* guard: mutex; between notify_start and notify_end */
-    atomic_uint own; /* flags of this server; 0 without K and E */
-};
 
 struct server {
     struct command_host *host;
@@ -56,7 +46,7 @@ struct server {
     struct server_stats *stats;
     struct memory_account *memory;
     struct pause *pause;
-    struct server_notify notify;
+    struct notify *notify;
     struct monitors *monitors;
     struct worker **workers;
     unsigned worker_count;

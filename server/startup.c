@@ -54,7 +54,7 @@ bool startup_open_store(struct server *server, char **cause)
         .first = {.on_log = on_store_log, .log_arg = server->log},
         .on_expired = notify_expired,
         .wants_expired = notify_wants_expired,
-        .expired_arg = server,
+        .expired_arg = server->notify,
         .count = (unsigned)config_number(server->config, CONFIG_DATABASES),
         .log = server->log};
     struct anystore_error error = {0};

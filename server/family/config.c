@@ -19,6 +19,7 @@
 #include "server/observe/tally.h"
 #include "server/publish/notify.h"
 #include "server/server.h"
+#include "server/session/session.h"
 #include "text/glob.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
@@ -265,7 +266,7 @@ static void run_config_set(struct call *call)
     uint64_t maxmemory = (uint64_t)config_number(server->config, CONFIG_MAXMEMORY);
     if (find_changes_or_reply(call, changes, &count) && change_config(call, changes, count)) {
         log_set_level(server->log, (enum log_level)config_number(server->config, CONFIG_LOGLEVEL));
-        notify_change(server);
+        notify_change(server->notify);
         warn_of_maxmemory(server, maxmemory);
         reply_ok(call);
     }

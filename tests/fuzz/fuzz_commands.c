@@ -23,6 +23,7 @@
 #include <event2/event.h>
 
 #include "command/args.h"
+#include "command/host.h"
 #include "command/table.h"
 #include "server/client/client.h"
 #include "server/client/pause.h"
@@ -72,8 +73,7 @@ static void open_server(struct server *server, struct worker *worker)
 {
     struct anystore_error error;
     char *cause = NULL;
-    *server = (struct server){
-        .on_shutdown = on_shutdown, .run_id = "0", .notify = {.mutex = PTHREAD_MUTEX_INITIALIZER}};
+    *server = (struct server){.on_shutdown = on_shutdown, .run_id = "0"};
     server->config = config_new();
     require(server->config, "no options");
     set(server, CONFIG_PERSISTENCE, "no");
@@ -82,14 +82,16 @@ static void open_server(struct server *server, struct worker *worker)
     set(server, CONFIG_PROTO_MAX_BULK_LEN, "1mb");
     set(server, CONFIG_SLOWLOG_LOG_SLOWER_THAN, "0");
     server->log = log_open("/dev/null", LOG_WARNING, &cause);
+    require(server->log && parts_make(server), "no parts");
     const struct databases_options options = {.on_expired = notify_expired,
                                               .wants_expired = notify_wants_expired,
-                                              .expired_arg = server,
+                                              .expired_arg = server->notify,
                                               .count = DATABASES,
                                               .log = server->log};
     server->databases = databases_new(&options, &error);
-    require(server->log && parts_make(server) && server->databases, "no server");
-    notify_start(server);
+    require(server->databases, "no databases");
+    notify_start(server->notify, databases_store(server->databases, 0), NULL,
+                 &server->host->events_wanted);
     const struct loop_hooks hooks = {.on_wake = on_wake};
     *worker = (struct worker){.server = server, .loop = loop_new(&hooks)};
     worker->mailbox = worker->loop ? mailbox_new(worker->loop) : NULL;
