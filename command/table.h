@@ -44,7 +44,8 @@ enum command_flags {
     COMMAND_MAY_REPLICATE = 1 << 22,    /* Redis's own, not shown: more than a write (PUBLISH) */
     COMMAND_RUNS_QUEUE = 1 << 19,       /* ours: needs what the queued commands need (EXEC) */
     COMMAND_SELECTS = 1 << 23,          /* ours: its argument becomes the selected database */
-    COMMAND_WAITS = 1 << 24             /* ours: takes its time, so not while it holds a map */
+    COMMAND_WAITS = 1 << 24,            /* ours: takes its time, so not while it holds a map */
+    COMMAND_NOT_PAUSED = 1 << 25        /* ours: runs even during a CLIENT PAUSE ALL */
 };
 
 /* A command with one of these sees a map. */

@@ -9,9 +9,6 @@
 
 enum { KIND_BITS = 2 };
 
-/* Farther ahead than any end that matters, and with room for the kind. */
-#define LATEST_MS (INT64_C(1) << 60)
-
 static enum pause_kind kind_of(uint64_t state)
 {
     return (enum pause_kind)(state & ((1 << KIND_BITS) - 1));
@@ -22,11 +19,11 @@ static int64_t end_of(uint64_t state)
     return (int64_t)(state >> KIND_BITS);
 }
 
-void pause_begin(struct pause *pause, enum pause_kind kind, int64_t end_ms)
+bool pause_begin(struct pause *pause, enum pause_kind kind, int64_t ms)
 {
-    int64_t now = wall_ms();
-    if (end_ms > LATEST_MS)
-        end_ms = LATEST_MS;
+    if (ms > PAUSE_MOST_MS)
+        return false;
+    int64_t now = steady_ms(), end_ms = now + ms;
     uint_fast64_t old = atomic_load(&pause->state), state;
     do {
         bool on = end_of(old) > now;
@@ -34,6 +31,7 @@ void pause_begin(struct pause *pause, enum pause_kind kind, int64_t end_ms)
         int64_t later = on && end_of(old) > end_ms ? end_of(old) : end_ms;
         state = (uint64_t)later << KIND_BITS | (uint64_t)stronger;
     } while (!atomic_compare_exchange_weak(&pause->state, &old, state));
+    return true;
 }
 
 void pause_end(struct pause *pause)
@@ -41,12 +39,11 @@ void pause_end(struct pause *pause)
     atomic_store(&pause->state, 0);
 }
 
-enum pause_kind pause_now(struct pause *pause, int64_t *end_ms)
+enum pause_kind pause_now(struct pause *pause, int64_t *left_ms)
 {
     uint64_t state = atomic_load_explicit(&pause->state, memory_order_relaxed);
-    if (state == 0 || end_of(state) <= wall_ms())
-        return PAUSE_NONE;
-    if (end_ms)
-        *end_ms = end_of(state);
-    return kind_of(state);
+    int64_t left = state == 0 ? 0 : end_of(state) - steady_ms();
+    if (left_ms)
+        *left_ms = left > 0 ? left : 0;
+    return left > 0 ? kind_of(state) : PAUSE_NONE;
 }

@@ -4,22 +4,27 @@
 #define SERVER_CLIENT_PAUSE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Each stops what the ones before it do. */
 enum pause_kind { PAUSE_NONE, PAUSE_WRITES, PAUSE_ALL };
 
-/* All bytes zero is no pause.  The end in milliseconds of Unix time and, in the lowest two bits, the
- * kind: both change together. */
+/* A longer pause is taken for a mistake: 35,000 years. */
+#define PAUSE_MOST_MS (INT64_C(1) << 50)
+
+/* All bytes zero is no pause.  The end in milliseconds of the steady clock and, in the lowest two
+ * bits, the kind: both change together. */
 struct pause {
     atomic_uint_fast64_t state;
 };
 
-/* Pauses until end_ms.  A pause that is still on becomes neither shorter nor weaker by that. */
-void pause_begin(struct pause *pause, enum pause_kind kind, int64_t end_ms);
+/* Pauses for so many milliseconds.  A pause that is on already becomes neither shorter nor weaker.
+ * False, and no pause, beyond PAUSE_MOST_MS. */
+bool pause_begin(struct pause *pause, enum pause_kind kind, int64_t ms);
 void pause_end(struct pause *pause);
 
-/* What is paused now; *end_ms, which may be NULL, is until when. */
-enum pause_kind pause_now(struct pause *pause, int64_t *end_ms);
+/* What is paused now; *left_ms, which may be NULL, is for how much longer. */
+enum pause_kind pause_now(struct pause *pause, int64_t *left_ms);
 
 #endif

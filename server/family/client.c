@@ -259,12 +259,10 @@ static void run_client_pause(struct call *call)
     }
     if (!arg_timeout_or_reply(call, 2, &ms))
         return;
-    int64_t end_ms = 0;
-    if (__builtin_add_overflow(wall_ms(), ms, &end_ms))
-        end_ms = INT64_MAX;
-    if (ms > 0)
-        pause_begin(call->session->server->pause, kind, end_ms);
-    reply_ok(call);
+    if (ms > 0 && !pause_begin(call->session->server->pause, kind, ms))
+        resp_write_error(call->reply, "ERR timeout is out of range");
+    else
+        reply_ok(call);
 }
 
 static void run_client_unpause(struct call *call)
@@ -560,7 +558,7 @@ static const struct command client_rows[] = {
      .full_name = "client|unpause",
      .run = run_client_unpause,
      .arity = 2,
-     .flags = CLIENT_FLAGS | COMMAND_ADMIN,
+     .flags = CLIENT_FLAGS | COMMAND_ADMIN | COMMAND_NOT_PAUSED,
      .categories = CATEGORY_CONNECTION,
      .since = "6.2.0",
      .group = "connection",

@@ -260,7 +260,7 @@ const struct command command_server_rows[] = {
      .run = run_shutdown,
      .arity = -1,
      .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE |
-              COMMAND_NO_MULTI | COMMAND_ALLOW_BUSY,
+              COMMAND_NO_MULTI | COMMAND_ALLOW_BUSY | COMMAND_NOT_PAUSED,
      .since = "1.0.0",
      .group = "server",
      .complexity = "O(1)",

@@ -196,15 +196,14 @@ void serve_hand_over(struct connection *connection)
 static void set_paused(struct connection *connection, bool paused)
 {
     struct worker *worker = connection->worker;
-    int64_t end_ms = 0;
+    int64_t left_ms = 0;
     if (connection->paused != paused) {
         connection->paused = paused;
         atomic_store_explicit(&connection->session.client->blocked, paused, memory_order_relaxed);
     }
     if (!paused)
         return;
-    int64_t left_ms =
-        pause_now(worker->server->pause, &end_ms) != PAUSE_NONE ? end_ms - wall_ms() : 0;
+    (void)pause_now(worker->server->pause, &left_ms);
     left_ms = left_ms < 1 ? 1 : left_ms > LONGEST_WAIT_MS ? LONGEST_WAIT_MS : left_ms;
     const struct timeval left = {.tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000};
     event_add(worker->resume_event, &left);

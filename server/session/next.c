@@ -216,12 +216,15 @@ static void admit_next(struct session *session, const struct scope *scope,
         session_answered(session, replies, false, false);
 }
 
-/* What is to be queued waits, too, as in Redis; a client that monitors never does. */
+/* A command that would only be queued waits, too, as in Redis; a client that monitors never does.
+ * What ends the pause or the server runs, and what a client needs to say first: else a pause that
+ * was meant to be short could only be ended by killing the server. */
 static bool is_paused(const struct session *session)
 {
     enum pause_kind kind = pause_now(session->server->pause, NULL);
     bool writes = session->needs.flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE);
     return (kind == PAUSE_ALL || (kind == PAUSE_WRITES && writes)) &&
+           !(session->call.command->flags & COMMAND_NOT_PAUSED) &&
            !subscriber_monitors(session->subscriber);
 }
 

@@ -402,6 +402,53 @@ static void clients_are_paused(struct harness *harness)
     admin_with_both(harness, pause_clients);
 }
 
+/* Of ours only: Redis makes these wait as well, and a time of which the end overflows pauses
+ * nothing. */
+static void a_pause_can_be_ended(struct harness *harness)
+{
+    static const char *const args[] = {"--requirepass", "secret", NULL};
+    struct server *server = server_start(harness, &(struct server_options){.args = args});
+    struct raw *raw = raw_connect(server), *waiting = raw_connect(server);
+    check(raw && waiting, "cannot connect");
+    raw_expect(raw, "+OK", "AUTH secret");
+    raw_expect(waiting, "+OK", "AUTH secret");
+    static const char *const too_long[] = {"9223372036854775807", "9000000000000000000",
+                                           "1125899906842625"};
+    for (size_t i = 0; i < COUNT(too_long); i++) {
+        char *command = text_format("CLIENT PAUSE %s ALL", too_long[i]);
+        raw_expect(raw, "-ERR timeout is out of range", command);
+        raw_expect(raw, "+PONG", "PING");
+        free(command);
+    }
+    raw_expect(raw, "+OK", "CLIENT PAUSE 1125899906842624 ALL");
+    raw_expect(raw, "+OK", "CLIENT UNPAUSE");
+    raw_expect(raw, "+PONG", "PING");
+    raw_expect(raw, "+OK", "CLIENT PAUSE 1125899906842624 ALL");
+    check(raw_send_text(waiting, "PING\r\n") && raw_send_text(raw, "PING\r\n"), "lost");
+    for (int i = 0; i < 2; i++) { /* by somebody who has just come */
+        struct raw *other = raw_connect(server);
+        check(other, "cannot connect");
+        raw_expect(other, "-NOAUTH Authentication required.", "CLIENT UNPAUSE");
+        raw_expect(other, "-NOAUTH Authentication required.", "SHUTDOWN");
+        if (i == 0) {
+            raw_expect(other, "+OK", "AUTH secret");
+            raw_expect(other, "+OK", "CLIENT UNPAUSE");
+            raw_expect_reply(raw, "+PONG");
+            raw_expect_reply(waiting, "+PONG");
+            raw_expect(raw, "+OK", "CLIENT PAUSE 1125899906842624 ALL");
+            check(raw_send_text(waiting, "PING\r\n"), "lost");
+        } else {
+            reply_free(raw_command(other, "HELLO", "3", "AUTH", "default", "secret", NULL));
+            check(raw_send_text(other, "SHUTDOWN\r\n") && raw_closes(other), "no SHUTDOWN");
+            check(process_wait(&server->process) == 0, "the server does not end");
+        }
+        raw_close(other);
+    }
+    raw_close(raw);
+    raw_close(waiting);
+    server_restart(server);
+}
+
 static void silence(struct server *server, redisContext *client, struct raw *raw)
 {
     (void)server;
@@ -493,6 +540,7 @@ int main(void)
         HARNESS_TEST(clients_are_killed),
         HARNESS_TEST(clients_are_killed_by_address),
         HARNESS_TEST(clients_are_paused),
+        HARNESS_TEST(a_pause_can_be_ended),
         HARNESS_TEST(replies_are_left_out),
         HARNESS_TEST(clients_write_while_killed),
         HARNESS_TEST(calls_are_counted),
