@@ -15,17 +15,6 @@
 
 #define FAR_MS 3600000
 
-static struct anystore *open_on(const struct disk *disk)
-{
-    struct anystore_key *key = support_key(1);
-    struct anystore_options options = {.path = scratch.path, .key = key};
-    struct anystore_error error;
-    struct anystore *store = store_open_on_disk(&options, disk, &error);
-    anystore_key_free(key);
-    assert_non_null(store);
-    return store;
-}
-
 /* A key that ends at some moment, and is prolonged while a reader stands still. */
 struct prolonging {
     struct anystore *writer;
@@ -74,12 +63,12 @@ static bool is_there(struct anystore_txn *txn, void *arg)
 static void test_prolonged_in_time(void **state)
 {
     (void)state;
-    struct prolonging prolonging = {.writer = open_on(&disk_system)};
+    struct prolonging prolonging = {.writer = support_open_on(&disk_system, ANYSTORE_FSYNC_ALWAYS)};
     struct hook_disk hook;
     hook_disk_init(&hook, &disk_system);
     hook.arg = &prolonging;
     hook.on_call = prolong_meanwhile;
-    struct anystore *reader = open_on(&hook.table);
+    struct anystore *reader = support_open_on(&hook.table, ANYSTORE_FSYNC_ALWAYS);
     for (int64_t ms = 20; !prolonging.in_time; ms *= 2) { /* longer where the machine is slow */
         bool there = false;
         prolonging.end_ms = clock_now_ms() + ms;

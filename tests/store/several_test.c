@@ -6,9 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -16,53 +14,8 @@
 
 #include "store/commit/state.h"
 #include "tests/store/disks/hook_disk.h"
-#include "tests/store/disks/memory_cut.h"
-#include "tests/store/disks/memory_disk.h"
+#include "tests/store/siblings.h"
 #include "tests/store/support.h"
-
-#define COUNT 3
-
-/* The siblings as one process has them open; files are directory/a, b and c. */
-struct process {
-    struct anystore *stores[COUNT];
-};
-
-static struct anystore *open_sibling(const char *path, struct anystore *sibling,
-                                     const struct disk *disk, struct anystore_error *error)
-{
-    struct anystore_key *key = support_key(1);
-    struct anystore_options options = {.path = path, .key = path ? key : NULL, .sibling = sibling};
-    struct anystore *store = store_open_on_disk(&options, disk, error);
-    anystore_key_free(key);
-    return store;
-}
-
-static void process_start(struct process *process, const char *directory, const struct disk *disk)
-{
-    static const char *const names[COUNT] = {"a", "b", "c"};
-    struct anystore *first = NULL;
-    for (size_t i = 0; i < COUNT; i++) {
-        struct anystore_error error;
-        const char *path = directory ? support_path(directory, names[i]) : NULL;
-        process->stores[i] = open_sibling(path, first, disk, &error);
-        if (!process->stores[i])
-            print_error("%s\n", error.text);
-        assert_non_null(process->stores[i]);
-        first = process->stores[0];
-    }
-}
-
-static void process_end(struct process *process)
-{
-    for (size_t i = COUNT; i-- > 0;)
-        anystore_close(process->stores[i]);
-}
-
-static void put_text(struct anystore_txn *txn, const char *key, const char *text)
-{
-    const struct anystore_value value = {.data = text, .size = strlen(text)};
-    assert_int_equal(anystore_put(txn, key, strlen(key), &value), ANYSTORE_OK);
-}
 
 /* Moves "k" from the first to the second. */
 static bool move(struct anystore_txn *const *txns, void *arg)
@@ -73,7 +26,7 @@ static bool move(struct anystore_txn *const *txns, void *arg)
     if (!anystore_get(txns[0], "k", 1, &value) || anystore_get(txns[1], "k", 1, NULL))
         return false;
     memcpy(text, value.data, value.size < sizeof text ? value.size : sizeof text - 1);
-    put_text(txns[1], "k", text);
+    siblings_put(txns[1], "k", text);
     return anystore_delete(txns[0], "k", 1, NULL) == ANYSTORE_OK;
 }
 
@@ -88,9 +41,9 @@ static enum anystore_status move_between(struct anystore *from, struct anystore 
 
 static void check_moves(const char *directory)
 {
-    struct process process;
+    struct siblings process;
     struct anystore_error error;
-    process_start(&process, directory, &disk_system);
+    siblings_start(&process, directory, &disk_system);
     struct anystore **s = process.stores;
     support_put(s[0], "k", "here");
     assert_int_equal(move_between(s[0], s[1], NULL, &error), ANYSTORE_OK);
@@ -100,7 +53,7 @@ static void check_moves(const char *directory)
     assert_int_equal(move_between(s[1], s[0], NULL, &error), ANYSTORE_OK);
     assert_int_equal(move_between(s[0], s[2], NULL, &error), ANYSTORE_OK);
     support_expect(s[2], "k", "here");
-    process_end(&process);
+    siblings_end(&process);
 }
 
 static void test_moves(void **state)
@@ -124,7 +77,7 @@ struct behind {
 static bool put_before(struct anystore_txn *txn, void *arg)
 {
     (void)arg;
-    put_text(txn, "k", "new");
+    siblings_put(txn, "k", "new");
     return true;
 }
 
@@ -145,7 +98,7 @@ static bool see(struct anystore_txn *txn, void *arg)
 static bool see_everywhere(struct anystore_txn *const *txns, void *arg)
 {
     struct behind *behind = arg;
-    put_text(txns[1], "k", "made of it");
+    siblings_put(txns[1], "k", "made of it");
     return see(txns[0], &behind->seen) &&
            anystore_view(behind->elsewhere, see, &behind->seen_elsewhere, NULL) == ANYSTORE_OK;
 }
@@ -177,9 +130,9 @@ static void test_sees_what_is_durable(void **state)
 {
     (void)state;
     char *directory = support_directory_new();
-    struct process one, two;
-    process_start(&one, directory, &disk_system);
-    process_start(&two, directory, &disk_system);
+    struct siblings one, two;
+    siblings_start(&one, directory, &disk_system);
+    siblings_start(&two, directory, &disk_system);
     struct behind behind = {.stores = one.stores,
                             .elsewhere = two.stores[0],
                             .before = {.fn = put_before, .on_done = on_put_before}};
@@ -190,8 +143,8 @@ static void test_sees_what_is_durable(void **state)
     assert_true(behind.seen);
     assert_true(behind.seen_elsewhere);
     support_expect(two.stores[1], "k", "made of it");
-    process_end(&two);
-    process_end(&one);
+    siblings_end(&two);
+    siblings_end(&one);
     support_directory_free(directory);
 }
 
@@ -209,14 +162,14 @@ static void test_failing_commits(void **state)
     for (int fail_at = 1; fail_at <= 4; fail_at++) {
         char *directory = support_directory_new();
         struct hook_disk hook;
-        struct process process;
+        struct siblings process;
         struct anystore_error error;
         atomic_int left = 0;
         size_t failed = 9;
         hook_disk_init(&hook, &disk_system);
         hook.on_call = fail_at_sync;
         hook.arg = &left;
-        process_start(&process, directory, &hook.table);
+        siblings_start(&process, directory, &hook.table);
         struct anystore **s = process.stores;
         support_put(s[0], "k", "here");
         atomic_store(&left, fail_at);
@@ -225,11 +178,11 @@ static void test_failing_commits(void **state)
         assert_int_equal(failed, fail_at <= 2 ? 1 : 0);
         support_expect(s[0], "k", "here");
         support_expect(s[1], "k", fail_at <= 2 ? NULL : "here");
-        process_end(&process);
-        process_start(&process, directory, &disk_system);
+        siblings_end(&process);
+        siblings_start(&process, directory, &disk_system);
         support_expect(process.stores[0], "k", "here");
         support_expect(process.stores[1], "k", fail_at <= 2 ? NULL : "here");
-        process_end(&process);
+        siblings_end(&process);
         support_directory_free(directory);
     }
 }
@@ -240,15 +193,15 @@ static void test_a_stranger_is_refused(void **state)
 {
     (void)state;
     char *directory = support_directory_new();
-    struct process process;
+    struct siblings process;
     struct anystore_error error;
-    process_start(&process, directory, &disk_system);
+    siblings_start(&process, directory, &disk_system);
     anystore_close(support_open(support_path(directory, "stranger")));
-    assert_null(
-        open_sibling(support_path(directory, "stranger"), process.stores[0], &disk_system, &error));
+    assert_null(siblings_open(support_path(directory, "stranger"), process.stores[0], &disk_system,
+                              &error));
     assert_int_equal(error.status, ANYSTORE_FOREIGN);
     support_check_text(&error, support_path(directory, "stranger"));
-    process_end(&process);
+    siblings_end(&process);
     support_directory_free(directory);
 }
 
@@ -259,9 +212,9 @@ static void test_swap(void **state)
     (void)state;
     for (int in_memory = 0; in_memory < 2; in_memory++) {
         char *directory = in_memory ? NULL : support_directory_new();
-        struct process process;
+        struct siblings process;
         struct anystore_error error;
-        process_start(&process, directory, &disk_system);
+        siblings_start(&process, directory, &disk_system);
         struct anystore **s = process.stores;
         support_put(s[0], "x", "of a");
         support_put(s[1], "x", "of b");
@@ -279,12 +232,12 @@ static void test_swap(void **state)
         support_expect(s[1], "z", "0");
         anystore_check(s[0]);
         anystore_check(s[1]);
-        process_end(&process);
+        siblings_end(&process);
         if (directory) {
-            process_start(&process, directory, &disk_system);
+            siblings_start(&process, directory, &disk_system);
             support_expect(process.stores[0], "x", "of a");
             support_expect(process.stores[1], "y", "of b");
-            process_end(&process);
+            siblings_end(&process);
             support_directory_free(directory);
         }
     }
@@ -295,15 +248,15 @@ static void test_swap_by_another_process(void **state)
 {
     (void)state;
     char *directory = support_directory_new();
-    struct process one, two;
+    struct siblings one, two;
     struct anystore_error error;
-    process_start(&one, directory, &disk_system);
-    process_start(&two, directory, &disk_system);
+    siblings_start(&one, directory, &disk_system);
+    siblings_start(&two, directory, &disk_system);
     support_put(one.stores[0], "x", "of a");
     support_put(two.stores[1], "x", "of b");
     support_expect(two.stores[0], "x", "of a");
     for (int i = 0; i < 20; i++) {
-        struct process *swapper = i % 3 == 0 ? &one : &two, *other = i % 3 == 0 ? &two : &one;
+        struct siblings *swapper = i % 3 == 0 ? &one : &two, *other = i % 3 == 0 ? &two : &one;
         assert_int_equal(anystore_swap(swapper->stores[0], swapper->stores[1], &error),
                          ANYSTORE_OK);
         support_expect(other->stores[0], "x", i % 2 == 0 ? "of b" : "of a");
@@ -311,13 +264,13 @@ static void test_swap_by_another_process(void **state)
         if (i % 4 == 1)
             support_put(other->stores[i % 2], "more", "than before");
     }
-    process_end(&two);
-    process_end(&one);
+    siblings_end(&two);
+    siblings_end(&one);
     support_directory_free(directory);
 }
 
 static struct {
-    struct process *process;
+    struct siblings *process;
     atomic_bool end;
 } looking;
 
@@ -341,11 +294,11 @@ static void test_looks_during_swaps(void **state)
 {
     (void)state;
     char *directory = support_directory_new();
-    struct process one, two;
+    struct siblings one, two;
     struct anystore_error error;
     pthread_t thread;
-    process_start(&one, directory, &disk_system);
-    process_start(&two, directory, &disk_system);
+    siblings_start(&one, directory, &disk_system);
+    siblings_start(&two, directory, &disk_system);
     looking.process = &two;
     atomic_store(&looking.end, false);
     assert_int_equal(pthread_create(&thread, NULL, look_now_and_then, NULL), 0);
@@ -361,8 +314,8 @@ static void test_looks_during_swaps(void **state)
     }
     atomic_store(&looking.end, true);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    process_end(&two);
-    process_end(&one);
+    siblings_end(&two);
+    siblings_end(&one);
     support_directory_free(directory);
 }
 
@@ -372,7 +325,7 @@ static void test_looks_during_swaps(void **state)
 #define STEPS 60
 
 struct mover {
-    struct process *process;
+    struct siblings *process;
     uint64_t stream;
 };
 
@@ -382,7 +335,7 @@ static bool move_any(struct anystore_txn *const *txns, void *arg)
     const char *key = arg;
     if (!anystore_get(txns[0], key, 1, &value))
         return false;
-    put_text(txns[1], key, "v");
+    siblings_put(txns[1], key, "v");
     return anystore_delete(txns[0], key, 1, NULL) == ANYSTORE_OK;
 }
 
@@ -432,11 +385,11 @@ static void test_all_at_once(void **state)
 {
     (void)state;
     char *directory = support_directory_new();
-    struct process processes[2];
+    struct siblings processes[2];
     struct mover movers[4];
     pthread_t threads[4];
     for (size_t i = 0; i < 2; i++)
-        process_start(&processes[i], directory, &disk_system);
+        siblings_start(&processes[i], directory, &disk_system);
     for (char key[2] = "a"; key[0] < 'a' + KEYS; key[0]++)
         support_put(processes[0].stores[key[0] % COUNT], key, "v");
     for (size_t i = 0; i < 4; i++) {
@@ -454,154 +407,8 @@ static void test_all_at_once(void **state)
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     for (size_t i = 0; i < 2; i++)
-        process_end(&processes[i]);
+        siblings_end(&processes[i]);
     support_directory_free(directory);
-}
-
-/* ---- Crashes ------------------------------------------------------------------------------ */
-
-struct crash {
-    struct memory_disk *memory;
-    struct support_random random;
-    unsigned long states;
-    bool moving;           /* else exchanging */
-    pthread_mutex_t mutex; /* one call is looked at at a time */
-    atomic_bool looking;
-};
-
-static uint64_t next_random(void *arg)
-{
-    return support_random_next(arg);
-}
-
-static bool has(struct anystore *store, const char *key, const char *text)
-{
-    char number[32] = "";
-    long n = (long)support_get_number(store, key);
-    snprintf(number, sizeof number, "%ld", n);
-    return strcmp(number, text) == 0;
-}
-
-/* Exchanged or not, never in between; moved, not, or in both for a moment, never lost. */
-static void check_left(struct crash *crash, struct memory_disk *left)
-{
-    struct process process;
-    process_start(&process, "", memory_disk_table(left));
-    struct anystore **s = process.stores;
-    bool in_a = has(s[0], "k", "7"), in_b = has(s[1], "k", "7");
-    assert_true(crash->moving ? in_a || in_b : in_a != in_b);
-    if (!crash->moving)
-        assert_true(has(in_a ? s[0] : s[1], "a", "1") && has(in_a ? s[1] : s[0], "b", "2"));
-    support_put(s[0], "more", "3");
-    support_put(s[1], "more", "4");
-    process_end(&process);
-    memory_disk_free(left);
-    crash->states++;
-}
-
-static int crash_at_every_call(struct hook_disk *hook, enum hook_call call)
-{
-    struct crash *crash = hook->arg;
-    if (call == HOOK_PREAD || call == HOOK_MAP || call == HOOK_UNMAP ||
-        !atomic_load(&crash->looking))
-        return 0;
-    pthread_mutex_lock(&crash->mutex);
-    struct memory_disk *killed = memory_disk_after_kill(crash->memory);
-    check_left(crash, killed);
-    for (int i = 0; i < 3; i++) {
-        struct memory_disk *cut =
-            memory_disk_after_power_cut(crash->memory, next_random, &crash->random);
-        check_left(crash, cut);
-    }
-    pthread_mutex_unlock(&crash->mutex);
-    return 0;
-}
-
-static bool move_seven(struct anystore_txn *const *txns, void *arg)
-{
-    (void)arg;
-    put_text(txns[1], "k", "7");
-    return anystore_delete(txns[0], "k", 1, NULL) == ANYSTORE_OK;
-}
-
-static void test_crashes(void **state)
-{
-    (void)state;
-    struct crash crash = {.random = support_random_new(77), .mutex = PTHREAD_MUTEX_INITIALIZER};
-    for (int round = 0; round < 4; round++) {
-        const struct memory_disk_abilities all = {.exchange = true, .clone = true};
-        struct hook_disk hook;
-        struct process process;
-        struct anystore_error error;
-        crash.memory = memory_disk_new(&all);
-        crash.moving = round % 2 == 0;
-        hook_disk_init(&hook, memory_disk_table(crash.memory));
-        hook.arg = &crash;
-        hook.on_call = crash_at_every_call;
-        process_start(&process, "", &hook.table);
-        struct anystore **s = process.stores;
-        support_put(s[0], "k", "7");
-        support_put(s[0], "a", "1");
-        support_put(s[1], "b", "2");
-        atomic_store(&crash.looking, true);
-        struct anystore *const pair[] = {s[0], s[1]};
-        if (crash.moving)
-            anystore_update_several(pair, 2, move_seven, NULL, false, NULL, &error);
-        else
-            anystore_swap(s[round / 2], s[1 - round / 2], &error);
-        assert_int_equal(error.status, ANYSTORE_OK);
-        atomic_store(&crash.looking, false);
-        process_end(&process);
-        memory_disk_free(crash.memory);
-    }
-    print_message("%lu crashes\n", crash.states);
-}
-
-/* A call that fails: nothing was exchanged, both go on. */
-static int fail_once(struct hook_disk *hook, enum hook_call call)
-{
-    atomic_int *left = hook->arg;
-    if (call == HOOK_CLOSE || call == HOOK_UNLOCK || call == HOOK_LEAVE || call == HOOK_UNMAP)
-        return 0;
-    return atomic_fetch_sub(left, 1) == 1 ? EIO : 0;
-}
-
-static void test_failing_swaps(void **state)
-{
-    (void)state;
-    bool failed = true;
-    int calls = 0;
-    for (int fail_at = 1; failed; fail_at++, calls++) {
-        char *directory = support_directory_new();
-        struct hook_disk hook;
-        struct process process, other;
-        struct anystore_error error;
-        atomic_int left = 0;
-        hook_disk_init(&hook, &disk_system);
-        hook.on_call = fail_once;
-        hook.arg = &left;
-        process_start(&process, directory, &hook.table);
-        process_start(&other, directory, &disk_system);
-        struct anystore **s = process.stores;
-        support_put(s[0], "x", "of a");
-        support_put(s[1], "x", "of b");
-        atomic_store(&left, fail_at);
-        enum anystore_status status = anystore_swap(s[0], s[1], &error);
-        failed = atomic_exchange(&left, 0) <= 0;
-        bool swapped = status == ANYSTORE_OK;
-        for (int i = 0; i < 2; i++) {
-            struct anystore **t = i == 0 ? s : other.stores;
-            support_expect(t[0], "x", swapped ? "of b" : "of a");
-            support_expect(t[1], "x", swapped ? "of a" : "of b");
-        }
-        support_put(s[0], "y", "0");
-        support_put(other.stores[1], "y", "1");
-        support_expect(s[1], "y", "1");
-        process_end(&other);
-        process_end(&process);
-        support_directory_free(directory);
-    }
-    print_message("%d calls failed\n", calls);
 }
 
 int main(void)
@@ -615,8 +422,6 @@ int main(void)
         cmocka_unit_test(test_swap_by_another_process),
         cmocka_unit_test(test_looks_during_swaps),
         cmocka_unit_test(test_all_at_once),
-        cmocka_unit_test(test_failing_swaps),
-        cmocka_unit_test(test_crashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

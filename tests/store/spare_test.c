@@ -113,6 +113,90 @@ static void expect_copy(const char *a)
     free(copy);
 }
 
+/* Puts something into the spare's place after a commit; a kind for each number. */
+static void spoil_spare(struct anystore *store, unsigned kind)
+{
+    static uint8_t garbage[100000];
+    struct anystore_error error;
+    struct stat st;
+    memset(garbage, 0x5a, sizeof garbage);
+    long agreed = (long)support_stats(store).file_size;
+    support_put(store, "a", "before");
+    assert_int_equal(stat(spare, &st), 0);
+    switch (kind) {
+    case 0: /* somebody removed it */
+        assert_int_equal(unlink(spare), 0);
+        break;
+    case 1: /* torn: cut in the middle of a segment */
+        assert_int_equal(truncate(spare, agreed - 5), 0);
+        break;
+    case 2: /* longer: a writer died before the exchange */
+        damage(spare, st.st_size, "0123456789012345678901234567890123456789", 40);
+        break;
+    case 12: /* it died behind the first byte; */
+        damage(spare, agreed, garbage, 1);
+        break;
+    case 13: /* behind the first block; */
+        damage(spare, agreed, garbage, FORMAT_BLOCK_BYTES);
+        break;
+    case 14: /* when it had written much more than what comes now */
+        damage(spare, agreed, garbage, sizeof garbage);
+        break;
+    case 15: /* cut where it agreed, and in its room */
+        assert_int_equal(truncate(spare, agreed), 0);
+        break;
+    case 16:
+        assert_int_equal(truncate(spare, agreed + 3), 0);
+        break;
+    case 17:
+        assert_int_equal(truncate(spare, agreed + 5), 0);
+        break;
+    case 3: /* much longer than the data file */
+        assert_int_equal(truncate(spare, 1 << 20), 0);
+        break;
+    case 4: /* the last bytes are not the chain's */
+        damage(spare, agreed - 10, "x", 1);
+        break;
+    case 5: /* another header */
+        damage(spare, 40, "x", 1);
+        break;
+    case 6:
+        support_write(spare, "", 0);
+        break;
+    case 7:
+        support_write(spare, "not an AnyStore file at all", 27);
+        break;
+    case 8: /* only its header */
+        assert_int_equal(truncate(spare, FORMAT_HEADER_BYTES), 0);
+        break;
+    case 9: /* the data file itself by another name */
+        assert_int_equal(unlink(spare), 0);
+        assert_int_equal(link(scratch.path, spare), 0);
+        break;
+    case 10: /* a link to somewhere else */
+        assert_int_equal(unlink(spare), 0);
+        assert_int_equal(symlink("/dev/null", spare), 0);
+        break;
+    case 19: /* other bytes in the same file */
+        memset(garbage, 0, sizeof garbage);
+        damage(spare, FORMAT_HEADER_BYTES, garbage, (size_t)agreed - FORMAT_HEADER_BYTES);
+        break;
+    case 18: { /* a writer died in the first commit behind a base, whose spare nobody knows yet */
+        assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
+        damage(spare, (long)support_stats(store).file_size, garbage, sizeof garbage);
+        break;
+    }
+    case 11: { /* of the file before the last base */
+        char *old = strdup(support_path(scratch.directory, "old"));
+        assert_int_equal(link(spare, old), 0);
+        assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
+        assert_int_equal(rename(old, spare), 0);
+        free(old);
+        break;
+    }
+    }
+}
+
 /* What stands in the spare's place does not matter. */
 static void test_any_spare_is_healed(void **state)
 {
@@ -120,89 +204,11 @@ static void test_any_spare_is_healed(void **state)
     struct anystore *store = support_open(scratch.path), *other = support_open(scratch.path);
     support_put(store, "a", "0");
     support_put(store, "b", "kept");
-    static uint8_t garbage[100000];
-    memset(garbage, 0x5a, sizeof garbage);
     for (unsigned round = 0; round < 20; round++) {
         char text[16];
         struct stat st;
         snprintf(text, sizeof text, "%u", round);
-        long agreed = (long)support_stats(store).file_size;
-        support_put(store, "a", "before");
-        assert_int_equal(stat(spare, &st), 0);
-        switch (round) {
-        case 0: /* somebody removed it */
-            assert_int_equal(unlink(spare), 0);
-            break;
-        case 1: /* torn: cut in the middle of a segment */
-            assert_int_equal(truncate(spare, agreed - 5), 0);
-            break;
-        case 2: /* longer: a writer died before the exchange */
-            damage(spare, st.st_size, "0123456789012345678901234567890123456789", 40);
-            break;
-        case 12: /* it died behind the first byte; */
-            damage(spare, agreed, garbage, 1);
-            break;
-        case 13: /* behind the first block; */
-            damage(spare, agreed, garbage, FORMAT_BLOCK_BYTES);
-            break;
-        case 14: /* when it had written much more than what comes now */
-            damage(spare, agreed, garbage, sizeof garbage);
-            break;
-        case 15: /* cut where it agreed, and in its room */
-            assert_int_equal(truncate(spare, agreed), 0);
-            break;
-        case 16:
-            assert_int_equal(truncate(spare, agreed + 3), 0);
-            break;
-        case 17:
-            assert_int_equal(truncate(spare, agreed + 5), 0);
-            break;
-        case 3: /* much longer than the data file */
-            assert_int_equal(truncate(spare, 1 << 20), 0);
-            break;
-        case 4: /* the last bytes are not the chain's */
-            damage(spare, agreed - 10, "x", 1);
-            break;
-        case 5: /* another header */
-            damage(spare, 40, "x", 1);
-            break;
-        case 6:
-            support_write(spare, "", 0);
-            break;
-        case 7:
-            support_write(spare, "not an AnyStore file at all", 27);
-            break;
-        case 8: /* only its header */
-            assert_int_equal(truncate(spare, FORMAT_HEADER_BYTES), 0);
-            break;
-        case 9: /* the data file itself by another name */
-            assert_int_equal(unlink(spare), 0);
-            assert_int_equal(link(scratch.path, spare), 0);
-            break;
-        case 10: /* a link to somewhere else */
-            assert_int_equal(unlink(spare), 0);
-            assert_int_equal(symlink("/dev/null", spare), 0);
-            break;
-        case 19: /* other bytes in the same file */
-            memset(garbage, 0, sizeof garbage);
-            damage(spare, FORMAT_HEADER_BYTES, garbage, (size_t)agreed - FORMAT_HEADER_BYTES);
-            break;
-        case 18: { /* a writer died in the first commit behind a base, whose spare nobody knows yet */
-            struct anystore_error error;
-            assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
-            damage(spare, (long)support_stats(store).file_size, garbage, sizeof garbage);
-            break;
-        }
-        case 11: { /* of the file before the last base */
-            char *old = strdup(support_path(scratch.directory, "old"));
-            assert_int_equal(link(spare, old), 0);
-            struct anystore_error error;
-            assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
-            assert_int_equal(rename(old, spare), 0);
-            free(old);
-            break;
-        }
-        }
+        spoil_spare(store, round);
         support_put(round % 2 ? store : other, "a", text);
         support_expect(store, "a", text);
         support_expect(other, "a", text);

@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "store/commit/state.h"
+
 /* ---- Files -------------------------------------------------------------------------------- */
 
 static char *directory_under(const char *base)
@@ -303,6 +305,43 @@ static void update(struct anystore *store, anystore_fn *fn, struct operation *op
 void support_put_bytes(struct anystore *store, const char *key, const void *value, size_t size)
 {
     update(store, put, &(struct operation){.key = key, .value = value, .size = size});
+}
+
+struct anystore *support_open_on(const struct disk *disk, enum anystore_fsync fsync_mode)
+{
+    struct anystore_key *key = support_key(1);
+    struct anystore_options options = {.path = scratch.path, .key = key, .fsync = fsync_mode};
+    struct anystore_error error;
+    struct anystore *store = store_open_on_disk(&options, disk, &error);
+    assert_non_null(store);
+    anystore_key_free(key);
+    return store;
+}
+
+void support_refused(const void *data, size_t size, enum anystore_status one,
+                     enum anystore_status other)
+{
+    struct anystore_key *key = support_key(1);
+    struct anystore_options options = {.path = scratch.path, .key = key};
+    struct anystore_error error;
+    struct stat before, after;
+    support_write(scratch.path, data, size);
+    assert_int_equal(stat(scratch.path, &before), 0);
+    assert_null(anystore_open(&options, &error));
+    if (error.status != one && error.status != other)
+        print_error("%s\n", error.text);
+    assert_true(error.status == one || error.status == other);
+    support_check_text(&error, scratch.path);
+    assert_int_equal(stat(scratch.path, &after), 0);
+    assert_int_equal(after.st_ino, before.st_ino);
+    assert_int_equal(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
+    size_t left_size;
+    uint8_t *left = support_read(scratch.path, &left_size);
+    assert_int_equal(left_size, size);
+    if (size > 0)
+        assert_memory_equal(left, data, size);
+    free(left);
+    anystore_key_free(key);
 }
 
 struct anystore_stats support_stats(struct anystore *store)

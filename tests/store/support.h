@@ -86,10 +86,19 @@ struct anystore_key *support_key(uint8_t byte);
 /* A store over that file with support_key(1), or in memory without a path. */
 struct anystore *support_open(const char *path);
 
+/* The same over scratch.path, on another disk. */
+struct disk;
+struct anystore *support_open_on(const struct disk *disk, enum anystore_fsync fsync_mode);
+
 /* An open that must fail with that status; the text must name the file, in one line. */
 void support_open_fails(const char *path, uint8_t key, enum anystore_status status);
 
 struct anystore_stats support_stats(struct anystore *store);
+
+/* An open of a data file with these bytes at scratch.path fails with one of two statuses and
+ * changes nothing. */
+void support_refused(const void *data, size_t size, enum anystore_status one,
+                     enum anystore_status other);
 
 void support_put(struct anystore *store, const char *key, const char *value);
 void support_put_bytes(struct anystore *store, const char *key, const void *value, size_t size);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects watched keys: a change by any instance over the file is noticed, once and for all,
  * whenever the watch was set; what changes nothing is not. */
-#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +14,8 @@
 
 #include "anystore.h"
 #include "store/commit/state.h"
-#include "tests/store/disks/hook_disk.h"
 #include "tests/store/support.h"
+#include "tests/store/watch_steps.h"
 
 static struct anystore *here, *there; /* two processes' worth */
 
@@ -48,130 +47,6 @@ static int tear_down_memory(void **state)
     (void)state;
     anystore_close(here);
     return 0;
-}
-
-/* ---- Steps -------------------------------------------------------------------------------- */
-
-/* One transaction of words: "put k", "del k", "expire k", "soon k"
- * (within moments), "past k", "persist k", "clear", "watch N", "changed N", "unchanged N", "save",
- * "rollback", "abort". */
-struct steps {
-    const char *const *words;
-    struct anystore_watch *watches;
-    size_t savepoint;
-    bool failed;
-};
-
-static bool name_is(const char *word, const char *name, const char **rest)
-{
-    size_t size = strlen(name);
-    if (strncmp(word, name, size) != 0 || (word[size] != '\0' && word[size] != ' '))
-        return false;
-    *rest = word[size] ? word + size + 1 : "";
-    return true;
-}
-
-static bool step(struct anystore_txn *txn, struct steps *steps, const char *word)
-{
-    struct anystore_value value = {.data = "value", .size = 5};
-    int64_t now = anystore_now(txn);
-    const char *rest = "";
-    bool ok = true;
-    if (name_is(word, "put", &rest))
-        ok = anystore_put(txn, rest, strlen(rest), &value) == ANYSTORE_OK;
-    else if (name_is(word, "del", &rest))
-        ok = anystore_delete(txn, rest, strlen(rest), NULL) == ANYSTORE_OK;
-    else if (name_is(word, "expire", &rest))
-        ok = anystore_set_expiry(txn, rest, strlen(rest), now + 1000000, NULL) == ANYSTORE_OK;
-    else if (name_is(word, "soon", &rest))
-        ok = anystore_set_expiry(txn, rest, strlen(rest), now + 50, NULL) == ANYSTORE_OK;
-    else if (name_is(word, "past", &rest))
-        ok = anystore_set_expiry(txn, rest, strlen(rest), now - 1000, NULL) == ANYSTORE_OK;
-    else if (name_is(word, "persist", &rest))
-        ok = anystore_set_expiry(txn, rest, strlen(rest), 0, NULL) == ANYSTORE_OK;
-    else if (name_is(word, "clear", &rest))
-        ok = anystore_clear(txn) == ANYSTORE_OK;
-    else if (name_is(word, "watch", &rest))
-        anystore_watch_start(txn, &steps->watches[atoi(rest)]);
-    else if (name_is(word, "changed", &rest))
-        ok = anystore_watch_changed(txn, &steps->watches[atoi(rest)]);
-    else if (name_is(word, "unchanged", &rest))
-        ok = !anystore_watch_changed(txn, &steps->watches[atoi(rest)]);
-    else if (name_is(word, "save", &rest))
-        steps->savepoint = anystore_savepoint(txn);
-    else if (name_is(word, "rollback", &rest))
-        anystore_rollback(txn, steps->savepoint);
-    else
-        ok = false;
-    if (!ok)
-        print_error("step \"%s\" fails\n", word);
-    return ok;
-}
-
-static bool run_steps(struct anystore_txn *txn, void *arg)
-{
-    struct steps *steps = arg;
-    for (const char *const *word = steps->words; *word; word++) {
-        if (strcmp(*word, "abort") == 0)
-            return false;
-        if (!step(txn, steps, *word))
-            steps->failed = true;
-    }
-    return true;
-}
-
-/* In a store without a file a view that writes is a mistake; with "view" first these steps run in
- * one. */
-static enum anystore_status try_steps(struct anystore *store, struct anystore_watch *watches,
-                                      const char *const *words)
-{
-    bool in_view = strcmp(words[0], "view") == 0;
-    struct steps steps = {.words = words + in_view, .watches = watches};
-    struct anystore_error error;
-    if (in_view)
-        anystore_view(store, run_steps, &steps, &error);
-    else
-        anystore_update(store, run_steps, &steps, &error);
-    assert_false(steps.failed);
-    return error.status;
-}
-
-#define RUN(store, watches, ...)                                                                   \
-    assert_int_equal(try_steps(store, watches, (const char *const[]){__VA_ARGS__, NULL}),          \
-                     ANYSTORE_OK)
-#define RUN_ABORTED(store, watches, ...)                                                           \
-    assert_int_equal(try_steps(store, watches, (const char *const[]){__VA_ARGS__, NULL}),          \
-                     ANYSTORE_ABORTED)
-
-/* Watches of "a", "b", "c", "d", numbered from 0. */
-#define WATCHES 4
-
-static void name_watches(struct anystore_watch watches[WATCHES])
-{
-    static const char names[] = "abcd";
-    memset(watches, 0, WATCHES * sizeof *watches);
-    for (size_t i = 0; i < WATCHES; i++) {
-        watches[i].key = names + i;
-        watches[i].key_size = 1;
-    }
-}
-
-/* The answer of a view and that of an update are the same, as nothing else happens. */
-static void expect(struct anystore *store, struct anystore_watch *watches, const char *changed)
-{
-    for (int in_view = 0; in_view < 2; in_view++)
-        for (size_t i = 0; changed[i]; i++) {
-            char word[40];
-            snprintf(word, sizeof word, "%s %zu", changed[i] == 'x' ? "changed" : "unchanged", i);
-            const char *const words[] = {in_view ? "view" : word, in_view ? word : NULL, NULL};
-            assert_int_equal(try_steps(store, watches, words), ANYSTORE_OK);
-        }
-}
-
-static void unwatch(struct anystore *store, struct anystore_watch *watches, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        anystore_watch_end(store, &watches[i]);
 }
 
 /* ---- Changes ------------------------------------------------------------------------------ */
@@ -206,17 +81,17 @@ static void change_by(struct anystore *changer, bool watch_in_view)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct anystore_watch watches[WATCHES];
-        name_watches(watches);
+        watch_name(watches);
         support_clear(here);
-        assert_int_equal(try_steps(here, NULL, rows[i].before), ANYSTORE_OK);
+        assert_int_equal(watch_try_steps(here, NULL, rows[i].before), ANYSTORE_OK);
         if (watch_in_view)
             RUN(here, watches, "view", "watch 0", "watch 1");
         else
             RUN(here, watches, "watch 0", "watch 1");
-        expect(here, watches, "--");
-        assert_int_equal(try_steps(changer, NULL, rows[i].change), ANYSTORE_OK);
-        expect(here, watches, rows[i].changed);
-        unwatch(here, watches, 2);
+        watch_expect(here, watches, "--");
+        assert_int_equal(watch_try_steps(changer, NULL, rows[i].change), ANYSTORE_OK);
+        watch_expect(here, watches, rows[i].changed);
+        watch_end(here, watches, 2);
         anystore_check(here);
     }
 }
@@ -241,17 +116,17 @@ static void test_commits_that_cancel_out(void **state)
     struct anystore_watch watches[WATCHES];
 
     (void)state;
-    name_watches(watches);
+    watch_name(watches);
     support_put(here, "c", "1");
     support_put(here, "other", "1");
     RUN(here, watches, "view", "watch 0", "watch 1", "watch 2", "watch 3");
     support_put(there, "a", "1");
     support_delete(there, "a");
-    expect(here, watches, "x---");
+    watch_expect(here, watches, "x---");
     support_put(there, "b", "1");
     support_clear(there);
-    expect(here, watches, "xxx-");
-    unwatch(here, watches, WATCHES);
+    watch_expect(here, watches, "xxx-");
+    watch_end(here, watches, WATCHES);
 
     /* A clear that removes none of the watched ones, behind other commits. */
     support_put(here, "c", "1");
@@ -261,8 +136,8 @@ static void test_commits_that_cancel_out(void **state)
     support_delete(there, "c");
     support_put(there, "other", "3");
     support_clear(there);
-    expect(here, watches, "--x-");
-    unwatch(here, watches, WATCHES);
+    watch_expect(here, watches, "--x-");
+    watch_end(here, watches, WATCHES);
 }
 
 static void test_within_one_update(void **state)
@@ -270,26 +145,26 @@ static void test_within_one_update(void **state)
     struct anystore_watch watches[WATCHES];
 
     (void)state;
-    name_watches(watches);
+    watch_name(watches);
     support_put(here, "a", "1");
     support_put(here, "b", "1");
     /* Before: no; after: yes; and the commit itself is no second change. */
     RUN(here, watches, "put a", "watch 0", "del b", "watch 1", "watch 2", "put c", "watch 3",
         "unchanged 0", "unchanged 1", "changed 2", "unchanged 3");
-    expect(here, watches, "--x-");
+    watch_expect(here, watches, "--x-");
     support_put(there, "a", "2");
     support_delete(there, "b"); /* was not there */
-    expect(here, watches, "x-x-");
+    watch_expect(here, watches, "x-x-");
     support_put(here, "b", "2");
-    expect(here, watches, "xxx-");
-    unwatch(here, watches, WATCHES);
+    watch_expect(here, watches, "xxx-");
+    watch_end(here, watches, WATCHES);
 
     support_put(here, "a", "1");
     support_delete(here, "b");
     RUN(here, watches, "clear", "watch 0", "put b", "watch 1", "watch 2", "clear", "unchanged 0",
         "changed 1", "unchanged 2", "watch 3");
-    expect(here, watches, "-x--");
-    unwatch(here, watches, WATCHES);
+    watch_expect(here, watches, "-x--");
+    watch_end(here, watches, WATCHES);
 }
 
 static void test_aborted_updates(void **state)
@@ -297,32 +172,32 @@ static void test_aborted_updates(void **state)
     struct anystore_watch watches[WATCHES];
 
     (void)state;
-    name_watches(watches);
+    watch_name(watches);
     support_put(here, "a", "1");
     support_put(here, "b", "1");
     RUN(here, watches, "view", "watch 2");
     /* Watched after a change that never came to be: what was seen is not what is. */
     RUN_ABORTED(here, watches, "put a", "watch 0", "watch 1", "unchanged 0", "abort");
-    expect(here, watches, "x--");
-    unwatch(here, watches, 2);
+    watch_expect(here, watches, "x--");
+    watch_end(here, watches, 2);
     RUN_ABORTED(here, watches, "clear", "watch 0", "watch 1", "abort");
-    expect(here, watches, "xx");
-    unwatch(here, watches, 2);
+    watch_expect(here, watches, "xx");
+    watch_end(here, watches, 2);
     RUN_ABORTED(here, watches, "expire a", "watch 0", "watch 1", "abort");
-    expect(here, watches, "x-");
-    unwatch(here, watches, 2);
+    watch_expect(here, watches, "x-");
+    watch_end(here, watches, 2);
     RUN(here, watches, "watch 1", "save", "del a", "watch 0", "rollback", "changed 0",
         "unchanged 1");
-    expect(here, watches, "x-");
+    watch_expect(here, watches, "x-");
     support_expect(here, "a", "1");
-    unwatch(here, watches, 2);
+    watch_end(here, watches, 2);
     /* A watch set before may be told or not: what counts is that no change is missed. */
     RUN(here, watches, "watch 0");
     RUN_ABORTED(here, watches, "del b", "abort");
-    expect(here, watches, "-");
+    watch_expect(here, watches, "-");
     support_delete(there, "a");
-    expect(here, watches, "x");
-    unwatch(here, watches, 1);
+    watch_expect(here, watches, "x");
+    watch_end(here, watches, 1);
     anystore_watch_end(here, &watches[2]);
 }
 
@@ -335,7 +210,7 @@ static void wait_until_gone(struct anystore *store, const char *key)
 static void expiry(struct anystore *changer)
 {
     struct anystore_watch watches[WATCHES];
-    name_watches(watches);
+    watch_name(watches);
     support_clear(here);
     RUN(here, NULL, "put a", "put b", "soon b", "put c", "expire c", "put d", "past d");
     /* Whether b's time has come already when it is watched is the machine's affair. */
@@ -348,11 +223,11 @@ static void expiry(struct anystore *changer)
         late++;
     } while (!watch_of(&watches[1])->existed);
     wait_until_gone(here, "b");
-    expect(here, watches, "-x--");
+    watch_expect(here, watches, "-x--");
     support_put(changer, "d", "1");
     support_delete(changer, "c");
-    expect(here, watches, "-xxx");
-    unwatch(here, watches, WATCHES);
+    watch_expect(here, watches, "-xxx");
+    watch_end(here, watches, WATCHES);
 
     /* Expired when it was watched, and taken out of the memory since: nothing has changed. */
     RUN(here, NULL, "put a", "past a", "put b");
@@ -362,10 +237,10 @@ static void expiry(struct anystore *changer)
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
         anystore_stats_read(here, &stats);
     } while (stats.expiring != 0);
-    expect(here, watches, "-");
+    watch_expect(here, watches, "-");
     support_put(changer, "b", "2");
-    expect(here, watches, "-");
-    unwatch(here, watches, 1);
+    watch_expect(here, watches, "-");
+    watch_end(here, watches, 1);
 }
 
 static void test_expiry(void **state)
@@ -382,17 +257,17 @@ static void test_reload(void **state)
     struct anystore_stats stats;
 
     (void)state;
-    name_watches(watches);
+    watch_name(watches);
     support_put(here, "a", "1");
     RUN(here, watches, "view", "watch 0", "watch 1");
     assert_int_equal(support_rewrite(there, &error), ANYSTORE_OK);
-    expect(here, watches, "--"); /* the same data in a new file */
+    watch_expect(here, watches, "--"); /* the same data in a new file */
     support_put(there, "c", "1");
     assert_int_equal(support_rewrite(there, &error), ANYSTORE_OK);
     support_put(there, "d", "1");
     anystore_stats_read(here, &stats);
     uint64_t reloads = stats.reloads;
-    expect(here, watches, "--"); /* what it lacks is in the file it has open */
+    watch_expect(here, watches, "--"); /* what it lacks is in the file it has open */
     anystore_stats_read(here, &stats);
     assert_int_equal(stats.reloads, reloads);
     /* A commit between two new bases is nowhere any more. */
@@ -401,10 +276,10 @@ static void test_reload(void **state)
         assert_int_equal(support_rewrite(there, &error), ANYSTORE_OK);
     }
     support_put(there, "a", "2");
-    expect(here, watches, "xx");
+    watch_expect(here, watches, "xx");
     anystore_stats_read(here, &stats);
     assert_int_equal(stats.reloads, reloads + 1);
-    unwatch(here, watches, 2);
+    watch_end(here, watches, 2);
 }
 
 static void test_many_watches(void **state)
@@ -462,174 +337,16 @@ static void test_in_memory(void **state)
     change_by(here, true);
     change_by(here, false);
     expiry(here);
-    name_watches(watches);
+    watch_name(watches);
     support_clear(here);
     support_put(here, "a", "1");
     RUN(here, watches, "put a", "watch 0", "watch 1", "put b", "unchanged 0", "changed 1");
-    expect(here, watches, "-x");
-    unwatch(here, watches, 2);
+    watch_expect(here, watches, "-x");
+    watch_end(here, watches, 2);
     RUN_ABORTED(here, watches, "del a", "watch 0", "watch 1", "abort");
-    expect(here, watches, "x-");
+    watch_expect(here, watches, "x-");
     support_expect(here, "a", "value");
-    unwatch(here, watches, 2);
-}
-
-/* ---- While a commit is on its way to the disk --------------------------------------------- */
-
-struct gate {
-    struct hook_disk hook; /* first */
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    bool armed, waiting, open;
-    int answer;
-};
-
-static int at_gate(struct hook_disk *hook, enum hook_call call)
-{
-    struct gate *gate = (struct gate *)(void *)hook;
-    if (call != HOOK_FSYNC)
-        return 0;
-    pthread_mutex_lock(&gate->mutex);
-    int answer = 0;
-    if (gate->armed) {
-        gate->waiting = true;
-        pthread_cond_broadcast(&gate->changed);
-        while (!gate->open)
-            pthread_cond_wait(&gate->changed, &gate->mutex);
-        answer = gate->answer;
-        gate->armed = gate->waiting = gate->open = false;
-    }
-    pthread_mutex_unlock(&gate->mutex);
-    return answer;
-}
-
-struct in_flight {
-    struct anystore_submission submission; /* first */
-    struct steps steps;
-    struct gate *gate;
-    bool done;
-    enum anystore_status status;
-};
-
-static void on_done(struct anystore_submission *submission, bool ran,
-                    const struct anystore_error *error)
-{
-    struct in_flight *self = (struct in_flight *)(void *)submission;
-    (void)ran;
-    pthread_mutex_lock(&self->gate->mutex);
-    self->done = true;
-    self->status = error->status;
-    pthread_cond_broadcast(&self->gate->changed);
-    pthread_mutex_unlock(&self->gate->mutex);
-}
-
-static void fly(struct anystore *store, struct gate *gate, struct in_flight *flight,
-                struct anystore_watch *watches, const char *const *words)
-{
-    *flight = (struct in_flight){.gate = gate, .steps = {.words = words, .watches = watches}};
-    flight->submission =
-        (struct anystore_submission){.fn = run_steps, .arg = &flight->steps, .on_done = on_done};
-    pthread_mutex_lock(&gate->mutex);
-    gate->armed = true;
-    pthread_mutex_unlock(&gate->mutex);
-    anystore_submit(store, &flight->submission);
-    pthread_mutex_lock(&gate->mutex);
-    while (!gate->waiting)
-        pthread_cond_wait(&gate->changed, &gate->mutex);
-    pthread_mutex_unlock(&gate->mutex);
-}
-
-static enum anystore_status land(struct in_flight *flight, int answer)
-{
-    struct gate *gate = flight->gate;
-    pthread_mutex_lock(&gate->mutex);
-    gate->answer = answer;
-    gate->open = true;
-    pthread_cond_broadcast(&gate->changed);
-    while (!flight->done)
-        pthread_cond_wait(&gate->changed, &gate->mutex);
-    pthread_mutex_unlock(&gate->mutex);
-    assert_false(flight->steps.failed);
-    return flight->status;
-}
-
-static struct anystore *open_gated(struct gate *gate)
-{
-    memset(gate, 0, sizeof *gate);
-    pthread_mutex_init(&gate->mutex, NULL);
-    pthread_cond_init(&gate->changed, NULL);
-    hook_disk_init(&gate->hook, &disk_system);
-    gate->hook.on_call = at_gate;
-    struct anystore_key *key = support_key(1);
-    struct anystore_error error;
-    struct anystore *store = store_open_on_disk(
-        &(struct anystore_options){.path = scratch.path, .key = key}, &gate->hook.table, &error);
-    assert_non_null(store);
-    anystore_key_free(key);
-    return store;
-}
-
-/* a is changed by the commit, b is not, c is removed with all the others, d comes and goes. */
-static void test_watch_during_a_commit(void **state)
-{
-    static const char *const put[] = {"put a", "watch 2", "put d", "del d", NULL};
-    static const char *const clear[] = {"clear", "put b", NULL};
-    struct anystore_watch watches[WATCHES], late[WATCHES];
-    struct in_flight flight;
-    struct gate gate;
-
-    (void)state;
-    struct anystore *store = open_gated(&gate);
-    support_put(store, "a", "1");
-    support_put(store, "c", "1");
-    name_watches(watches);
-    name_watches(late);
-    RUN(store, watches, "view", "watch 0", "watch 1");
-    fly(store, &gate, &flight, watches, put);
-    RUN(store, late, "view", "watch 0", "watch 1", "unchanged 0", "unchanged 1");
-    RUN(store, watches, "view", "unchanged 1");
-    assert_int_equal(land(&flight, 0), ANYSTORE_OK);
-    expect(store, watches, "x--");
-    expect(store, late, "x-");
-    unwatch(store, watches, 3);
-    unwatch(store, late, 2);
-
-    RUN(store, watches, "view", "watch 0", "watch 1");
-    fly(store, &gate, &flight, watches, clear);
-    RUN(store, late, "view", "watch 0", "watch 1", "watch 2", "watch 3");
-    assert_int_equal(land(&flight, 0), ANYSTORE_OK);
-    expect(store, watches, "xx");
-    expect(store, late, "xxx-");
-    unwatch(store, watches, 2);
-    unwatch(store, late, WATCHES);
-    anystore_close(store);
-}
-
-/* The commit fails: who watched in it has seen what never came to be; who watched beside it has
- * not. */
-static void test_watch_during_a_failing_commit(void **state)
-{
-    static const char *const del[] = {"del a", "watch 0", "watch 1", NULL};
-    struct anystore_watch watches[WATCHES], late[WATCHES];
-    struct in_flight flight;
-    struct gate gate;
-
-    (void)state;
-    struct anystore *store = open_gated(&gate);
-    support_put(store, "a", "1");
-    name_watches(watches);
-    name_watches(late);
-    fly(store, &gate, &flight, watches, del);
-    RUN(store, late, "view", "watch 0", "watch 1");
-    assert_int_equal(land(&flight, EIO), ANYSTORE_IO);
-    support_expect(store, "a", "1");
-    expect(store, watches, "x");
-    expect(store, late, "--");
-    support_clear(there);
-    expect(store, late, "x-");
-    unwatch(store, watches, 2);
-    unwatch(store, late, 2);
-    anystore_close(store);
+    watch_end(here, watches, 2);
 }
 
 /* ---- Optimistic locks, many at once ------------------------------------------------------- */
@@ -746,8 +463,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_watches, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_in_memory, set_up_memory, tear_down_memory),
-        cmocka_unit_test_setup_teardown(test_watch_during_a_commit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_watch_during_a_failing_commit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_increment_is_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_increment_is_lost_in_memory, set_up_memory,
                                         tear_down_memory),
