@@ -55,8 +55,9 @@ struct server {
     char *data_path; /* absolute, or NULL without persistence */
     char *key_path;  /* NULL: from the environment, or without persistence */
     char run_id[41];
-    int64_t started_ms; /* Unix time */
-    uint16_t tcp_port;  /* in use; 0: none */
+    int64_t started_ms;        /* Unix time */
+    int64_t started_steady_ms; /* the same moment on the steady clock */
+    uint16_t tcp_port;         /* in use; 0: none */
     /* Asks the main thread to end the server; any thread. */
     void (*on_shutdown)(struct server *server);
     void *main_loop; /* main.c's own */

@@ -24,7 +24,7 @@ struct client {
     struct mailbox *mailbox; /* of its worker */
     char address[128];       /* "127.0.0.1:50122", "/path:0" */
     char local_address[128];
-    int64_t created_ms;
+    int64_t created_ms; /* steady clock, as all times here */
     atomic_int_fast64_t last_active_ms;
     _Atomic(const struct command *) last_command;
     atomic_size_t input_size, input_capacity, output_size, argument_bytes;

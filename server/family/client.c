@@ -93,7 +93,7 @@ static void reply_text_lines(struct call *call, struct resp_buffer *text)
 static void run_client_info(struct call *call)
 {
     struct resp_buffer text = {0};
-    client_describe(call->session->server->clients, call->session->client, wall_ms(), &text);
+    client_describe(call->session->server->clients, call->session->client, steady_ms(), &text);
     reply_text_lines(call, &text);
 }
 
@@ -116,7 +116,7 @@ static void list_ids(struct call *call)
         ids[i] = (uint64_t)id;
     }
     struct resp_buffer text = {0};
-    client_describe_some(call->session->server->clients, ids, count, wall_ms(), &text);
+    client_describe_some(call->session->server->clients, ids, count, steady_ms(), &text);
     free(ids);
     reply_text_lines(call, &text);
 }
@@ -157,14 +157,14 @@ static void run_client_list(struct call *call)
         enum client_kind kind = CLIENT_KIND_ANY;
         if (!client_kind_or_reply(call, &argv[3], &kind))
             return;
-        client_describe_all(call->session->server->clients, kind, wall_ms(), &text);
+        client_describe_all(call->session->server->clients, kind, steady_ms(), &text);
         reply_text_lines(call, &text);
     } else if (call->argc > 3 && arg_is(&argv[2], "id")) {
         list_ids(call);
     } else if (call->argc != 2) {
         reply_syntax_error(call);
     } else {
-        client_describe_all(call->session->server->clients, CLIENT_KIND_ANY, wall_ms(), &text);
+        client_describe_all(call->session->server->clients, CLIENT_KIND_ANY, steady_ms(), &text);
         reply_text_lines(call, &text);
     }
 }

@@ -27,7 +27,7 @@ static void collect_server(struct server *server, struct figures *figures)
     uname(&system);
     snprintf(figures->server.os_text, sizeof figures->server.os_text, "%s %s %s", system.sysname,
              system.release, system.machine);
-    int64_t uptime_s = (wall_ms() - server->started_ms) / 1000;
+    int64_t uptime_s = (steady_ms() - server->started_steady_ms) / 1000;
     figures->server.os = figures->server.os_text;
     figures->server.arch_bits = sizeof(void *) * 8;
     snprintf(figures->server.event_api_text, sizeof figures->server.event_api_text, "libevent %s",

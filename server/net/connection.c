@@ -26,7 +26,7 @@ struct connection *connection_new(struct server *server, struct worker *worker,
     connection->worker = worker;
     connection->mailbox = mailbox;
     connection->fd = fd;
-    struct client *client = client_new(server->clients, mailbox, fd, is_unix, wall_ms());
+    struct client *client = client_new(server->clients, mailbox, fd, is_unix, steady_ms());
     struct subscriber *subscriber = subscriber_new(mailbox, server->config, connection);
     bool started = session_start(&connection->session, server, client, subscriber, tally);
     if (started && client && subscriber)

@@ -38,7 +38,7 @@ struct connection {
     bool end_of_input;                 /* the client sent EOF, or the socket failed */
     bool broken;                       /* the socket failed: nothing can be sent */
     bool half_closing;                 /* close when output is empty */
-    int64_t soft_limit_since_ms;       /* output above the soft limit since; 0: it is not */
+    int64_t soft_limit_since_ms;       /* output above the soft limit since then; 0: it is not */
     struct delivery *held, *held_last; /* messages that wait for the replies of an update */
 };
 

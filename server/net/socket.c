@@ -60,7 +60,7 @@ bool socket_output_within_limits(struct connection *connection)
     size_t size = resp_buffer_size(&connection->output);
     bool hard = limit.hard_bytes && size > limit.hard_bytes;
     bool soft = limit.soft_bytes && size > limit.soft_bytes;
-    int64_t now = soft ? wall_ms() : 0;
+    int64_t now = soft ? steady_ms() : 0;
     if (!soft)
         connection->soft_limit_since_ms = 0;
     else if (connection->soft_limit_since_ms == 0)
@@ -159,7 +159,7 @@ static void read_input(struct connection *connection)
             break;
     }
     atomic_fetch_add_explicit(&session->server->stats->bytes_read, total, memory_order_relaxed);
-    atomic_store_explicit(&session->client->last_active_ms, wall_ms(), memory_order_relaxed);
+    atomic_store_explicit(&session->client->last_active_ms, steady_ms(), memory_order_relaxed);
 }
 
 static bool input_within_limits(const struct connection *connection)

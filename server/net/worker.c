@@ -116,7 +116,7 @@ static void adopt(struct worker *worker, const struct arrival *arrival)
 static void begin_stop(struct worker *worker)
 {
     worker->stopping = true;
-    worker->stop_by_ms = wall_ms() + STOP_SECONDS * 1000;
+    worker->stop_by_ms = steady_ms() + STOP_SECONDS * 1000;
     for (struct connection *c = worker->connections, *next; c; c = next) {
         next = c->next;
         socket_enable_read(c, false);
@@ -130,7 +130,7 @@ static void begin_stop(struct worker *worker)
 /* Ends the loop when nothing is left to do, or nobody takes it. */
 static void end_if_done(struct worker *worker)
 {
-    bool too_late = wall_ms() >= worker->stop_by_ms;
+    bool too_late = steady_ms() >= worker->stop_by_ms;
     for (struct connection *c = worker->connections, *next; c; c = next) {
         next = c->next;
         if (!c->session.in_flight && (too_late || resp_buffer_size(&c->output) == 0))
@@ -259,7 +259,7 @@ static bool may_idle(const struct connection *connection)
 static void on_second(void *arg)
 {
     struct worker *worker = arg;
-    int64_t now = wall_ms();
+    int64_t now = steady_ms();
     int64_t timeout_ms = config_number(worker->server->config, CONFIG_TIMEOUT) * 1000;
     for (struct connection *c = worker->connections, *next; c; c = next) {
         next = c->next;

@@ -23,7 +23,7 @@ struct worker {
     struct connection *connections;
     struct connection *turns, *last_turn; /* those with more to run, in order; see turns.h */
     bool stopping;
-    int64_t stop_by_ms;
+    int64_t stop_by_ms;                               /* steady clock */
     struct finished_update *finished, **finished_end; /* taken from the mailbox, not answered yet */
 };
 
