@@ -18,7 +18,7 @@ struct call;
 struct command;
 struct needs;
 
-/* Redis's flags of the same names, as COMMAND INFO shows them, and some of our own. */
+/* Redis's flags of the same names.  COMMAND INFO shows all but the last. */
 enum command_flags {
     COMMAND_WRITE = 1 << 0,
     COMMAND_READONLY = 1 << 1,
@@ -36,16 +36,20 @@ enum command_flags {
     COMMAND_ALLOW_BUSY = 1 << 13,
     COMMAND_NO_MULTI = 1 << 14,
     COMMAND_NO_ASYNC_LOADING = 1 << 15,
-    COMMAND_ALONE = 1 << 16, /* ours: runs in a commit of its own that writes a new base (SAVE) */
-    COMMAND_VIEW = 1 << 17,  /* ours: sees the map, though Redis does not call it a read (WATCH) */
-    COMMAND_AT_ONCE = 1 << 18,          /* ours: is not queued after MULTI (DISCARD, QUIT) */
-    COMMAND_WHILE_SUBSCRIBED = 1 << 20, /* ours: a subscribed client of RESP2 may send it */
-    COMMAND_PROTECTED = 1 << 21,        /* ours: only as enable-debug-command says */
-    COMMAND_MAY_REPLICATE = 1 << 22,    /* Redis's own, not shown: more than a write (PUBLISH) */
-    COMMAND_RUNS_QUEUE = 1 << 19,       /* ours: needs what the queued commands need (EXEC) */
-    COMMAND_SELECTS = 1 << 23,          /* ours: its argument becomes the selected database */
-    COMMAND_WAITS = 1 << 24,            /* ours: takes its time, so not while it holds a map */
-    COMMAND_NOT_PAUSED = 1 << 25        /* ours: runs even during a CLIENT PAUSE ALL */
+    COMMAND_MAY_REPLICATE = 1 << 16 /* more than a write (PUBLISH) */
+};
+
+/* Our own flags, in the same field. */
+enum command_own_flags {
+    COMMAND_ALONE = 1 << 20,      /* runs in a commit of its own that writes a new base (SAVE) */
+    COMMAND_VIEW = 1 << 21,       /* sees the map, though Redis does not call it a read (WATCH) */
+    COMMAND_AT_ONCE = 1 << 22,    /* is not queued after MULTI (DISCARD, QUIT) */
+    COMMAND_RUNS_QUEUE = 1 << 23, /* needs what the queued commands need (EXEC) */
+    COMMAND_SELECTS = 1 << 24,    /* its argument becomes the selected database */
+    COMMAND_WHILE_SUBSCRIBED = 1 << 25, /* a subscribed client of RESP2 may send it */
+    COMMAND_PROTECTED = 1 << 26,        /* only as enable-debug-command says */
+    COMMAND_WAITS = 1 << 27,            /* takes its time, so not while it holds a map */
+    COMMAND_NOT_PAUSED = 1 << 28        /* runs even during a CLIENT PAUSE ALL */
 };
 
 /* A command with one of these sees a map. */
@@ -82,8 +86,9 @@ struct command {
     const char *full_name;          /* "client|id" for a subcommand, NULL: the name */
     void (*run)(struct call *call); /* NULL: only its subcommands can be called */
     int arity;                      /* with the name; negative: at least -arity; as Redis counts */
-    unsigned flags;                 /* enum command_flags */
+    unsigned flags;                 /* enum command_flags and command_own_flags */
     unsigned categories;            /* enum command_categories */
+    size_t number;                  /* its own, below command_total(); the table sets it */
     int first_key, last_key, key_step; /* 0: no keys; last_key -1: the last argument */
     /* Redis's key specification flags of that range, "RO access", "RW access update", blank separated;
      * NULL without keys. */
@@ -120,9 +125,8 @@ struct command {
 /* All commands of all families, to look up by name. */
 struct command_table;
 
-/* Makes the table of all rows of the families; each list of families ends with NULL, `more` may be NULL.
- * No two commands may have the same name.  The rows must stay as they are until the table is freed.
- * NULL if memory is short. */
+/* Makes a table of copies of all rows of the families.  Each list of families ends with NULL; `more` may
+ * be NULL.  No two commands may have the same name.  NULL if memory is short. */
 struct command_table *command_table_new(const struct command *const *families,
                                         const struct command *const *more);
 void command_table_free(struct command_table *table);
@@ -147,9 +151,8 @@ const struct command *command_find_call(const struct command_table *table, size_
 size_t command_count(const struct command_table *table);
 const struct command *command_at(const struct command_table *table, size_t index);
 
-/* Every command and subcommand has a number of its own below the total. */
+/* How many commands and subcommands there are. */
 size_t command_total(const struct command_table *table);
-size_t command_number(const struct command_table *table, const struct command *command);
 
 static inline const char *command_full_name(const struct command *command)
 {

@@ -320,9 +320,8 @@ int main(int argc, char *argv[])
     }
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of that write, no more */
-    struct server server = {.started_ms = wall_ms(),
-                            .started_steady_ms = steady_ms(),
-                            .on_shutdown = on_shutdown};
+    struct server server = {
+        .started_ms = wall_ms(), .started_steady_ms = steady_ms(), .on_shutdown = on_shutdown};
     struct main_loop loop = {.server = &server, .wake_fd = -1};
     server.main_loop = &loop;
     server.executable = realpath("/proc/self/exe", NULL);

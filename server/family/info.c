@@ -141,10 +141,10 @@ static void each_command(struct server *server, struct resp_buffer *out,
     for (size_t i = 0; i < command_count(server->commands); i++) {
         const struct command *command = command_at(server->commands, i);
         struct tally_counts counts;
-        tally_collect(server->tally, command_number(server->commands, command), &counts);
+        tally_collect(server->tally, command->number, &counts);
         fn(out, command_full_name(command), &counts, arg);
         for (const struct command *row = command->subcommands; row && row->name; row++) {
-            tally_collect(server->tally, command_number(server->commands, row), &counts);
+            tally_collect(server->tally, row->number, &counts);
             fn(out, command_full_name(row), &counts, arg);
         }
     }

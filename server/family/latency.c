@@ -236,7 +236,7 @@ static size_t reply_histogram(struct call *call, const struct command *command)
     struct resp_writer *reply = call->reply;
     struct tally_counts counts;
     size_t count = 0;
-    tally_collect(server->tally, command_number(server->commands, command), &counts);
+    tally_collect(server->tally, command->number, &counts);
     if (counts.durations.total > 0) {
         resp_write_bulk_text(reply, command_full_name(command));
         resp_write_map(reply, 2);

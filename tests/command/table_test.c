@@ -179,6 +179,39 @@ static void check_subcommands(const struct command *container)
     assert_null(command_find_sub(container, rows->name, strlen(rows->name) + 1));
 }
 
+/* Each number below the total belongs to one command or subcommand. */
+static void test_numbers(void **state)
+{
+    const struct command_table *table = *state;
+    size_t total = command_total(table);
+    bool *seen = calloc(total, sizeof *seen);
+    assert_non_null(seen);
+    size_t count = 0;
+    for (size_t i = 0; i < command_count(table); i++) {
+        const struct command *row = command_at(table, i);
+        assert_true(row->number < total && !seen[row->number]);
+        seen[row->number] = true;
+        count++;
+        for (const struct command *sub = row->subcommands; sub && sub->name; sub++, count++) {
+            assert_true(sub->number < total && !seen[sub->number]);
+            seen[sub->number] = true;
+        }
+    }
+    assert_int_equal(count, total);
+    free(seen);
+}
+
+/* A program without a server has the commands on data alone. */
+static void test_data_families(void **state)
+{
+    (void)state;
+    struct command_table *table = command_table_new(command_families, NULL);
+    assert_non_null(table);
+    assert_non_null(command_find(table, "get", 3));
+    assert_null(command_find(table, "config", 6));
+    command_table_free(table);
+}
+
 static void test_rows(void **state)
 {
     const struct command_table *table = *state;
@@ -347,9 +380,10 @@ static void test_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),  cmocka_unit_test(test_descriptions),
-        cmocka_unit_test(test_find),  cmocka_unit_test(test_find_nothing),
-        cmocka_unit_test(test_arity), cmocka_unit_test(test_call_key_flags),
+        cmocka_unit_test(test_rows),          cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_data_families), cmocka_unit_test(test_descriptions),
+        cmocka_unit_test(test_find),          cmocka_unit_test(test_find_nothing),
+        cmocka_unit_test(test_arity),         cmocka_unit_test(test_call_key_flags),
         cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
