@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "anystore.h"
-#include "store/commit/state.h"
 #include "store/medium/disk.h"
+#include "store/store.h"
 
 /* Operations before the clock counts: the first commit makes the second copy. */
 #define WARM_UP 3

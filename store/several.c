@@ -8,13 +8,13 @@
  * The locks are held by the commit threads: the update of the first store runs on its commit thread,
  * which waits there while the update of the second runs on the second's, and so on.  The innermost one
  * sees all of them at rest, and of the others only what is durable: they begin a round. */
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/commit/base_locked.h"
+#include "store/commit/publish.h"
 #include "store/commit/state.h"
-#include "store/common/clock.h"
 #include "store/common/error.h"
 #include "store/map/txn.h"
 
@@ -24,14 +24,14 @@
 static enum anystore_status family_lock(struct anystore *family, int *fd,
                                         struct anystore_error *error)
 {
-    pthread_mutex_lock(&family->several_mutex);
+    pthread_mutex_lock(&family->family_mutex);
     *fd = -1;
     if (!family->paths.file)
         return error_ok(error);
     *fd = lockfile_take_byte(&family->lockfile, LOCKFILE_SEVERAL, error);
     if (*fd >= 0)
         return error_ok(error);
-    pthread_mutex_unlock(&family->several_mutex);
+    pthread_mutex_unlock(&family->family_mutex);
     return error->status;
 }
 
@@ -39,7 +39,7 @@ static void family_unlock(struct anystore *family, int fd)
 {
     if (fd >= 0)
         lockfile_give_byte(&family->lockfile, fd);
-    pthread_mutex_unlock(&family->several_mutex);
+    pthread_mutex_unlock(&family->family_mutex);
 }
 
 /* ---- One transaction over several stores -------------------------------------------------- */
@@ -161,24 +161,13 @@ static enum anystore_status renumber(struct anystore *store, uint64_t generation
     uint64_t before = store->file.chain.generation;
     store->file.chain.generation = generation;
     pthread_mutex_unlock(&store->refresh_mutex);
-    enum anystore_status status = base_write(store, store->id, error);
+    enum anystore_status status = base_write_locked(store, store->id, error);
     if (status == ANYSTORE_OK)
         return ANYSTORE_OK;
     pthread_mutex_lock(&store->refresh_mutex);
     store->file.chain.generation = before;
     pthread_mutex_unlock(&store->refresh_mutex);
     return status;
-}
-
-/* After an exchange that came to nothing: shows the generation that the file has. */
-static void publish_number(struct anystore *store)
-{
-    pthread_mutex_lock(&store->refresh_mutex);
-    lockfile_set_mark(&store->lockfile, store->file.chain.generation);
-    view_lock_exclusive(&store->view_lock);
-    atomic_store_explicit(&store->loaded, store->file.chain.generation, memory_order_release);
-    view_unlock_exclusive(&store->view_lock);
-    pthread_mutex_unlock(&store->refresh_mutex);
 }
 
 static bool sync_names(const struct anystore *a, const struct anystore *b)
@@ -204,66 +193,6 @@ static enum anystore_status exchange_files(struct anystore *a, struct anystore *
     return status;
 }
 
-static void swap_maps(struct anystore *a, struct anystore *b)
-{
-    struct map map = a->map;
-    assert(memcmp(&map.seed, &b->map.seed, sizeof map.seed) == 0);
-    a->map = b->map;
-    b->map = map;
-    int64_t now_ms = clock_now_ms();
-    watch_touch_exchange(&a->watches, &a->map, now_ms);
-    watch_touch_exchange(&b->watches, &b->map, now_ms);
-    store_note_map(a);
-    store_note_map(b);
-}
-
-static void swap_files(struct anystore *a, struct anystore *b)
-{
-    struct chain chain = a->file.chain;
-    a->file.chain = b->file.chain;
-    b->file.chain = chain;
-    chain_wipe(&chain);
-    int fd = a->file.fd;
-    a->file.fd = b->file.fd;
-    b->file.fd = fd;
-    struct stat file = a->file.st;
-    a->file.st = b->file.st;
-    b->file.st = file;
-    store_note_file(a);
-    store_note_file(b);
-}
-
-/* The locks of both, in an order that is always the same. */
-static void lock_views(struct anystore *a, struct anystore *b)
-{
-    view_lock_exclusive(a < b ? &a->view_lock : &b->view_lock);
-    view_lock_exclusive(a < b ? &b->view_lock : &a->view_lock);
-}
-
-static void unlock_views(struct anystore *a, struct anystore *b)
-{
-    view_unlock_exclusive(&a->view_lock);
-    view_unlock_exclusive(&b->view_lock);
-}
-
-/* As the publication of a commit, of both stores at once. */
-static void publish_swap(struct anystore *a, struct anystore *b)
-{
-    pthread_mutex_lock(a < b ? &a->refresh_mutex : &b->refresh_mutex);
-    pthread_mutex_lock(a < b ? &b->refresh_mutex : &a->refresh_mutex);
-    uint64_t generation = a->file.chain.generation;
-    lockfile_set_mark(&a->lockfile, generation);
-    lockfile_set_mark(&b->lockfile, generation);
-    lock_views(a, b);
-    swap_maps(a, b);
-    atomic_store_explicit(&a->loaded, generation, memory_order_release);
-    atomic_store_explicit(&b->loaded, generation, memory_order_release);
-    unlock_views(a, b);
-    swap_files(a, b);
-    pthread_mutex_unlock(&a->refresh_mutex);
-    pthread_mutex_unlock(&b->refresh_mutex);
-}
-
 /* Both locks are held, on the commit thread of b; that of a waits. */
 static void swap_locked(void *arg)
 {
@@ -273,14 +202,15 @@ static void swap_locked(void *arg)
     bool a_renumbered = renumber(a, generation, &swap->error) == ANYSTORE_OK;
     bool b_renumbered = a_renumbered && renumber(b, generation, &swap->error) == ANYSTORE_OK;
     if (b_renumbered && exchange_files(a, b, &swap->error) == ANYSTORE_OK) {
-        publish_swap(a, b);
+        publish_exchange(a, b);
         error_ok(&swap->error);
         return;
     }
+    /* It came to nothing: shows the generation that each file has now. */
     if (a_renumbered)
-        publish_number(a);
+        publish_generation(a);
     if (b_renumbered)
-        publish_number(b);
+        publish_generation(b);
 }
 
 /* The lock of a is held, on its commit thread. */
@@ -290,13 +220,6 @@ static void swap_outer(void *arg)
     struct anystore_error error;
     if (queue_step_and_wait(&swap->b->queue, swap_locked, swap, &error) != ANYSTORE_OK)
         swap->error = error;
-}
-
-static void swap_in_memory(struct anystore *a, struct anystore *b)
-{
-    lock_views(a, b);
-    swap_maps(a, b);
-    unlock_views(a, b);
 }
 
 enum anystore_status anystore_swap(struct anystore *a, struct anystore *b,
@@ -310,7 +233,7 @@ enum anystore_status anystore_swap(struct anystore *a, struct anystore *b,
     if (family_lock(a->family, &fd, &swap.error) == ANYSTORE_OK) {
         struct anystore_error outer;
         if (!a->paths.file)
-            swap_in_memory(a, b);
+            publish_exchange(a, b);
         else if (queue_step_and_wait(&a->queue, swap_outer, &swap, &outer) != ANYSTORE_OK)
             swap.error = outer;
         family_unlock(a->family, fd);

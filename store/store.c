@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening and closing a store, and the two ways to run a transaction on it. */
+#include "store/store.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -8,6 +10,9 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
+#include "store/commit/base_locked.h"
+#include "store/commit/data_file.h"
+#include "store/commit/refresh.h"
 #include "store/commit/state.h"
 #include "store/common/clock.h"
 #include "store/common/error.h"
@@ -29,9 +34,9 @@ static enum anystore_status load_or_make(struct anystore *store, struct anystore
     } else {
         const struct anystore *family = store->family;
         const uint8_t *id = family == store ? NULL : family->id;
-        status = base_write(store, id, error);
+        status = base_write_locked(store, id, error);
         if (status == ANYSTORE_OK)
-            status = store_learn_secrets(store, &store->file.chain.header, error);
+            status = data_file_learn_secrets(store, &store->file.chain.header, error);
         if (status == ANYSTORE_OK)
             lockfile_set_mark(&store->lockfile, store->file.chain.generation);
     }
@@ -39,24 +44,11 @@ static enum anystore_status load_or_make(struct anystore *store, struct anystore
         return status;
     /* A leftover of a process that died in a commit: nobody else can be in one now. */
     disk->unlink(disk, store->paths.temp);
-    base_remove_leftovers(store);
+    base_beside_remove_leftovers(store);
     /* A spare may be from before a power cut, which can tear it in ways that nobody sees. */
     disk->unlink(disk, store->paths.spare);
     if (!exists)
         store_log(&store->log, ANYSTORE_LOG_NOTICE, "Made the data file %s", store->paths.file);
-    return ANYSTORE_OK;
-}
-
-enum anystore_status store_learn_secrets(struct anystore *store, const struct format_header *header,
-                                         struct anystore_error *error)
-{
-    struct format_secrets secrets;
-    if (!format_secrets(header, store->key.bytes, &secrets))
-        return error_set(error, ANYSTORE_IO, "cannot derive a key: OpenSSL failed");
-    memcpy(store->id, header->store_id, sizeof store->id);
-    store->lockfile.mask = secrets.mark_mask;
-    store->map.seed = (struct siphash_key){secrets.map_seed[0], secrets.map_seed[1]};
-    OPENSSL_cleanse(&secrets, sizeof secrets);
     return ANYSTORE_OK;
 }
 
@@ -75,30 +67,12 @@ static enum anystore_status open_file(struct anystore *store, const char *path,
     return status;
 }
 
-static bool start(struct anystore *store, struct anystore_error *error)
-{
-    int result = pthread_create(&store->thread, NULL, commit_thread, store);
-    if (result != 0) {
-        errno = result;
-        error_system(error, "cannot start the commit thread");
-        return false;
-    }
-    store->thread_started = true;
-    if (store->paths.file && !base_thread_start(store)) {
-        error_set(error, ANYSTORE_NOMEM, "cannot start the base thread");
-        return false;
-    }
-    return true;
-}
-
 static bool init_locks(struct anystore *store)
 {
-    return view_lock_init(&store->view_lock) &&
+    return view_lock_init(&store->published.lock) &&
            pthread_mutex_init(&store->refresh_mutex, NULL) == 0 &&
-           pthread_mutex_init(&store->base_mutex, NULL) == 0 &&
-           pthread_mutex_init(&store->several_mutex, NULL) == 0 && queue_init(&store->queue) &&
-           closer_init(&store->closer, store->disk) &&
-           pthread_cond_init(&store->base_changed, NULL) == 0;
+           pthread_mutex_init(&store->family_mutex, NULL) == 0 && queue_init(&store->queue) &&
+           base_schedule_init(&store->base) && closer_init(&store->closer, store->disk);
 }
 
 /* A random seed for the map; a store with a file gets another one with the id of the file.
@@ -108,9 +82,9 @@ static bool choose_seed(struct anystore *store, struct siphash_key *seed)
     struct anystore *family = store->family;
     if (family == store)
         return RAND_bytes((unsigned char *)seed, sizeof *seed) == 1;
-    pthread_mutex_lock(&family->several_mutex); /* nobody exchanges its map now */
-    *seed = family->map.seed;
-    pthread_mutex_unlock(&family->several_mutex);
+    pthread_mutex_lock(&family->family_mutex); /* nobody exchanges its map now */
+    *seed = family->published.map.seed;
+    pthread_mutex_unlock(&family->family_mutex);
     return true;
 }
 
@@ -133,18 +107,17 @@ struct anystore *store_open_on_disk(const struct anystore_options *options, cons
                 options->fsync == ANYSTORE_FSYNC_ALWAYS);
     store->family = options->sibling ? options->sibling->family : store;
     store->log = (struct store_log){options->on_log, options->log_arg};
-    store->on_expired = options->on_expired;
-    store->wants_expired = options->wants_expired;
-    store->expired_arg = options->expired_arg;
+    store->expired = (struct expired_listener){options->on_expired, options->wants_expired,
+                                               options->expired_arg};
     struct siphash_key seed;
     if (!init_locks(store) || !choose_seed(store, &seed)) {
         error_set(error, ANYSTORE_NOMEM, "the system has no more locks or random numbers");
         free(store);
         return NULL;
     }
-    map_init(&store->map, &seed);
-    watch_table_init(&store->watches);
-    if (!map_ready(&store->map)) {
+    map_init(&store->published.map, &seed);
+    watch_table_init(&store->published.watches);
+    if (!map_ready(&store->published.map)) {
         error_nomem(error);
         goto fail;
     }
@@ -153,8 +126,12 @@ struct anystore *store_open_on_disk(const struct anystore_options *options, cons
         if (open_file(store, options->path, error) != ANYSTORE_OK)
             goto fail;
     }
-    if (!start(store, error))
+    if (commit_start(store, error) != ANYSTORE_OK)
         goto fail;
+    if (options->path && !base_schedule_start(store)) {
+        error_set(error, ANYSTORE_NOMEM, "cannot start the base thread");
+        goto fail;
+    }
     error_ok(error);
     return store;
 fail:
@@ -171,23 +148,19 @@ void anystore_close(struct anystore *store)
 {
     if (!store)
         return;
-    if (store->thread_started) {
-        queue_announce_close(&store->queue);
-        pthread_join(store->thread, NULL);
-    }
-    base_thread_end(store);
+    commit_end(store);
+    base_schedule_end(store);
     copies_free(&store->file);
     if (store->lockfile.disk)
         lockfile_close(&store->lockfile);
-    map_clear(&store->map);
+    map_clear(&store->published.map);
     queue_destroy(&store->queue);
     closer_destroy(&store->closer);
-    pthread_cond_destroy(&store->base_changed);
-    pthread_mutex_destroy(&store->base_mutex);
-    pthread_mutex_destroy(&store->several_mutex);
+    base_schedule_destroy(&store->base);
+    pthread_mutex_destroy(&store->family_mutex);
     pthread_mutex_destroy(&store->refresh_mutex);
-    watch_table_destroy(&store->watches);
-    view_lock_destroy(&store->view_lock);
+    watch_table_destroy(&store->published.watches);
+    view_lock_destroy(&store->published.lock);
     paths_free(&store->paths);
     OPENSSL_cleanse(&store->key, sizeof store->key);
     free(store);
@@ -207,19 +180,20 @@ enum anystore_status anystore_view(struct anystore *store, anystore_fn *fn, void
     /* Before the mark is looked at: a key that was prolonged in time by a commit that this view misses must not
      * be gone by a later clock. */
     int64_t now_ms = clock_now_ms();
-    if (store->paths.file && lockfile_mark(&store->lockfile) >
-                                 atomic_load_explicit(&store->loaded, memory_order_acquire)) {
+    if (store->paths.file &&
+        lockfile_mark(&store->lockfile) >
+            atomic_load_explicit(&store->published.generation, memory_order_acquire)) {
         enum anystore_status status = refresh_to_mark(store, error);
         if (status != ANYSTORE_OK)
             return status;
     }
     struct anystore_txn txn;
-    unsigned slot = view_lock_shared(&store->view_lock);
-    txn_begin(&txn, TXN_VIEW, &store->map, NULL);
+    unsigned slot = view_lock_shared(&store->published.lock);
+    txn_begin(&txn, TXN_VIEW, &store->published.map, NULL);
     txn.now_ms = now_ms;
-    txn.watches = &store->watches;
+    txn.watches = &store->published.watches;
     bool ok = fn(&txn, arg);
-    view_unlock_shared(&store->view_lock, slot);
+    view_unlock_shared(&store->published.lock, slot);
     return ok ? error_ok(error) : error_set(error, ANYSTORE_ABORTED, "aborted");
 }
 
@@ -227,16 +201,16 @@ static enum anystore_status update_in_memory(struct anystore *store, anystore_fn
                                              struct anystore_error *error)
 {
     struct anystore_txn txn;
-    view_lock_exclusive(&store->view_lock);
-    txn_begin(&txn, TXN_DIRECT, &store->map, NULL);
-    txn.watches = &store->watches;
+    view_lock_exclusive(&store->published.lock);
+    txn_begin(&txn, TXN_DIRECT, &store->published.map, NULL);
+    txn.watches = &store->published.watches;
     bool ok = fn(&txn, arg);
     if (!ok)
         txn_abort(&txn);
-    store_note_map(store);
-    view_unlock_exclusive(&store->view_lock);
+    counters_note_map(&store->counters, &store->published.map);
+    view_unlock_exclusive(&store->published.lock);
     txn_end(&txn);
-    expire_tell(store, txn.late);
+    expired_tell(&store->expired, txn.late);
     txn_free(&txn);
     atomic_fetch_add_explicit(&store->counters.updates, 1, memory_order_relaxed);
     return ok ? error_ok(error) : error_set(error, ANYSTORE_ABORTED, "aborted");
@@ -269,7 +243,7 @@ void anystore_submit(struct anystore *store, struct anystore_submission *submiss
 
 void anystore_watch_end(struct anystore *store, struct anystore_watch *watch)
 {
-    watch_remove(&store->watches, watch);
+    watch_remove(&store->published.watches, watch);
 }
 
 void anystore_stats_read(struct anystore *store, struct anystore_stats *stats)
@@ -292,7 +266,7 @@ void anystore_stats_read(struct anystore *store, struct anystore_stats *stats)
         .largest_batch = atomic_load(&counters->largest_batch),
         .expired = atomic_load(&counters->expired),
         .copy_method = atomic_load(&store->file.copy_method),
-        .generation = atomic_load(&store->loaded),
+        .generation = atomic_load(&store->published.generation),
         .file_size = atomic_load(&counters->file_size),
         .base_size = atomic_load(&counters->base_size),
         .last_commit_ms = atomic_load(&counters->last_commit_ms),
@@ -310,8 +284,8 @@ uint64_t anystore_memory(struct anystore *store)
 void anystore_check(struct anystore *store)
 {
     pthread_mutex_lock(&store->refresh_mutex);
-    unsigned slot = view_lock_shared(&store->view_lock);
-    map_check(&store->map);
-    view_unlock_shared(&store->view_lock, slot);
+    unsigned slot = view_lock_shared(&store->published.lock);
+    map_check(&store->published.map);
+    view_unlock_shared(&store->published.lock, slot);
     pthread_mutex_unlock(&store->refresh_mutex);
 }

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* The steps of writing a base beside running commits. */
+/* The four steps: begin, write, finish, clean. */
 #include "store/commit/base_beside.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
+#include "store/commit/base_file.h"
+#include "store/commit/base_walk.h"
 #include "store/commit/state.h"
 #include "store/common/error.h"
+#include "store/map/record.h"
 
-/* After so many bytes the files are synced: who commits meanwhile may have to wait for the disk to take
- * what was written before. */
-#define SETTLE_BYTES ((uint64_t)256 << 10)
+/* After so many bytes the files are synced: a commit that comes meanwhile may have to wait for the disk
+ * to take what was written before. */
+#define SYNC_BYTES ((uint64_t)256 << 10)
 
 /* So many bytes of commits may be left for finish, which others wait for.  If commits are faster than
- * this thread there are more: then they have to wait. */
+ * this thread, more are left: then they have to wait. */
 #define LEFT_BYTES ((uint64_t)64 << 10)
 
 static void fail(struct base_job *job, enum anystore_status status)
@@ -45,7 +48,7 @@ static int take_claim(struct anystore *store)
     return fd;
 }
 
-void base_remove_leftovers(struct anystore *store)
+void base_beside_remove_leftovers(struct anystore *store)
 {
     int claim = take_claim(store);
     if (claim < 0)
@@ -81,7 +84,7 @@ static enum anystore_status make_files(struct anystore *store, struct base_job *
     if (disk->fstat(disk, job->fd, &job->st) != 0)
         return error_system(&job->error, "cannot examine %s", store->paths.base);
     struct chain chain;
-    enum anystore_status status = base_start_file(
+    enum anystore_status status = base_file_begin(
         store, job->fd, store->paths.base, store->file.chain.header.store_id, &chain, &job->error);
     if (status == ANYSTORE_OK) {
         const struct byte_file file = disk_file(disk, job->fd, store->paths.base);
@@ -95,11 +98,11 @@ static enum anystore_status make_files(struct anystore *store, struct base_job *
     return status;
 }
 
-bool base_job_begin(struct anystore *store, struct base_job *job)
+bool base_beside_begin(struct anystore *store, struct base_job *job)
 {
     job->fd = job->copy_fd = job->old_fd = -1;
     job->clones = job->writing = job->installed = job->outdated = false;
-    job->settled = 0;
+    job->synced = 0;
     job->status = error_ok(&job->error);
     job->read = store->file.chain;
     job->claim = take_claim(store);
@@ -121,28 +124,29 @@ static bool sync_file(const struct anystore *store, int fd)
 }
 
 /* Syncs what has been written and brings the copy up to it. */
-static void settle(struct anystore *store, struct base_job *job)
+static void sync_written(struct anystore *store, struct base_job *job)
 {
     const struct disk *disk = store->disk;
     uint64_t end = job->writer.chain.end;
-    if (job->settled == end || !goes_on(job))
+    if (job->synced == end || !goes_on(job))
         return;
     if (!sync_file(store, job->fd)) {
         fail(job, error_system(&job->error, "cannot sync %s", store->paths.base));
         return;
     }
     if (job->copy_fd >= 0 && !job->clones &&
-        !(disk_append(disk, job->fd, job->copy_fd, (off_t)job->settled, (off_t)end) &&
+        !(disk_append(disk, job->fd, job->copy_fd, (off_t)job->synced, (off_t)end) &&
           sync_file(store, job->copy_fd)))
         drop_copy(store, job);
-    job->settled = end;
+    job->synced = end;
 }
 
+/* Between two records: syncs now and then.  Whether to go on. */
 static bool on_step(struct anystore *store, struct base_job *job)
 {
     fail(job, job->writer.status);
-    if (job->writer.chain.end - job->settled >= SETTLE_BYTES)
-        settle(store, job);
+    if (job->writer.chain.end - job->synced >= SYNC_BYTES)
+        sync_written(store, job);
     return goes_on(job);
 }
 
@@ -209,19 +213,31 @@ static void clone_copy(struct anystore *store, struct base_job *job)
         drop_copy(store, job);
 }
 
-void base_job_write(struct anystore *store, struct base_job *job)
+struct stepping {
+    struct anystore *store;
+    struct base_job *job;
+};
+
+static bool on_walk_step(void *arg)
 {
-    unsigned slot = view_lock_shared(&store->view_lock);
-    uint64_t count = store->map.count;
-    view_unlock_shared(&store->view_lock, slot);
-    record_write_count(&job->writer, count);
-    base_walk(store, job, on_step);
+    const struct stepping *stepping = arg;
+    return on_step(stepping->store, stepping->job);
+}
+
+void base_write_beside(struct anystore *store, struct base_job *job)
+{
+    record_write_count(&job->writer, atomic_load(&store->counters.keys));
+    struct stepping stepping = {store, job};
+    enum anystore_status status =
+        base_walk(&store->published, &job->writer, on_walk_step, &stepping);
+    if (status != ANYSTORE_OK)
+        fail(job, error_nomem(&job->error));
     uint64_t before, now = UINT64_MAX;
     do {
         before = now;
         now = goes_on(job) ? catch_up(store, job) : 0;
     } while (now >= LEFT_BYTES && now < before);
-    settle(store, job);
+    sync_written(store, job);
     clone_copy(store, job);
 }
 
@@ -243,10 +259,10 @@ static void place_copy(struct anystore *store, struct base_job *job)
         return;
     if (disk->exchange(disk, store->paths.base_spare, store->paths.spare) != 0)
         disk->rename(disk, store->paths.base_spare, store->paths.spare);
-    atomic_fetch_add(&store->file.bytes_copied, job->settled);
+    atomic_fetch_add(&store->file.bytes_copied, job->synced);
 }
 
-void base_job_finish(struct anystore *store, struct base_job *job)
+void base_beside_finish(struct anystore *store, struct base_job *job)
 {
     if (job->status != ANYSTORE_OK)
         return;
@@ -266,7 +282,7 @@ void base_job_finish(struct anystore *store, struct base_job *job)
     if (job->status != ANYSTORE_OK || job->outdated)
         return;
     job->installed = true;
-    job->old_fd = base_adopt(store, job->fd, &job->st, &job->writer.chain);
+    job->old_fd = base_file_adopt(store, job->fd, &job->st, &job->writer.chain);
     place_copy(store, job);
 }
 
@@ -281,7 +297,7 @@ static int open_old_spare(struct anystore *store, const struct base_job *job)
                : -1;
 }
 
-void base_job_clean(struct anystore *store, struct base_job *job)
+void base_beside_clean(struct anystore *store, struct base_job *job)
 {
     const struct disk *disk = store->disk;
     int old_spare = open_old_spare(store, job);

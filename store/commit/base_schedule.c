@@ -1,80 +1,103 @@
 /* SPDX-License-Identifier: MIT */
-/* The base thread, and how it and the commit thread take turns (base_beside.h). */
+/* How the base thread and the commit thread hand a base to each other. */
+#include "store/commit/base_schedule.h"
+
 #include <sys/resource.h>
 
+#include "store/commit/refresh.h"
 #include "store/commit/state.h"
 #include "store/common/error.h"
 
+/* Below this many bytes of changes no new base is written, however small the data. */
+#define BASE_FLOOR ((uint64_t)4 << 20)
+
+/* About what a record and the map's entry cost beside key and value. */
+#define BASE_RECORD_BYTES 8
+
+/* The base thread's own priority, in nice's terms (on Linux each thread has one): where there are more
+ * threads than cores, commits and clients come first.  It is not the lowest: the thread must get on
+ * faster than the file grows. */
+#define NICE 10
+
+bool base_schedule_init(struct base_schedule *schedule)
+{
+    return pthread_mutex_init(&schedule->mutex, NULL) == 0 &&
+           pthread_cond_init(&schedule->changed, NULL) == 0;
+}
+
+void base_schedule_destroy(struct base_schedule *schedule)
+{
+    pthread_cond_destroy(&schedule->changed);
+    pthread_mutex_destroy(&schedule->mutex);
+}
+
 static enum base_phase phase_of(struct anystore *store)
 {
-    pthread_mutex_lock(&store->base_mutex);
+    pthread_mutex_lock(&store->base.mutex);
     enum base_phase phase = store->base.phase;
-    pthread_mutex_unlock(&store->base_mutex);
+    pthread_mutex_unlock(&store->base.mutex);
     return phase;
 }
 
 /* Ends a turn. */
 static void set_phase(struct anystore *store, enum base_phase phase)
 {
-    pthread_mutex_lock(&store->base_mutex);
+    pthread_mutex_lock(&store->base.mutex);
     store->base.phase = phase;
-    pthread_cond_signal(&store->base_changed);
-    pthread_mutex_unlock(&store->base_mutex);
+    pthread_cond_signal(&store->base.changed);
+    pthread_mutex_unlock(&store->base.mutex);
     if (phase == BASE_READY || phase == BASE_CLEANED)
         queue_announce_base_turn(&store->queue);
 }
 
 /* ---- The base thread ---------------------------------------------------------------------- */
 
-static bool is_awaited(struct anystore *store)
+/* Whether the base thread has something to do. */
+static bool has_work_locked(struct anystore *store)
 {
-    enum base_phase phase = store->base.phase;
-    return phase == BASE_WRITING || phase == BASE_CLEANUP || atomic_load(&store->base.stop) ||
-           closer_has_some(&store->closer);
+    struct base_schedule *base = &store->base;
+    return base->phase == BASE_WRITING || base->phase == BASE_CLEANUP ||
+           atomic_load(&base->job.stop) || closer_has_some(&store->closer);
 }
 
 /* The closer has something to close. */
 static void on_closer_wakes(void *arg)
 {
     struct anystore *store = arg;
-    pthread_mutex_lock(&store->base_mutex);
-    pthread_cond_signal(&store->base_changed);
-    pthread_mutex_unlock(&store->base_mutex);
+    pthread_mutex_lock(&store->base.mutex);
+    pthread_cond_signal(&store->base.changed);
+    pthread_mutex_unlock(&store->base.mutex);
 }
 
 /* Waits for its turn; BASE_IDLE: there will be none.  Closes files meanwhile. */
 static enum base_phase wait_for_turn(struct anystore *store)
 {
-    struct base_job *job = &store->base;
+    struct base_schedule *base = &store->base;
     for (;;) {
         closer_close_all(&store->closer);
-        pthread_mutex_lock(&store->base_mutex);
-        while (!is_awaited(store))
-            pthread_cond_wait(&store->base_changed, &store->base_mutex);
-        enum base_phase phase = atomic_load(&job->stop) ? BASE_IDLE : job->phase;
-        pthread_mutex_unlock(&store->base_mutex);
-        if (!closer_has_some(&store->closer))
+        pthread_mutex_lock(&base->mutex);
+        while (!has_work_locked(store))
+            pthread_cond_wait(&base->changed, &base->mutex);
+        enum base_phase phase = atomic_load(&base->job.stop) ? BASE_IDLE : base->phase;
+        pthread_mutex_unlock(&base->mutex);
+        if (!closer_has_some(&store->closer)) /* only this thread takes some away */
             return phase;
     }
 }
 
-/* The thread's own priority, in nice's terms (on Linux each thread has one): where there are more threads
- * than cores, commits and clients come first.  Not the lowest: it must get on faster than the file grows. */
-#define NICE 10
-
 static void *base_thread(void *arg)
 {
     struct anystore *store = arg;
-    struct base_job *job = &store->base;
+    struct base_job *job = &store->base.job;
     setpriority(PRIO_PROCESS, 0, NICE); /* should that fail it is only less polite */
     for (;;) {
         switch (wait_for_turn(store)) {
         case BASE_WRITING:
-            base_job_write(store, job);
+            base_write_beside(store, job);
             set_phase(store, BASE_READY);
             break;
         case BASE_CLEANUP:
-            base_job_clean(store, job);
+            base_beside_clean(store, job);
             set_phase(store, BASE_CLEANED);
             break;
         case BASE_IDLE:
@@ -85,71 +108,88 @@ static void *base_thread(void *arg)
     }
 }
 
-bool base_thread_start(struct anystore *store)
+bool base_schedule_start(struct anystore *store)
 {
-    pthread_mutex_lock(&store->base_mutex);
-    bool started = pthread_create(&store->base_thread, NULL, base_thread, store) == 0;
-    store->base_thread_started = started;
-    pthread_mutex_unlock(&store->base_mutex);
-    if (started)
+    struct base_schedule *base = &store->base;
+    base->thread_started = pthread_create(&base->thread, NULL, base_thread, store) == 0;
+    if (base->thread_started)
         closer_accept(&store->closer, on_closer_wakes, store);
-    return started;
+    return base->thread_started;
 }
 
-void base_thread_end(struct anystore *store)
+void base_schedule_end(struct anystore *store)
 {
-    struct base_job *job = &store->base;
-    if (!store->base_thread_started)
+    struct base_schedule *base = &store->base;
+    if (!base->thread_started)
         return;
-    pthread_mutex_lock(&store->base_mutex);
-    atomic_store(&job->stop, true);
+    pthread_mutex_lock(&base->mutex);
+    atomic_store(&base->job.stop, true);
     closer_hurry(&store->closer);
-    pthread_cond_signal(&store->base_changed);
-    pthread_mutex_unlock(&store->base_mutex);
-    pthread_join(store->base_thread, NULL);
-    if (job->phase != BASE_IDLE && job->phase != BASE_CLEANED)
-        base_job_clean(store, job); /* nobody waits for it: the next one who opens writes his own */
+    pthread_cond_signal(&base->changed);
+    pthread_mutex_unlock(&base->mutex);
+    pthread_join(base->thread, NULL);
+    if (base->phase != BASE_IDLE && base->phase != BASE_CLEANED)
+        base_beside_clean(store,
+                          &base->job); /* nobody waits for it: the next process writes its own */
 }
 
 /* ---- The commit thread's turns ------------------------------------------------------------ */
 
-/* Whether somebody waits for a base. */
-bool base_is_owed(const struct anystore *store)
+static uint64_t live_bytes(const struct anystore *store)
 {
-    return store->base_asked || store->base.waiting;
+    const struct map *map = &store->published.map;
+    return map->bytes + BASE_RECORD_BYTES * map->count;
+}
+
+bool base_is_due(const struct anystore *store)
+{
+    return store->file.chain.end > 2 * live_bytes(store) + BASE_FLOOR &&
+           store->file.chain.end > store->base.retry_at;
+}
+
+bool base_has_waiters(const struct anystore *store)
+{
+    return store->base.asked || store->base.promised;
 }
 
 void base_ask(struct anystore *store, struct queued *list)
 {
-    queued_append(&store->base_asked, list);
+    queued_append(&store->base.asked, list);
+}
+
+/* The list, which is empty afterwards. */
+static struct queued *take(struct queued **list)
+{
+    struct queued *taken = *list;
+    *list = NULL;
+    return taken;
 }
 
 /* It is in place, or failed, and nothing of it is left over. */
 static void end_job(struct anystore *store)
 {
-    struct base_job *job = &store->base;
-    struct queued *waiting = job->waiting;
-    job->waiting = NULL;
+    struct base_job *job = &store->base.job;
+    struct queued *promised = take(&store->base.promised);
     if (job->outdated && job->status == ANYSTORE_OK) {
-        queued_append(&waiting, store->base_asked);
-        store->base_asked = waiting;
+        queued_append(&promised, store->base.asked);
+        store->base.asked = promised;
     } else {
         if (job->status != ANYSTORE_OK)
             store_log(&store->log, ANYSTORE_LOG_WARNING, "no new base: %s", job->error.text);
-        queued_tell(waiting, true, &job->error);
+        queued_tell(promised, true, &job->error);
     }
     set_phase(store, BASE_IDLE);
 }
 
 static void finish_job(struct anystore *store)
 {
-    struct base_job *job = &store->base;
+    struct base_job *job = &store->base.job;
     struct anystore_error error;
     if (job->status == ANYSTORE_OK) {
-        job->status = commit_lock(store, &error);
+        job->status = refresh_acquire(store, &error);
         if (job->status == ANYSTORE_OK) {
-            base_job_finish(store, job);
-            commit_unlock(store);
+            base_beside_finish(store, job);
+            refresh_release(store);
         } else {
             job->error = error;
         }
@@ -157,32 +197,31 @@ static void finish_job(struct anystore *store)
     /* Tried again when as much as now has been added, not at every commit. */
     if (job->status != ANYSTORE_OK) {
         uint64_t size = atomic_load(&store->counters.file_size);
-        store->base_retry_at = size + size / 2;
+        store->base.retry_at = size + size / 2;
     }
     set_phase(store, BASE_CLEANUP);
 }
 
 static void begin_job(struct anystore *store)
 {
-    struct base_job *job = &store->base;
+    struct base_job *job = &store->base.job;
     struct anystore_error error;
-    if (commit_lock(store, &error) != ANYSTORE_OK) {
-        struct queued *asked = store->base_asked;
-        store->base_asked = NULL;
-        queued_tell(asked, true, &error); /* without any: the next commit says why */
+    if (refresh_acquire(store, &error) != ANYSTORE_OK) {
+        /* If nobody asked, the next commit says why. */
+        queued_tell(take(&store->base.asked), true, &error);
         return;
     }
     /* Another process may have written one meanwhile. */
-    bool begun = (store->base_asked || base_due(store)) && base_job_begin(store, job);
-    commit_unlock(store);
+    bool wanted = store->base.asked || base_is_due(store);
+    bool begun = wanted && base_beside_begin(store, job);
+    refresh_release(store);
     if (!begun)
         return;
-    job->waiting = store->base_asked;
-    store->base_asked = NULL;
+    store->base.promised = take(&store->base.asked);
     set_phase(store, job->status == ANYSTORE_OK ? BASE_WRITING : BASE_READY);
 }
 
-void base_round(struct anystore *store, bool due)
+void base_take_turn(struct anystore *store, bool due)
 {
     enum base_phase phase = phase_of(store);
     if (phase == BASE_CLEANED) {
@@ -191,6 +230,6 @@ void base_round(struct anystore *store, bool due)
     }
     if (phase == BASE_READY)
         finish_job(store);
-    else if (phase == BASE_IDLE && (due || store->base_asked))
+    else if (phase == BASE_IDLE && (due || store->base.asked))
         begin_job(store);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Walking the map while it changes: each step copies a few keys under the view lock and writes them
- * without it. */
+/* Copying a few keys under the view lock, and writing them without it. */
+#include "store/commit/base_walk.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/commit/state.h"
 #include "store/common/clock.h"
-#include "store/common/error.h"
+#include "store/map/record.h"
 
 /* Most that a step looks at: some ten microseconds, for which a publication may have to wait. */
 #define STEP_BUCKETS 64
@@ -21,7 +21,7 @@ struct buffer {
 };
 
 struct walk {
-    const struct map *map;
+    struct published *published;
     struct segment_writer *writer;
     int64_t now_ms;
     struct buffer records; /* of the step */
@@ -68,17 +68,16 @@ static bool take_entry(struct entry *entry, void *arg)
 
 /* Writes an entry piece by piece.  If it changes meanwhile, the commit that changed it follows in the
  * base, and any bytes will do here; if its time has come, no commit does: so it is deleted behind. */
-static void write_large(struct anystore *store, struct walk *walk, const uint8_t *key,
-                        size_t key_size, uint8_t *piece)
+static void write_large(struct walk *walk, const uint8_t *key, size_t key_size, uint8_t *piece)
 {
+    const struct map *map = &walk->published->map;
     size_t all = 0, done = 0;
     bool whole = true;
     do {
         uint8_t head[RECORD_HEAD_MOST];
         size_t head_size = 0;
-        unsigned slot = view_lock_shared(&store->view_lock);
-        const struct entry *entry =
-            map_find(walk->map, map_hash(walk->map, key, key_size), key, key_size);
+        unsigned slot = view_lock_shared(&walk->published->lock);
+        const struct entry *entry = map_find(map, map_hash(map, key, key_size), key, key_size);
         if (done == 0 && entry) {
             head_size = record_head(head, entry);
             all = size_of(entry);
@@ -89,7 +88,7 @@ static void write_large(struct anystore *store, struct walk *walk, const uint8_t
             memcpy(piece, entry->bytes + done, n);
         else
             memset(piece, 0, n);
-        view_unlock_shared(&store->view_lock, slot);
+        view_unlock_shared(&walk->published->lock, slot);
         segment_write(walk->writer, head, head_size);
         segment_write(walk->writer, piece, n);
         done += n;
@@ -98,7 +97,7 @@ static void write_large(struct anystore *store, struct walk *walk, const uint8_t
         record_write_delete(walk->writer, key, key_size);
 }
 
-static void write_large_ones(struct anystore *store, struct walk *walk)
+static void write_large_ones(struct walk *walk)
 {
     if (walk->large.size == 0)
         return;
@@ -108,41 +107,41 @@ static void write_large_ones(struct anystore *store, struct walk *walk)
         uint32_t key_size;
         memcpy(&key_size, walk->large.data + i, sizeof key_size);
         i += sizeof key_size;
-        write_large(store, walk, walk->large.data + i, key_size, piece);
+        write_large(walk, walk->large.data + i, key_size, piece);
         i += key_size;
     }
     free(piece);
     walk->large.size = 0;
 }
 
-static uint64_t take_step(struct anystore *store, struct walk *walk, uint64_t cursor)
+static uint64_t take_step(struct walk *walk, uint64_t cursor)
 {
     uint64_t group = 0;
-    unsigned slot = view_lock_shared(&store->view_lock);
+    unsigned slot = view_lock_shared(&walk->published->lock);
     for (unsigned i = 0; i < STEP_BUCKETS; i++) {
-        cursor = map_scan(walk->map, cursor, take_entry, walk, &group);
+        cursor = map_scan(&walk->published->map, cursor, take_entry, walk, &group);
         if (cursor == 0 || walk->records.size >= STEP_BYTES)
             break;
     }
-    view_unlock_shared(&store->view_lock, slot);
+    view_unlock_shared(&walk->published->lock, slot);
     return cursor;
 }
 
-void base_walk(struct anystore *store, struct base_job *job, base_step_fn *on_step)
+enum anystore_status base_walk(struct published *published, struct segment_writer *writer,
+                               base_step_fn *on_step, void *arg)
 {
-    struct walk walk = {.map = &store->map, .writer = &job->writer, .now_ms = clock_now_ms()};
+    struct walk walk = {.published = published, .writer = writer, .now_ms = clock_now_ms()};
     uint64_t cursor = 0;
     bool more;
     do {
-        cursor = take_step(store, &walk, cursor);
+        cursor = take_step(&walk, cursor);
         if (!walk.no_memory)
             segment_write(walk.writer, walk.records.data, walk.records.size);
         walk.records.size = 0;
-        write_large_ones(store, &walk);
+        write_large_ones(&walk);
         more = cursor != 0 && !walk.no_memory && walk.writer->status == ANYSTORE_OK;
-    } while (on_step(store, job) && more);
-    if (walk.no_memory && job->status == ANYSTORE_OK)
-        job->status = error_nomem(&job->error);
+    } while (on_step(arg) && more);
     free(walk.records.data);
     free(walk.large.data);
+    return walk.no_memory ? ANYSTORE_NOMEM : ANYSTORE_OK;
 }

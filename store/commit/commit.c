@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Group commit: the thread that turns queued updates into one durable change of the file.
- *
- *     wait for work -> lock -> refresh -> run every queued update -> append to the spare, sync ->
- *     exchange the names, sync directory -> raise the mark -> publish -> unlock -> tell the callers
- *
- * Updates that arrive meanwhile wait for the next round, all together: one sync serves everybody who
- * waits.  A round that changes nothing writes nothing.
- *
- * The mark is raised before the changes are published here: were it the other way round, a reader
- * of this process could see them, and a later one of another process not yet. */
-#include <stdlib.h>
+/* The rounds of group commit, and what else the commit thread does. */
+#include "store/commit/commit.h"
 
+#include <errno.h>
+
+#include "store/commit/expire.h"
+#include "store/commit/publish.h"
+#include "store/commit/refresh.h"
 #include "store/commit/state.h"
 #include "store/common/clock.h"
 #include "store/common/error.h"
@@ -42,38 +38,12 @@ static enum anystore_status write_changes(struct anystore *store, struct copy *c
     return status;
 }
 
-/* Durable and in place: now everybody may see it. */
-static void publish(struct anystore *store, struct pending *pending, const struct chain *chain,
-                    const struct copy *copy)
-{
-    struct entry *garbage = NULL;
-    struct map old;
-    atomic_fetch_add(&store->counters.bytes_written, chain->end - store->file.chain.end);
-    pthread_mutex_lock(&store->refresh_mutex);
-    lockfile_set_mark(&store->lockfile, chain->generation);
-    view_lock_exclusive(&store->view_lock);
-    watch_touch_pending(&store->watches, pending, store->round);
-    pending_apply(pending, &store->map, &garbage, &old);
-    atomic_store_explicit(&store->loaded, chain->generation, memory_order_release);
-    store_note_map(store);
-    view_unlock_exclusive(&store->view_lock);
-    copies_keep_spare(&store->file);
-    store->file.fd = copy->fd;
-    store->file.st = copy->st;
-    store->file.chain = *chain;
-    store_note_file(store);
-    pthread_mutex_unlock(&store->refresh_mutex);
-    expire_tell(store, pending->late);
-    entry_free_list(garbage);
-    map_clear(&old);
-}
-
 /* Makes the pending changes durable and publishes them. */
 static enum anystore_status persist(struct anystore *store, struct pending *pending,
                                     struct anystore_error *error)
 {
     /* What can fail for lack of memory comes before the file is touched. */
-    if (!map_ready(pending->cleared ? &pending->map : &store->map))
+    if (!map_ready(pending->cleared ? &pending->map : &store->published.map))
         return error_nomem(error);
     struct copy copy;
     enum anystore_status status = copies_begin(&store->file, &copy, error);
@@ -89,7 +59,7 @@ static enum anystore_status persist(struct anystore *store, struct pending *pend
     if (status == ANYSTORE_OK)
         status = copies_install(&store->file, copy.fd, store->paths.spare, error);
     if (status == ANYSTORE_OK) {
-        publish(store, pending, &chain, &copy);
+        publish_commit(store, pending, &chain, &copy);
     } else {
         /* A file whose write or sync failed is thrown away, never tried again. */
         copies_drop_file(&store->file, copy.fd, store->paths.spare);
@@ -104,9 +74,9 @@ static enum anystore_status persist(struct anystore *store, struct pending *pend
 static uint64_t run_updates(struct anystore *store, struct queued *list, struct pending *pending)
 {
     struct anystore_txn txn;
-    txn_begin(&txn, TXN_PENDING, &store->map, pending);
-    txn.watches = &store->watches;
-    txn.round = ++store->round;
+    txn_begin(&txn, TXN_PENDING, &store->published.map, pending);
+    txn.watches = &store->published.watches;
+    txn.round = ++store->commit.round;
     uint64_t ran = 0;
     for (struct queued *queued = list; queued; queued = queued->next) {
         const struct anystore_submission *update = queued->submission;
@@ -148,29 +118,10 @@ static void count_round(struct anystore *store, uint64_t ran, bool committed, ui
     atomic_store(&counters->last_commit_us, clock_monotonic_us() - started_us);
 }
 
-void commit_unlock(struct anystore *store)
-{
-    pthread_mutex_lock(&store->refresh_mutex);
-    store->commit_in_progress = false;
-    pthread_mutex_unlock(&store->refresh_mutex);
-    lockfile_release(&store->lockfile);
-}
-
-enum anystore_status commit_lock(struct anystore *store, struct anystore_error *error)
-{
-    enum anystore_status status = lockfile_acquire(&store->lockfile, error);
-    if (status != ANYSTORE_OK)
-        return status;
-    status = refresh_locked(store, error);
-    if (status != ANYSTORE_OK)
-        lockfile_release(&store->lockfile);
-    return status;
-}
-
 /* Waits for those who are expected, see gather.h. */
 static void fill_queue(struct anystore *store)
 {
-    struct gather *gather = &store->gather;
+    struct gather *gather = &store->commit.gather;
     if (gather_begin(gather, clock_monotonic_us()))
         gather_end(gather, queue_wait_for(&store->queue, gather->expected, gather->until_us));
 }
@@ -178,7 +129,8 @@ static void fill_queue(struct anystore *store)
 static void note_round(struct anystore *store, uint64_t ran, uint64_t started_us)
 {
     uint64_t now_us = clock_monotonic_us();
-    gather_note_round(&store->gather, ran, queue_count(&store->queue), now_us - started_us, now_us);
+    gather_note_round(&store->commit.gather, ran, queue_count(&store->queue), now_us - started_us,
+                      now_us);
 }
 
 /* One round of group commit; returns whether a new base is due. */
@@ -188,7 +140,7 @@ static bool commit_round(struct anystore *store)
     error_ok(&error);
     fill_queue(store);
     uint64_t started_us = clock_monotonic_us();
-    if (commit_lock(store, &error) != ANYSTORE_OK) {
+    if (refresh_acquire(store, &error) != ANYSTORE_OK) {
         atomic_fetch_add(&store->counters.failed_commits, 1);
         store_log(&store->log, ANYSTORE_LOG_WARNING, "no commit: %s", error.text);
         queued_tell(queue_take(&store->queue), false, &error);
@@ -196,13 +148,13 @@ static bool commit_round(struct anystore *store)
     }
     struct queued *list = queue_take(&store->queue);
     struct pending pending;
-    pending_init(&pending, &store->map);
+    pending_init(&pending, &store->published.map);
     uint64_t ran = run_updates(store, list, &pending);
     bool change = !pending_empty(&pending);
     enum anystore_status status = change ? persist(store, &pending, &error) : ANYSTORE_OK;
     pending_free(&pending);
     if (status != ANYSTORE_OK) {
-        watch_touch_round(&store->watches, store->round);
+        watch_touch_round(&store->published.watches, store->commit.round);
         atomic_fetch_add(&store->counters.failed_commits, 1);
         store_log(&store->log, ANYSTORE_LOG_WARNING, "no commit: %s", error.text);
     }
@@ -212,8 +164,8 @@ static bool commit_round(struct anystore *store)
     struct queued *steps = queued_split(&list, is_step);
     if (status == ANYSTORE_OK)
         run_steps(steps);
-    bool due = status == ANYSTORE_OK && base_due(store);
-    commit_unlock(store);
+    bool due = status == ANYSTORE_OK && base_is_due(store);
+    refresh_release(store);
     note_round(store, ran, started_us);
     queued_tell(list, true, &error);
     queued_tell(steps, true, &error);
@@ -227,7 +179,8 @@ static bool commit_round(struct anystore *store)
 /* Whether the mark tells other processes less than this one has read: somebody damaged it. */
 static bool mark_is_behind(struct anystore *store)
 {
-    uint64_t loaded = atomic_load(&store->loaded); /* first: the mark is raised before it */
+    uint64_t loaded =
+        atomic_load(&store->published.generation); /* first: the mark is raised before it */
     return lockfile_mark(&store->lockfile) < loaded;
 }
 
@@ -236,8 +189,8 @@ static bool mark_is_behind(struct anystore *store)
 static void check_mark(struct anystore *store)
 {
     struct anystore_error error;
-    if (commit_lock(store, &error) == ANYSTORE_OK)
-        commit_unlock(store);
+    if (refresh_acquire(store, &error) == ANYSTORE_OK)
+        refresh_release(store);
     else
         store_log(&store->log, ANYSTORE_LOG_WARNING, "%s", error.text);
 }
@@ -253,32 +206,33 @@ static void close_lost_spare(struct anystore *store)
 
 static uint64_t tick_ms(struct anystore *store)
 {
-    if (store->base_asked)
+    if (store->base.asked)
         return TICK_CLAIM_MS;
-    return atomic_load(&store->counters.expiring) != 0 || expire_wanted(store) ? TICK_EXPIRING_MS
-                                                                               : TICK_MS;
+    return atomic_load(&store->counters.expiring) != 0 || expired_is_wanted(&store->expired)
+               ? TICK_EXPIRING_MS
+               : TICK_MS;
 }
 
-void *commit_thread(void *arg)
+static void *commit_thread(void *arg)
 {
     struct anystore *store = arg;
     uint64_t expired_us = clock_monotonic_us();
     for (;;) {
-        switch (queue_wait(&store->queue, tick_ms(store), !base_is_owed(store))) {
+        switch (queue_wait(&store->queue, tick_ms(store), !base_has_waiters(store))) {
         case QUEUE_END:
             return NULL;
         case QUEUE_COMMIT:
-            base_round(store, commit_round(store));
+            base_take_turn(store, commit_round(store));
             break;
         case QUEUE_BASE_TURN:
-            base_round(store, false);
+            base_take_turn(store, false);
             break;
         case QUEUE_CHECK_MARK:
             check_mark(store);
             break;
         case QUEUE_TICK:
-            if (store->base_asked)
-                base_round(store, false);
+            if (store->base.asked)
+                base_take_turn(store, false);
             if (store->paths.file && (lockfile_replaced(&store->lockfile) ||
                                       lockfile_stuck(&store->lockfile) || mark_is_behind(store)))
                 check_mark(store);
@@ -290,4 +244,23 @@ void *commit_thread(void *arg)
             expired_us = clock_monotonic_us();
         }
     }
+}
+
+enum anystore_status commit_start(struct anystore *store, struct anystore_error *error)
+{
+    int result = pthread_create(&store->commit.thread, NULL, commit_thread, store);
+    if (result != 0) {
+        errno = result;
+        return error_system(error, "cannot start the commit thread");
+    }
+    store->commit.thread_started = true;
+    return ANYSTORE_OK;
+}
+
+void commit_end(struct anystore *store)
+{
+    if (!store->commit.thread_started)
+        return;
+    queue_announce_close(&store->queue);
+    pthread_join(store->commit.thread, NULL);
 }

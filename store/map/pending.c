@@ -14,9 +14,9 @@ void pending_init(struct pending *pending, const struct map *published)
 void pending_free(struct pending *pending)
 {
     map_clear(&pending->map);
-    entry_free_list(pending->late);
-    entry_free_list(pending->passing);
-    pending->late = pending->passing = NULL;
+    entry_free_list(pending->expired);
+    entry_free_list(pending->replaced);
+    pending->expired = pending->replaced = NULL;
     pending->cleared = false;
 }
 
@@ -34,7 +34,7 @@ static void replace_pending(struct pending *pending, struct entry *entry)
     bool expires =
         old && old->kind == ENTRY_PUT && old->expire_ms != 0 && old->expire_ms != entry->expire_ms;
     if (expires)
-        add_to(&pending->passing, old);
+        add_to(&pending->replaced, old);
     else
         entry_free(old);
 }
@@ -99,13 +99,13 @@ void pending_clear(struct pending *pending)
     pending->cleared = true;
 }
 
-void pending_settle(struct pending *pending, int64_t time_ms)
+void pending_end_commit(struct pending *pending, int64_t time_ms)
 {
-    while (pending->passing) {
-        struct entry *entry = pending->passing;
-        pending->passing = entry->next;
+    while (pending->replaced) {
+        struct entry *entry = pending->replaced;
+        pending->replaced = entry->next;
         if (entry_expired(entry, time_ms))
-            add_to(&pending->late, entry);
+            add_to(&pending->expired, entry);
         else
             entry_free(entry);
     }
@@ -127,14 +127,15 @@ void pending_write(const struct pending *pending, struct segment_writer *writer)
 struct apply {
     struct map *map;
     struct entry *garbage, *late;
-    int64_t late_ms;
+    int64_t expired_ms;
 };
 
 /* A change with the same expiry is of a key that was there: it is yet to expire. */
 static bool is_late(const struct apply *apply, const struct entry *old, const struct entry *change)
 {
-    return change->late || (old && apply->late_ms != 0 && entry_expired(old, apply->late_ms) &&
-                            old->expire_ms != change->expire_ms);
+    return change->late ||
+           (old && apply->expired_ms != 0 && entry_expired(old, apply->expired_ms) &&
+            old->expire_ms != change->expire_ms);
 }
 
 static void replace(struct apply *apply, struct entry *entry)
@@ -168,7 +169,7 @@ static void apply_entry(struct apply *apply, struct entry *entry)
 void pending_apply(struct pending *pending, struct map *map, struct entry **garbage,
                    struct map *old)
 {
-    struct apply apply = {.map = map, .late = pending->late, .late_ms = pending->late_ms};
+    struct apply apply = {.map = map, .late = pending->expired, .expired_ms = pending->expired_ms};
     map_init(old, &map->seed);
     if (pending->cleared) {
         /* All that is there afterwards is in the pending map: it takes the other's place. */
@@ -188,7 +189,7 @@ void pending_apply(struct pending *pending, struct map *map, struct entry **garb
     }
     map_init(&pending->map, &map->seed);
     pending->cleared = false;
-    pending->late = apply.late;
+    pending->expired = apply.late;
     *garbage = apply.garbage;
 }
 

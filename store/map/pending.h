@@ -17,11 +17,11 @@ struct pending {
     bool cleared;
     /* What changes replace, with another expiry, is late if its time came before this.  Unix time in
      * milliseconds; 0: only what they say themselves. */
-    int64_t late_ms;
+    int64_t expired_ms;
     /* After pending_apply, for the caller to look at: published entries that were late. */
-    struct entry *late;
+    struct entry *expired;
     struct entry
-        *passing; /* changes of earlier commits that a change replaced, see pending_settle */
+        *replaced; /* changes of earlier commits that a change replaced, see pending_end_commit */
 };
 
 /* With the seed of the published map, so that a key is hashed once for both. */
@@ -40,7 +40,7 @@ void pending_clear(struct pending *pending);
 
 /* The end of a commit that was read, made at that time: what it replaced of earlier ones that are being
  * read, too, was late if its time had come by then. */
-void pending_settle(struct pending *pending, int64_t time_ms);
+void pending_end_commit(struct pending *pending, int64_t time_ms);
 
 /* Writes the changes as records. */
 void pending_write(const struct pending *pending, struct segment_writer *writer);

@@ -295,6 +295,20 @@ void copies_forget_spare(struct copies *copies)
     copies->spare.fd = -1;
 }
 
+void copies_exchange_loaded(struct copies *a, struct copies *b)
+{
+    struct chain chain = a->chain;
+    a->chain = b->chain;
+    b->chain = chain;
+    chain_wipe(&chain);
+    int fd = a->fd;
+    a->fd = b->fd;
+    b->fd = fd;
+    struct stat st = a->st;
+    a->st = b->st;
+    b->st = st;
+}
+
 /* ---- Putting it in place ------------------------------------------------------------------ */
 
 /* Gives the file at `from` the data file's name.  *exchanged tells whether the data file is at

@@ -110,6 +110,9 @@ void copies_close_lost_spare(struct copies *copies);
  * there is one, for the processes that have it open and will read there what they lack. */
 void copies_complete_spare(struct copies *copies);
 
+/* What one has loaded the other has loaded now, and the other way round; neither has a spare. */
+void copies_exchange_loaded(struct copies *a, struct copies *b);
+
 /* ---- Syncing ------------------------------------------------------------------------------ */
 
 /* Makes durable that the path names the file that it names now.  The file lock need not be held. */

@@ -37,8 +37,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/commit/state.h"
+#include "store/map/siphash.h"
 #include "store/map/txn.h"
+#include "store/medium/key.h"
+#include "store/store.h"
 #include "tests/store/disks/memory_disk.h"
 #include "tests/store/disks/seal.h"
 

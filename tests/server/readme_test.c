@@ -19,8 +19,8 @@
 
 #include "command/families.h"
 #include "command/table.h"
-#include "server/family/families.h"
 #include "server/config/config.h"
+#include "server/family/families.h"
 
 /* ---- Documents ---------------------------------------------------------------------------- */
 

@@ -14,7 +14,9 @@
 
 #include <cmocka.h>
 
+#include "store/commit/base_locked.h"
 #include "store/commit/state.h"
+#include "store/store.h"
 #include "tests/store/disks/hook_disk.h"
 #include "tests/store/support.h"
 
@@ -33,7 +35,7 @@ static int stop(struct hook_disk *hook, enum hook_call call)
     struct gate *gate = hook->arg;
     (void)call;
     pthread_mutex_lock(&gate->mutex);
-    if (gate->armed && pthread_equal(pthread_self(), gate->store->base_thread)) {
+    if (gate->armed && pthread_equal(pthread_self(), gate->store->base.thread)) {
         gate->stopped = true;
         gate->go = false;
         pthread_cond_broadcast(&gate->changed);
@@ -164,7 +166,7 @@ static bool change(struct anystore_txn *txn, void *arg)
 {
     const struct changing *changing = arg;
     struct support_random *random = changing->random;
-    changing->store->base_retry_at = UINT64_MAX; /* only bases that are asked for */
+    changing->store->base.retry_at = UINT64_MAX; /* only bases that are asked for */
     size_t number = 1 + support_random_below(random, 4);
     enum anystore_status status = ANYSTORE_OK;
     for (size_t i = 0; i < number; i++) {
@@ -357,7 +359,7 @@ static bool write_base(struct anystore_txn *txn, void *arg)
     struct anystore *store = arg;
     struct anystore_error error;
     (void)txn; /* on the commit thread, under the file lock: as a swap of two stores does it */
-    return base_write(store, store->file.chain.header.store_id, &error) == ANYSTORE_OK;
+    return base_write_locked(store, store->file.chain.header.store_id, &error) == ANYSTORE_OK;
 }
 
 static void test_mishaps(void **state)

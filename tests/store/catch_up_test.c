@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "store/commit/state.h"
 #include "tests/store/disks/gate.h"
 #include "tests/store/disks/hook_disk.h"
 #include "tests/store/support.h"

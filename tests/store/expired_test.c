@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #include "anystore.h"
-#include "store/commit/state.h"
 #include "store/common/clock.h"
 #include "tests/store/support.h"
 

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "store/commit/state.h"
 #include "store/common/clock.h"
+#include "store/store.h"
 #include "tests/store/disks/hook_disk.h"
 #include "tests/store/support.h"
 

@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include "store/commit/state.h"
 #include "tests/store/support.h"
 
 #define EXPIRY INT64_C(4102444800000) /* 2100-01-01 */

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "store/commit/state.h"
+#include "store/medium/key.h"
 #include "tests/store/support.h"
 
 /* The bytes 0 .. 31. */

@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include "store/commit/state.h"
 #include "tests/store/disks/hook_disk.h"
 #include "tests/store/disks/memory_cut.h"
 #include "tests/store/disks/memory_disk.h"

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "store/commit/state.h"
+#include "store/store.h"
 #include "tests/store/disks/hook_disk.h"
 #include "tests/store/siblings.h"
 #include "tests/store/support.h"

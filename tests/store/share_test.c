@@ -14,7 +14,8 @@
 
 #include <cmocka.h>
 
-#include "store/commit/state.h"
+#include "store/medium/lockfile.h"
+#include "store/store.h"
 #include "tests/store/disks/gate.h"
 #include "tests/store/disks/hook_disk.h"
 #include "tests/store/support.h"

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "store/commit/state.h"
+#include "store/store.h"
 #include "tests/store/support.h"
 
 struct anystore *siblings_open(const char *path, struct anystore *sibling, const struct disk *disk,

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "store/commit/state.h"
+#include "store/store.h"
 
 /* ---- Files -------------------------------------------------------------------------------- */
 

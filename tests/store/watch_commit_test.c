@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "anystore.h"
-#include "store/commit/state.h"
+#include "store/store.h"
 #include "tests/store/disks/hook_disk.h"
 #include "tests/store/support.h"
 #include "tests/store/watch_steps.h"

@@ -303,7 +303,7 @@ static void test_many_watches(void **state)
         snprintf(word, sizeof word, "watch %zu", i);
         RUN(here, all, "view", word);
     }
-    assert_true(here->watches.bucket_count > WATCH_BUCKETS);
+    assert_true(here->published.watches.bucket_count > WATCH_BUCKETS);
     for (size_t i = 0; i < 100; i++) {
         size_t key = support_random_below(&random, KEYS);
         support_put(i % 2 ? here : there, names[key], "1");
@@ -319,8 +319,8 @@ static void test_many_watches(void **state)
         order[i] = order[left - 1];
         anystore_watch_end(here, watch);
     }
-    assert_int_equal(atomic_load(&here->watches.count), 0);
-    assert_int_equal(here->watches.bucket_count, WATCH_BUCKETS);
+    assert_int_equal(atomic_load(&here->published.watches.count), 0);
+    assert_int_equal(here->published.watches.bucket_count, WATCH_BUCKETS);
     free(order);
     free(all);
     free(names);
@@ -433,7 +433,7 @@ static void count_with(struct anystore *const stores[], size_t store_count)
     }
     for (size_t i = 0; i < store_count; i++) {
         assert_int_equal(support_get_number(stores[i], "counter"), THREADS * ROUNDS);
-        assert_int_equal(atomic_load(&stores[i]->watches.count), 0);
+        assert_int_equal(atomic_load(&stores[i]->published.watches.count), 0);
         anystore_check(stores[i]);
     }
     print_message("%d increments, %u given up\n", THREADS * ROUNDS, given_up);

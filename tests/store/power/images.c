@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "store/commit/state.h"
+#include "store/store.h"
 #include "tests/store/power/fibers.h"
 #include "tests/store/support.h"
 
