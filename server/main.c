@@ -319,6 +319,8 @@ int main(int argc, char *argv[])
         return 0;
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);  /* until the log can be reopened */
+    signal(SIGALRM, SIG_IGN); /* as in Redis, which the other unused signals end */
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of that write, no more */
     struct server server = {
         .started_ms = wall_ms(), .started_steady_ms = steady_ms(), .on_shutdown = on_shutdown};

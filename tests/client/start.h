@@ -52,5 +52,6 @@ void file_modes(struct harness *harness);
 void sigterm_finishes_writes(struct harness *harness);
 void sigint_stops(struct harness *harness);
 void sighup_reopens_log(struct harness *harness);
+void other_signals(struct harness *harness);
 
 #endif

@@ -460,3 +460,31 @@ void sighup_reopens_log(struct harness *harness)
     free(log);
     free(rotated);
 }
+
+/* Signals without a use end the server, or do not, as they end redis-server. */
+void other_signals(struct harness *harness)
+{
+    static const int numbers[] = {SIGALRM, SIGPIPE, SIGHUP, SIGURG,    SIGWINCH, SIGCHLD, SIGCONT,
+                                  SIGUSR1, SIGUSR2, SIGIO,  SIGVTALRM, SIGPROF,  SIGPWR};
+    struct server *servers[] = {
+        server_start(harness, &(struct server_options){.kind = SERVER_REDIS}),
+        server_start(harness, NULL),
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        bool ended[2];
+        for (int j = 0; j < 2; j++) {
+            process_signal(&servers[j]->process, numbers[i]);
+            struct raw *raw = raw_connect(servers[j]);
+            struct reply *reply = raw ? raw_command(raw, "PING", NULL) : NULL;
+            ended[j] = reply == NULL;
+            reply_free(reply);
+            raw_close(raw);
+            if (ended[j]) {
+                process_wait(&servers[j]->process);
+                server_restart(servers[j]);
+            }
+        }
+        check(ended[0] == ended[1], "%s %s redis-server, but %s this one", strsignal(numbers[i]),
+              ended[0] ? "ends" : "does not end", ended[1] ? "ends" : "does not end");
+    }
+}

@@ -475,6 +475,7 @@ int main(void)
         HARNESS_TEST(sigterm_finishes_writes),
         HARNESS_TEST(sigint_stops),
         HARNESS_TEST(sighup_reopens_log),
+        HARNESS_TEST(other_signals),
     };
     return harness_main("client_start_test", tests, sizeof tests / sizeof *tests);
 }
