@@ -72,13 +72,15 @@ enum command_categories {
     CATEGORY_SORTEDSET = 1 << 11
 };
 
-/* One of several ranges of keys of a command that uses them differently (RENAME). */
+/* A range of keys among the arguments of a command, which uses all of them in the same way. */
 struct key_range {
-    const char *flags; /* as key_flags; NULL ends a table */
-    const char *notes; /* as key_notes */
-    /* first 0: known only of a call (SORT's STORE).  last counts from the first key on or, below zero,
-     * from the end. */
-    int first, last, step;
+    /* Redis's key specification flags, blank separated: "RO access", "RW access update"; NULL ends a
+     * list. */
+    const char *flags;
+    const char *notes; /* what Redis notes about the flags; NULL: nothing */
+    int first;         /* the argument of the first key; 0: only a call tells */
+    int last; /* of the last key, from `first` on; below zero: from the end, -1 the last one */
+    int step; /* from key to key */
 };
 
 struct command {
@@ -89,10 +91,10 @@ struct command {
     unsigned flags;                 /* enum command_flags and command_own_flags */
     unsigned categories;            /* enum command_categories */
     size_t number;                  /* its own, below command_total(); the table sets it */
-    int first_key, last_key, key_step; /* 0: no keys; last_key -1: the last argument */
-    /* Redis's key specification flags of that range, "RO access", "RW access update", blank separated;
-     * NULL without keys. */
-    const char *key_flags;
+    const struct key_range *keys;   /* see KEYS; NULL: the command has none */
+    /* Where the last range depends on the arguments of a call: sets in *range what is so in that call.
+     * `first` stays 0 if the call has no such keys.  NULL: it does not depend on them. */
+    void (*call_keys)(size_t argc, const struct resp_arg *argv, struct key_range *range);
     const struct command *subcommands; /* NULL: none */
     const char *since;
     const char *group;
@@ -101,14 +103,6 @@ struct command {
     const char *tips; /* Redis's command tips, blank separated; NULL: none */
     const char *deprecated_since, *replaced_by; /* where Redis 7.0 says so; NULL: it does not */
     bool is_system;                             /* Redis calls it a system command */
-    const char *key_notes; /* what Redis notes about key_flags; NULL: nothing */
-    /* The key_flags of one call where they depend on its arguments; NULL: they do not. */
-    const char *(*call_key_flags)(size_t argc, const struct resp_arg *argv);
-    /* The ranges one by one where one would not tell all; first_key and so on cover those that are
-     * known, and key_flags is NULL.  NULL: only the one range. */
-    const struct key_range *key_ranges;
-    /* Where the key of the last range is in one call, 0: the call has none; NULL if all are known. */
-    size_t (*call_key)(size_t argc, const struct resp_arg *argv);
     /* The flags that one call has beside the row's, where they depend on its arguments; NULL: none. */
     unsigned (*call_flags)(size_t argc, const struct resp_arg *argv);
     /* Whether an argument of a call is a secret, which nobody else may see; NULL: none is. */
@@ -118,9 +112,17 @@ struct command {
     void (*call_databases)(const struct call *call, struct needs *needs);
 };
 
-/* For the rows: where the keys are. */
-#define ONE_KEY  .first_key = 1, .last_key = 1, .key_step = 1
-#define ALL_KEYS .first_key = 1, .last_key = -1, .key_step = 1
+/* For the rows: a list of ranges of keys, those that only a call tells last. */
+#define KEYS(...)                                                                                  \
+    .keys = (const struct key_range[])                                                             \
+    {                                                                                              \
+        __VA_ARGS__,                                                                               \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
+#define ONE_KEY(words)  KEYS({.flags = words, .first = 1, .step = 1})
+#define ALL_KEYS(words) KEYS({.flags = words, .first = 1, .last = -1, .step = 1})
 
 /* All commands of all families, to look up by name. */
 struct command_table;

@@ -98,18 +98,16 @@ static void run_renamenx(struct call *call)
 /* ---- Rows --------------------------------------------------------------------------------- */
 
 static const struct key_range rename_ranges[] = {
-    {.flags = "RW access delete", .first = 1, .last = 0, .step = 1},
-    {.flags = "OW update", .first = 2, .last = 0, .step = 1},
-    {.flags = NULL},
+    {.flags = "RW access delete", .first = 1, .step = 1},
+    {.flags = "OW update", .first = 2, .step = 1},
+    {0},
 };
 
 static const struct key_range renamenx_ranges[] = {
-    {.flags = "RW access delete", .first = 1, .last = 0, .step = 1},
-    {.flags = "OW insert", .first = 2, .last = 0, .step = 1},
-    {.flags = NULL},
+    {.flags = "RW access delete", .first = 1, .step = 1},
+    {.flags = "OW insert", .first = 2, .step = 1},
+    {0},
 };
-
-#define TWO_KEYS .first_key = 1, .last_key = 2, .key_step = 1
 
 const struct command command_key_rows[] = {
     {
@@ -118,8 +116,7 @@ const struct command command_key_rows[] = {
         .arity = -2,
         .flags = COMMAND_WRITE,
         .categories = CATEGORY_KEYSPACE,
-        ALL_KEYS,
-        .key_flags = "RM delete",
+        ALL_KEYS("RM delete"),
         .since = "1.0.0",
         .group = "generic",
         .complexity = "O(N) where N is the number of keys",
@@ -132,8 +129,7 @@ const struct command command_key_rows[] = {
         .arity = -2,
         .flags = COMMAND_READONLY | COMMAND_FAST,
         .categories = CATEGORY_KEYSPACE,
-        ALL_KEYS,
-        .key_flags = "RO",
+        ALL_KEYS("RO"),
         .since = "1.0.0",
         .group = "generic",
         .complexity = "O(N) where N is the number of keys",
@@ -146,8 +142,7 @@ const struct command command_key_rows[] = {
         .arity = 3,
         .flags = COMMAND_WRITE,
         .categories = CATEGORY_KEYSPACE,
-        TWO_KEYS,
-        .key_ranges = rename_ranges,
+        .keys = rename_ranges,
         .since = "1.0.0",
         .group = "generic",
         .complexity = "O(N) where N is the size of the value",
@@ -159,8 +154,7 @@ const struct command command_key_rows[] = {
         .arity = 3,
         .flags = COMMAND_WRITE | COMMAND_FAST,
         .categories = CATEGORY_KEYSPACE,
-        TWO_KEYS,
-        .key_ranges = renamenx_ranges,
+        .keys = renamenx_ranges,
         .since = "1.0.0",
         .group = "generic",
         .complexity = "O(N) where N is the size of the value",
@@ -172,8 +166,7 @@ const struct command command_key_rows[] = {
         .arity = -2,
         .flags = COMMAND_READONLY | COMMAND_FAST,
         .categories = CATEGORY_KEYSPACE,
-        ALL_KEYS,
-        .key_flags = "RO",
+        ALL_KEYS("RO"),
         .since = "3.2.1",
         .group = "generic",
         .complexity = "O(N) where N is the number of keys",
@@ -186,8 +179,7 @@ const struct command command_key_rows[] = {
         .arity = 2,
         .flags = COMMAND_READONLY | COMMAND_FAST,
         .categories = CATEGORY_KEYSPACE,
-        ONE_KEY,
-        .key_flags = "RO",
+        ONE_KEY("RO"),
         .since = "1.0.0",
         .group = "generic",
         .complexity = "O(1)",
@@ -199,8 +191,7 @@ const struct command command_key_rows[] = {
         .arity = -2,
         .flags = COMMAND_WRITE | COMMAND_FAST,
         .categories = CATEGORY_KEYSPACE,
-        ALL_KEYS,
-        .key_flags = "RM delete",
+        ALL_KEYS("RM delete"),
         .since = "4.0.0",
         .group = "generic",
         .complexity = "O(N) where N is the number of keys",

@@ -80,8 +80,8 @@ static void run_object_help(struct call *call)
 /* ---- Rows --------------------------------------------------------------------------------- */
 
 #define OBJECT_SUB                                                                                 \
-    .arity = 3, .flags = COMMAND_READONLY, .categories = CATEGORY_KEYSPACE, .first_key = 2,        \
-    .last_key = 2, .key_step = 1, .key_flags = "RO", .group = "generic", .complexity = "O(1)",     \
+    .arity = 3, .flags = COMMAND_READONLY, .categories = CATEGORY_KEYSPACE,                        \
+    KEYS({.flags = "RO", .first = 2, .step = 1}), .group = "generic", .complexity = "O(1)",        \
     .tips = "nondeterministic_output"
 
 static const struct command object_subcommands[] = {

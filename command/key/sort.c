@@ -81,31 +81,29 @@ static void run_sort_ro(struct call *call)
     "anywhere in the argument array"
 
 static const struct key_range sort_ranges[] = {
-    {.flags = "RO access", .first = 1, .last = 0, .step = 1},
+    {.flags = "RO access", .first = 1, .step = 1},
     {.flags = "RO access", .notes = BY_GET_NOTES},
     {.flags = "OW update", .notes = STORE_NOTES},
-    {.flags = NULL},
+    {0},
 };
 
 static const struct key_range sort_ro_ranges[] = {
-    {.flags = "RO access", .first = 1, .last = 0, .step = 1},
+    {.flags = "RO access", .first = 1, .step = 1},
     {.flags = "RO access", .notes = BY_GET_NOTES},
-    {.flags = NULL},
+    {0},
 };
 
 /* The key of the last STORE, which is the one that counts. */
-static size_t sort_store_key(size_t argc, const struct resp_arg *argv)
+static void sort_keys(size_t argc, const struct resp_arg *argv, struct key_range *range)
 {
-    size_t found = 0;
     for (size_t i = 2; i < argc; i++) {
         if (arg_is(&argv[i], "LIMIT"))
             i += 2;
         else if (arg_is(&argv[i], "GET") || arg_is(&argv[i], "BY"))
             i++;
         else if (i + 1 < argc && arg_is(&argv[i], "STORE"))
-            found = i + 1;
+            range->first = (int)(i + 1);
     }
-    return found;
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */
@@ -120,9 +118,8 @@ const struct command command_sort_rows[] = {
         .arity = -2,
         .flags = COMMAND_WRITE | COMMAND_DENYOOM,
         SORT_CATEGORIES,
-        ONE_KEY,
-        .key_ranges = sort_ranges,
-        .call_key = sort_store_key,
+        .keys = sort_ranges,
+        .call_keys = sort_keys,
         .since = "1.0.0",
         .group = "generic",
         .complexity = "O(N+M*log(M)) where N is the number of elements and M of those answered",
@@ -134,8 +131,7 @@ const struct command command_sort_rows[] = {
         .arity = -2,
         .flags = COMMAND_READONLY,
         SORT_CATEGORIES,
-        ONE_KEY,
-        .key_ranges = sort_ro_ranges,
+        .keys = sort_ro_ranges,
         .since = "7.0.0",
         .group = "generic",
         .complexity = "O(N+M*log(M)) where N is the number of elements and M of those answered",

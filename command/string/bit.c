@@ -271,9 +271,9 @@ static void run_bitop(struct call *call)
 /* ---- Rows --------------------------------------------------------------------------------- */
 
 static const struct key_range bitop_ranges[] = {
-    {.flags = "OW update", .first = 2, .last = 0, .step = 1},
+    {.flags = "OW update", .first = 2, .step = 1},
     {.flags = "RO access", .first = 3, .last = -1, .step = 1},
-    {.flags = NULL},
+    {0},
 };
 
 const struct command command_bit_rows[] = {
@@ -283,8 +283,7 @@ const struct command command_bit_rows[] = {
         .arity = -2,
         .flags = COMMAND_READONLY,
         .categories = CATEGORY_BITMAP,
-        ONE_KEY,
-        .key_flags = "RO access",
+        ONE_KEY("RO access"),
         .since = "2.6.0",
         .group = "bitmap",
         .complexity = "O(N) where N is the length of the range",
@@ -296,10 +295,7 @@ const struct command command_bit_rows[] = {
         .arity = -4,
         .flags = COMMAND_WRITE | COMMAND_DENYOOM,
         .categories = CATEGORY_BITMAP,
-        .first_key = 2,
-        .last_key = -1,
-        .key_step = 1,
-        .key_ranges = bitop_ranges,
+        .keys = bitop_ranges,
         .since = "2.6.0",
         .group = "bitmap",
         .complexity = "O(N) where N is the length of all strings together",
@@ -311,8 +307,7 @@ const struct command command_bit_rows[] = {
         .arity = -3,
         .flags = COMMAND_READONLY,
         .categories = CATEGORY_BITMAP,
-        ONE_KEY,
-        .key_flags = "RO access",
+        ONE_KEY("RO access"),
         .since = "2.8.7",
         .group = "bitmap",
         .complexity = "O(N) where N is the length of the range",
@@ -324,8 +319,7 @@ const struct command command_bit_rows[] = {
         .arity = 3,
         .flags = COMMAND_READONLY | COMMAND_FAST,
         .categories = CATEGORY_BITMAP,
-        ONE_KEY,
-        .key_flags = "RO access",
+        ONE_KEY("RO access"),
         .since = "2.2.0",
         .group = "bitmap",
         .complexity = "O(1)",
@@ -337,8 +331,7 @@ const struct command command_bit_rows[] = {
         .arity = 4,
         .flags = COMMAND_WRITE | COMMAND_DENYOOM,
         .categories = CATEGORY_BITMAP,
-        ONE_KEY,
-        .key_flags = "RW access update",
+        ONE_KEY("RW access update"),
         .since = "2.2.0",
         .group = "bitmap",
         .complexity = "O(N) where N is the length of the resulting string",

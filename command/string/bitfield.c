@@ -269,18 +269,20 @@ static void run_bitfield(struct call *call)
 }
 
 /* A call that only reads says so.  As in Redis a call with a syntax error may write. */
-static const char *bitfield_key_flags(size_t argc, const struct resp_arg *argv)
+static void bitfield_keys(size_t argc, const struct resp_arg *argv, struct key_range *range)
 {
+    range->flags = "RO access";
     for (size_t i = 2; i < argc;) {
         size_t left = argc - i;
-        if (arg_is(&argv[i], "GET") && left > 2)
+        if (arg_is(&argv[i], "GET") && left > 2) {
             i += 3;
-        else if (arg_is(&argv[i], "OVERFLOW") && left > 1)
+        } else if (arg_is(&argv[i], "OVERFLOW") && left > 1) {
             i += 2;
-        else
-            return "RW access update";
+        } else {
+            range->flags = "RW access update";
+            return;
+        }
     }
-    return "RO access";
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */
@@ -292,10 +294,11 @@ const struct command command_bitfield_rows[] = {
         .arity = -2,
         .flags = COMMAND_WRITE | COMMAND_DENYOOM,
         .categories = CATEGORY_BITMAP,
-        ONE_KEY,
-        .key_flags = "RW access update variable_flags",
-        .key_notes = "This command allows both access and modification of the key",
-        .call_key_flags = bitfield_key_flags,
+        KEYS({.flags = "RW access update variable_flags",
+              .notes = "This command allows both access and modification of the key",
+              .first = 1,
+              .step = 1}),
+        .call_keys = bitfield_keys,
         .since = "3.2.0",
         .group = "bitmap",
         .complexity = "O(N) where N is the number of operations and the length of the string",
@@ -307,8 +310,7 @@ const struct command command_bitfield_rows[] = {
         .arity = -2,
         .flags = COMMAND_READONLY | COMMAND_FAST,
         .categories = CATEGORY_BITMAP,
-        ONE_KEY,
-        .key_flags = "RO access",
+        ONE_KEY("RO access"),
         .since = "6.0.0",
         .group = "bitmap",
         .complexity = "O(N) where N is the number of operations",

@@ -203,9 +203,9 @@ static void run_swapdb(struct call *call)
 
 /* What is read and what is overwritten. */
 static const struct key_range copy_ranges[] = {
-    {.flags = "RO access", .first = 1, .last = 0, .step = 1},
-    {.flags = "OW update", .first = 2, .last = 0, .step = 1},
-    {.flags = NULL},
+    {.flags = "RO access", .first = 1, .step = 1},
+    {.flags = "OW update", .first = 2, .step = 1},
+    {0},
 };
 
 const struct command command_database_rows[] = {
@@ -216,10 +216,7 @@ const struct command command_database_rows[] = {
         .arity = -3,
         .flags = COMMAND_WRITE | COMMAND_DENYOOM,
         .categories = CATEGORY_KEYSPACE,
-        .first_key = 1,
-        .last_key = 2,
-        .key_step = 1,
-        .key_ranges = copy_ranges,
+        .keys = copy_ranges,
         .since = "6.2.0",
         .group = "generic",
         .complexity = "O(N) where N is the size of the value",
@@ -269,8 +266,7 @@ const struct command command_database_rows[] = {
         .arity = 3,
         .flags = COMMAND_WRITE | COMMAND_FAST,
         .categories = CATEGORY_KEYSPACE,
-        ONE_KEY,
-        .key_flags = "RW access update",
+        ONE_KEY("RW access update"),
         .since = "1.0.0",
         .group = "generic",
         .complexity = "O(N) where N is the size of the value",

@@ -6,6 +6,7 @@
 
 #include "command/args.h"
 #include "command/category.h"
+#include "command/keys.h"
 #include "command/reply.h"
 #include "command/table.h"
 #include "server/family/families.h"
@@ -120,42 +121,15 @@ static void reply_key_range(struct call *call, const struct key_range *range)
     }
 }
 
-/* The ranges of a command, which end with one without flags; one[] is room for a single one. */
-static const struct key_range *ranges_of(const struct command *command, struct key_range one[2])
-{
-    if (command->key_ranges)
-        return command->key_ranges;
-    int last = command->last_key;
-    one[0] = (struct key_range){
-        .flags = command->key_flags,
-        .notes = command->key_notes,
-        .first = command->first_key,
-        .last = last < 0 ? last : last - command->first_key,
-        .step = command->key_step,
-    };
-    one[1] = (struct key_range){.flags = NULL};
-    return one;
-}
-
 static void reply_key_ranges(struct call *call, const struct command *command)
 {
-    struct key_range one[2];
-    const struct key_range *ranges = ranges_of(command, one);
+    const struct key_range *ranges = command->keys;
     size_t count = 0;
-    while (ranges[count].flags)
+    while (ranges && ranges[count].flags)
         count++;
     resp_write_set(call->reply, count);
     for (size_t i = 0; i < count; i++)
         reply_key_range(call, &ranges[i]);
-}
-
-/* Not all keys are where first_key, last_key and key_step say. */
-static bool has_movable_keys(const struct command *command)
-{
-    const struct key_range *range = command->key_ranges;
-    while (range && range->flags && range->first != 0)
-        range++;
-    return range && range->flags;
 }
 
 static size_t count_rows(const struct command *rows)
@@ -173,11 +147,12 @@ static void reply_info(struct call *call, const struct command *command)
     resp_write_array(reply, 10);
     resp_write_bulk_text(reply, command_full_name(command));
     resp_write_integer(reply, command->arity);
-    unsigned movable = has_movable_keys(command) ? FLAG_MOVABLE_KEYS : 0;
+    unsigned movable = command_has_movable_keys(command) ? FLAG_MOVABLE_KEYS : 0;
+    struct key_span span = command_key_span(command);
     reply_bits(call, command->flags | movable, flag_words, COUNT_OF(flag_words));
-    resp_write_integer(reply, command->first_key);
-    resp_write_integer(reply, command->last_key);
-    resp_write_integer(reply, command->key_step);
+    resp_write_integer(reply, span.first);
+    resp_write_integer(reply, span.last);
+    resp_write_integer(reply, span.step);
     reply_bits(call, command_categories(command), command_category_words, command_category_count);
     reply_words(call, command->tips, true);
     reply_key_ranges(call, command);
@@ -387,29 +362,13 @@ static const struct command *call_or_reply(struct call *call)
     const char *wrong = NULL;
     if (!command)
         wrong = "ERR Invalid command specified";
-    else if (command->first_key == 0)
+    else if (!command->keys)
         wrong = "ERR The command has no key arguments";
     else if (!command_arity_fits(command, argc))
         wrong = "ERR Invalid number of arguments specified for command";
     if (wrong)
         resp_write_error(call->reply, wrong);
     return wrong ? NULL : command;
-}
-
-/* Where the keys of a range are in a call; false if there are none. */
-static bool range_in_call(const struct command *command, const struct key_range *range, size_t argc,
-                          const struct resp_arg *argv, size_t *first, size_t *last)
-{
-    if (range->first == 0) {
-        /* Of several unknown ranges the last one is that of call_key. */
-        *first = command->call_key && !range[1].flags ? command->call_key(argc, argv) : 0;
-        *last = *first;
-        return *first != 0;
-    }
-    size_t from_end = range->last < 0 ? (size_t)-range->last : 0;
-    *first = (size_t)range->first;
-    *last = from_end ? argc - from_end : *first + (size_t)range->last;
-    return from_end <= argc && *first <= *last && *last < argc;
 }
 
 static void reply_keys(struct call *call, bool with_flags)
@@ -419,22 +378,19 @@ static void reply_keys(struct call *call, bool with_flags)
     const struct command *command = call_or_reply(call);
     if (!command)
         return;
-    struct key_range one[2];
     size_t count = 0;
     size_t start = resp_buffer_size(call->reply->out);
     size_t mark = resp_write_begin(call->reply);
-    for (const struct key_range *range = ranges_of(command, one); range->flags; range++) {
-        size_t first, last;
-        if (!range_in_call(command, range, argc, argv, &first, &last))
+    for (const struct key_range *range = command->keys; range->flags; range++) {
+        struct call_keys keys;
+        if (!command_call_keys(command, range, argc, argv, &keys))
             continue;
-        const char *flags =
-            command->call_key_flags ? command->call_key_flags(argc, argv) : range->flags;
-        for (size_t i = first; i <= last; i += range->step > 0 ? (size_t)range->step : 1) {
+        for (size_t i = keys.first; i <= keys.last; i += keys.step) {
             if (with_flags)
                 resp_write_array(call->reply, 2);
             resp_write_bulk(call->reply, argv[i].data, argv[i].size);
             if (with_flags)
-                reply_words(call, flags, false);
+                reply_words(call, keys.flags, false);
             count++;
         }
     }

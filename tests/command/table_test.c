@@ -3,6 +3,7 @@
  * under every way to write its name and nothing else is. */
 #include "command/args.h"
 #include "command/families.h"
+#include "command/keys.h"
 #include "command/table.h"
 #include "server/family/families.h"
 
@@ -83,60 +84,56 @@ static const char *const key_flag_words[] = {
     "RO",     "RW",     "OW",      "RM",         "access",         "update",
     "insert", "delete", "not_key", "incomplete", "variable_flags", NULL};
 
-/* Ranges one by one: the known ones, which come first, make up the range of the row. */
+/* The known ranges come first and follow each other, so that one span tells them all. */
 static void check_key_ranges(const struct command *row)
 {
-    const struct key_range *ranges = row->key_ranges;
-    check_row(row, ranges[0].flags && ranges[0].first == row->first_key);
-    check_row(row, !row->key_flags && !row->key_notes && !row->call_key_flags);
+    const struct key_range *ranges = row->keys;
+    struct key_span span = command_key_span(row);
     size_t count = 0;
-    bool unknown = false;
-    int end = row->first_key;
+    bool unknown = false, varies = false;
+    int end = ranges[0].first;
     for (; ranges[count].flags; count++) {
         const struct key_range *range = &ranges[count];
         check_row(row, all_are_of(range->flags, key_flag_words));
+        /* Exactly one kind of access, first, and none that changes the key of a command that reads. */
         check_row(row, (row->flags & COMMAND_WRITE) || !strncmp(range->flags, "RO", 2));
+        varies = strstr(range->flags, "variable_flags") || range->first == 0;
         unknown = unknown || range->first == 0;
         check_row(row, unknown == (range->first == 0));
         if (unknown) {
             check_row(row, range->last == 0 && range->step == 0 && range->notes);
             continue;
         }
-        check_row(row, range->first == end && range->step == row->key_step);
+        check_row(row, range->first == end && range->step == span.step);
         end = range->last < 0 ? range->last : range->first + range->last + range->step;
     }
-    check_row(row, row->last_key < 0 ? end == row->last_key : end == row->last_key + row->key_step);
-    check_row(row, count > 1 && (unknown || !row->call_key));
+    check_row(row, count > 0);
+    check_row(row, span.last < 0 ? end == span.last : end == span.last + span.step);
+    check_row(row, varies || !row->call_keys); /* the last range, of which the function tells */
+    check_row(row, command_has_movable_keys(row) == unknown);
 }
 
 static void check_keys(const struct command *row)
 {
     bool writes = row->flags & COMMAND_WRITE;
     bool reads = row->flags & (COMMAND_READONLY | COMMAND_VIEW);
-    if (row->first_key == 0) {
-        check_row(row, row->last_key == 0 && row->key_step == 0 && !row->key_flags);
-        check_row(row, !row->key_notes && !row->call_key_flags);
-        check_row(row, !row->key_ranges && !row->call_key);
+    struct key_span span = command_key_span(row);
+    if (!row->keys) {
+        check_row(row, span.first == 0 && span.last == 0 && span.step == 0 && !row->call_keys);
+        check_row(row, !command_has_movable_keys(row));
         check_row(row, !(writes && reads));
         return;
     }
     int least = abs(row->arity);
     check_row(row, writes != reads);
-    check_row(row, row->first_key > 0 && row->key_step > 0);
-    check_row(row, row->first_key < least);
-    if (row->last_key < 0)
+    check_row(row, span.first > 0 && span.step > 0);
+    check_row(row, span.first < least);
+    if (span.last < 0)
         check_row(row, row->arity < 0);
     else
-        check_row(row, row->last_key >= row->first_key && row->last_key < least);
-    if (row->key_ranges) {
-        check_key_ranges(row);
-        return;
-    }
-    check_row(row, row->key_flags && all_are_of(row->key_flags, key_flag_words));
-    /* Exactly one kind of access, first, and none that changes the key of a command that reads. */
-    check_row(row, reads == !strncmp(row->key_flags, "RO", 2));
-    check_row(row, strstr(row->key_flags, "variable_flags") ? row->call_key_flags != NULL
-                                                            : row->call_key_flags == NULL);
+        check_row(row, span.last >= span.first && span.last < least);
+    check_row(row, !strstr(row->keys[0].flags, "variable_flags") || row->call_keys);
+    check_key_ranges(row);
 }
 
 static void check_row_itself(const struct command *row)
@@ -348,16 +345,47 @@ static void test_arity(void **state)
     assert_true(command_arity_fits(mget, 1000000));
 }
 
-static void test_call_key_flags(void **state)
+/* The keys of a call, "1-3/2 RO access", range by range. */
+static void assert_call_keys(const struct command_table *table, const char *line,
+                             const char *expected)
 {
-    const struct command *set = command_find(*state, "set", 3);
-    const struct resp_arg argv[] = {
-        {(const uint8_t *)"SET", 3}, {(const uint8_t *)"get", 3}, {(const uint8_t *)"get", 3},
-        {(const uint8_t *)"NX", 2},  {(const uint8_t *)"gEt", 3},
+    struct resp_arg *argv = NULL;
+    size_t argc = 0;
+    char text[200] = "";
+    assert_true(resp_split_words((const uint8_t *)line, strlen(line), &argv, &argc));
+    const struct command *container;
+    const struct command *row = command_find_call(table, argc, argv, &container);
+    assert_non_null(row);
+    for (const struct key_range *range = row->keys; range->flags; range++) {
+        struct call_keys keys;
+        size_t size = strlen(text);
+        if (command_call_keys(row, range, argc, argv, &keys))
+            snprintf(text + size, sizeof text - size, "%s%zu-%zu/%zu %s", size > 0 ? ", " : "",
+                     keys.first, keys.last, keys.step, keys.flags);
+    }
+    assert_string_equal(text, expected);
+    free(argv);
+}
+
+static void test_call_keys(void **state)
+{
+    static const char *const cases[][2] = {
+        {"GET k", "1-1/1 RO access"},
+        {"SET get get NX", "1-1/1 OW update"},
+        {"SET get get NX gEt", "1-1/1 RW access update"},
+        {"MGET a b c", "1-3/1 RO access"},
+        {"MSET a 1 b 2", "1-4/2 OW update"},
+        {"RENAME a b", "1-1/1 RW access delete, 2-2/1 OW update"},
+        {"BITOP AND d a b", "2-2/1 OW update, 3-4/1 RO access"},
+        {"OBJECT ENCODING k", "2-2/1 RO"},
+        {"SORT k BY STORE GET b", "1-1/1 RO access"},
+        {"SORT k STORE a LIMIT 0 STORE STORE b", "1-1/1 RO access, 8-8/1 OW update"},
+        {"SORT k STORE", "1-1/1 RO access"},
+        {"BITFIELD k GET u8 0", "1-1/1 RO access"},
+        {"BITFIELD k GET u8 0 SET u8 0 1", "1-1/1 RW access update"},
     };
-    assert_non_null(set->call_key_flags);
-    assert_string_equal(set->call_key_flags(4, argv), "OW update");
-    assert_string_equal(set->call_key_flags(5, argv), "RW access update");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_call_keys(*state, cases[i][0], cases[i][1]);
 }
 
 static void test_words(void **state)
@@ -383,7 +411,7 @@ int main(void)
         cmocka_unit_test(test_rows),          cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_data_families), cmocka_unit_test(test_descriptions),
         cmocka_unit_test(test_find),          cmocka_unit_test(test_find_nothing),
-        cmocka_unit_test(test_arity),         cmocka_unit_test(test_call_key_flags),
+        cmocka_unit_test(test_arity),         cmocka_unit_test(test_call_keys),
         cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
