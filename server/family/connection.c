@@ -220,7 +220,8 @@ static void run_reset(struct call *call)
     client_set_text(call->session->server->clients, call->session->client, CLIENT_NAME, NULL, 0);
     subscriber_unsubscribe(call->session->server->pubsub, call->session->subscriber);
     monitors_leave(call->session->server->monitors, call->session->subscriber);
-    call->session->silence = (struct silence){.off = false};
+    /* A CLIENT REPLY SKIP before it holds for this reply. */
+    call->session->silence = (struct silence){.skip = call->session->silence.skip};
     resp_write_simple(call->reply, "RESET");
 }
 

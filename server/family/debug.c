@@ -298,9 +298,9 @@ static void debug_protocol(struct call *call)
     } else if (arg_is(type, "push") && reply->version < 3) {
         resp_write_error(reply, "ERR RESP2 is not supported by this command");
     } else if (arg_is(type, "push")) {
-        resp_write_push(reply, 2);
-        resp_write_bulk_text(reply, "server-cpu-usage");
-        resp_write_integer(reply, 42);
+        resp_write_push(call->push, 2);
+        resp_write_bulk_text(call->push, "server-cpu-usage");
+        resp_write_integer(call->push, 42);
         resp_write_bulk_text(reply, "Some real reply following the push reply");
     } else if (arg_is(type, "verbatim")) {
         static const char text[] = "This is a verbatim\nstring";

@@ -16,16 +16,16 @@
 static const char *const subscribe_words[] = {"subscribe", "psubscribe"};
 static const char *const unsubscribe_words[] = {"unsubscribe", "punsubscribe"};
 
-/* One confirmation: a reply, though RESP3 sends it as a push. */
-static void reply_confirmation(struct call *call, const char *word, const struct resp_arg *name)
+/* One confirmation.  As a message is, it is pushed: a client that wants no replies gets it, too. */
+static void push_confirmation(struct call *call, const char *word, const struct resp_arg *name)
 {
-    resp_write_push(call->reply, 3);
-    resp_write_bulk_text(call->reply, word);
+    resp_write_push(call->push, 3);
+    resp_write_bulk_text(call->push, word);
     if (name)
-        resp_write_bulk(call->reply, name->data, name->size);
+        resp_write_bulk(call->push, name->data, name->size);
     else
-        resp_write_null(call->reply);
-    resp_write_integer(call->reply, (int64_t)subscriber_total(call->session->subscriber));
+        resp_write_null(call->push);
+    resp_write_integer(call->push, (int64_t)subscriber_total(call->session->subscriber));
 }
 
 static void subscribe(struct call *call, enum pubsub_kind kind)
@@ -36,7 +36,7 @@ static void subscribe(struct call *call, enum pubsub_kind kind)
             reply_out_of_memory(call);
             return;
         }
-        reply_confirmation(call, subscribe_words[kind], &call->argv[i]);
+        push_confirmation(call, subscribe_words[kind], &call->argv[i]);
     }
 }
 
@@ -53,7 +53,7 @@ static void run_psubscribe(struct call *call)
 static void unsubscribe_one(struct call *call, enum pubsub_kind kind, const struct resp_arg *name)
 {
     pubsub_unsubscribe(call->session->server->pubsub, call->session->subscriber, kind, name);
-    reply_confirmation(call, unsubscribe_words[kind], name);
+    push_confirmation(call, unsubscribe_words[kind], name);
 }
 
 static void unsubscribe(struct call *call, enum pubsub_kind kind)
@@ -70,7 +70,7 @@ static void unsubscribe(struct call *call, enum pubsub_kind kind)
         any = true;
     }
     if (!any)
-        reply_confirmation(call, unsubscribe_words[kind], NULL);
+        push_confirmation(call, unsubscribe_words[kind], NULL);
 }
 
 static void run_unsubscribe(struct call *call)

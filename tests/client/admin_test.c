@@ -470,6 +470,8 @@ static void silence(struct server *server, redisContext *client, struct raw *raw
     check(raw_send_text(raw, "CLIENT REPLY OFF\r\nGET k\r\nRESET\r\nPING\r\n"), "lost");
     raw_expect_reply(raw, "+RESET");
     raw_expect_reply(raw, "+PONG");
+    check(raw_send_text(raw, "CLIENT REPLY SKIP\r\nRESET\r\nECHO 2\r\n"), "lost");
+    raw_expect_reply(raw, "$2");
 }
 
 static void replies_are_left_out(struct harness *harness)

@@ -83,7 +83,6 @@ static void conversation(const struct server *server, int resp)
     raw_expect(speaker, "+OK", "MULTI");
     raw_expect(speaker, "+QUEUED", "PUBLISH a 1");
     raw_expect(speaker, "[:0]", "EXEC");
-#undef PUSH
     raw_close(listener);
     raw_close(speaker);
 }
@@ -97,6 +96,79 @@ static void conversation_as_in_redis(struct harness *harness)
         conversation(start(harness, SERVER_ANYSTORE), resp);
     }
 }
+
+/* A client that wants no replies is told all the same what it is subscribed to, and gets messages; one
+ * that waits for the confirmation would hang without it.  The same for both kinds of servers. */
+static void silent_conversation(const struct server *server, int resp, bool off)
+{
+    struct raw *listener = raw_connect(server), *speaker = raw_connect(server);
+    check(listener && speaker, "cannot connect");
+    const bool three = resp == 3;
+    if (three) {
+        struct reply *hello = raw_command(listener, "HELLO", "3", NULL);
+        check(hello && hello->type == '%', "HELLO 3 failed");
+        reply_free(hello);
+    }
+    const char *silencer = off ? "CLIENT REPLY OFF\r\n" : "CLIENT REPLY SKIP\r\n";
+    const struct {
+        bool subscribed; /* in RESP2 such a client cannot ask for silence */
+        const char *request, *confirmations[2];
+    } rows[] = {
+        {false, "SUBSCRIBE a b\r\n", {PUSH("[$subscribe $a :1]"), PUSH("[$subscribe $b :2]")}},
+        {true, "PSUBSCRIBE a*\r\n", {PUSH("[$psubscribe $a* :3]")}},
+        {true, "UNSUBSCRIBE x\r\n", {PUSH("[$unsubscribe $x :3]")}},
+        {true, "UNSUBSCRIBE a\r\n", {PUSH("[$unsubscribe $a :2]")}},
+        {true, "UNSUBSCRIBE\r\n", {PUSH("[$unsubscribe $b :1]")}},
+        {true, "UNSUBSCRIBE\r\n", {PUSH("[$unsubscribe _ :1]")}},
+        {true, "PUNSUBSCRIBE\r\n", {PUSH("[$punsubscribe $a* :0]")}},
+        {false,
+         "PUNSUBSCRIBE y z\r\n",
+         {PUSH("[$punsubscribe $y :0]"), PUSH("[$punsubscribe $z :0]")}},
+        {false, "PING\r\n", {NULL}},
+        {false, "SUBSCRIBE\r\n", {NULL}}, /* an error */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bool silence = i == 0 || (!off && (three || !rows[i].subscribed));
+        check((!silence || raw_send_text(listener, silencer)) &&
+                  raw_send_text(listener, rows[i].request),
+              "lost");
+        for (size_t j = 0; j < 2 && rows[i].confirmations[j]; j++)
+            raw_expect_reply(listener, rows[i].confirmations[j]);
+    }
+    /* On the commit thread, and in a transaction. */
+    check(raw_send_text(listener, off ? "SET k v\r\nSUBSCRIBE c\r\n"
+                                      : "CLIENT REPLY SKIP\r\nSET k v\r\nCLIENT REPLY SKIP\r\n"
+                                        "SUBSCRIBE c\r\n"),
+          "lost");
+    raw_expect_reply(listener, PUSH("[$subscribe $c :1]"));
+    check(raw_send_text(listener, "RESET\r\nCLIENT REPLY OFF\r\n"
+                                  "MULTI\r\nSUBSCRIBE d\r\nSET k w\r\nEXEC\r\n"),
+          "lost");
+    raw_expect_reply(listener, "+RESET"); /* to RESP2, and wants replies */
+    raw_expect_reply(listener, "[$subscribe $d :1]");
+    raw_expect(speaker, ":1", "PUBLISH d news");
+    raw_expect_reply(listener, "[$message $d $news]");
+    check(raw_send_text(listener, "UNSUBSCRIBE\r\nCLIENT REPLY ON\r\nGET k\r\n"), "lost");
+    raw_expect_reply(listener, "[$unsubscribe $d :0]");
+    raw_expect_reply(listener, "+OK");
+    raw_expect_reply(listener, "$w");
+    raw_close(listener);
+    raw_close(speaker);
+}
+
+static void silent_as_in_redis(struct harness *harness)
+{
+    static const enum server_kind kinds[] = {SERVER_REDIS, SERVER_ANYSTORE};
+    for (size_t i = 0; i < 2; i++) {
+        harness->stage = i == 0 ? "redis-server" : "anystore-server";
+        const struct server *server = start(harness, kinds[i]);
+        for (int resp = 2; resp <= 3; resp++) {
+            silent_conversation(server, resp, true);
+            silent_conversation(server, resp, false);
+        }
+    }
+}
+#undef PUSH
 
 /* SUBSCRIBE behind a SET in a pipeline runs on the commit thread: what is published meanwhile must
  * not overtake its confirmation. */
@@ -222,9 +294,8 @@ static void messages_keep_their_order(struct harness *harness)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        HARNESS_TEST(conversation_as_in_redis),
-        HARNESS_TEST(confirmation_comes_first),
-        HARNESS_TEST(nothing_comes_behind_the_end),
+        HARNESS_TEST(conversation_as_in_redis),  HARNESS_TEST(silent_as_in_redis),
+        HARNESS_TEST(confirmation_comes_first),  HARNESS_TEST(nothing_comes_behind_the_end),
         HARNESS_TEST(messages_keep_their_order),
     };
     return harness_main("pubsub", tests, sizeof tests / sizeof *tests);
