@@ -7,6 +7,7 @@
 
 extern const struct command command_bit_rows[];
 extern const struct command command_bitfield_rows[];
+extern const struct command command_copy_rows[];
 extern const struct command command_dump_rows[];
 extern const struct command command_expiry_rows[];
 extern const struct command command_key_rows[];

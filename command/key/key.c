@@ -39,6 +39,11 @@ static void run_type(struct call *call)
     resp_write_simple(call->reply, there ? value_type_name(value.type) : "none");
 }
 
+static void run_dbsize(struct call *call)
+{
+    resp_write_integer(call->reply, (int64_t)anystore_count(call->txn));
+}
+
 /* ---- Other names -------------------------------------------------------------------------- */
 
 static bool same_key(const struct resp_arg *one, const struct resp_arg *other)
@@ -110,6 +115,18 @@ static const struct key_range renamenx_ranges[] = {
 };
 
 const struct command command_key_rows[] = {
+    {
+        .name = "dbsize",
+        .run = run_dbsize,
+        .arity = 1,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .categories = CATEGORY_KEYSPACE,
+        .since = "1.0.0",
+        .group = "server",
+        .complexity = "O(1)",
+        .summary = "Answers how many keys the selected database has",
+        .tips = "request_policy:all_shards response_policy:agg_sum",
+    },
     {
         .name = "del",
         .run = run_del,
