@@ -22,6 +22,8 @@
 #include "server/net/worker.h"
 #include "server/observe/clock.h"
 #include "server/observe/log.h"
+#include "server/observe/rates.h"
+#include "server/observe/stats.h"
 #include "server/parts.h"
 #include "server/peering.h"
 #include "server/publish/notify.h"
@@ -37,7 +39,7 @@ struct main_loop {
     struct event_base *base;
     struct listener *listener;
     struct event *signals[4];
-    struct event *wake_event;
+    struct event *wake_event, *sample_event;
     int wake_fd;    /* written to by any thread: shut down */
     char *pid_file; /* made by us */
 };
@@ -85,6 +87,30 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
     (void)what;
     struct main_loop *loop = arg;
     log_reopen(loop->server->log);
+}
+
+/* ---- Sampling ----------------------------------------------------------------------------- */
+
+static void on_sample(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct main_loop *loop = arg;
+    struct server *server = loop->server;
+    const uint64_t counters[RATE_COUNT] = {
+        [RATE_COMMANDS] = atomic_load(&server->stats->commands_processed),
+        [RATE_BYTES_READ] = atomic_load(&server->stats->bytes_read),
+        [RATE_BYTES_WRITTEN] = atomic_load(&server->stats->bytes_written),
+    };
+    rates_sample(server->rates, counters, steady_ns());
+}
+
+static bool start_sampling(struct main_loop *loop)
+{
+    static const struct timeval interval = {.tv_usec = RATE_INTERVAL_MS * 1000};
+    loop->sample_event = event_new(loop->base, -1, EV_PERSIST, on_sample, loop);
+    return (loop->sample_event && event_add(loop->sample_event, &interval) == 0) ||
+           say_and_free(NULL);
 }
 
 /* ---- Starting ----------------------------------------------------------------------------- */
@@ -249,6 +275,8 @@ static bool start(struct main_loop *loop)
     if (!start_workers(server))
         return false;
     memory_note_startup(server->memory, server->databases);
+    if (!start_sampling(loop))
+        return false;
     listener_start(loop->listener);
     log_ready(loop);
     return true;
@@ -277,6 +305,8 @@ static void end(struct main_loop *loop)
             event_free(loop->signals[i]);
     if (loop->wake_event)
         event_free(loop->wake_event);
+    if (loop->sample_event)
+        event_free(loop->sample_event);
     if (loop->base)
         event_base_free(loop->base);
     if (loop->wake_fd >= 0)

@@ -12,6 +12,7 @@
 #include "server/family/families.h"
 #include "server/observe/histogram.h"
 #include "server/observe/latency.h"
+#include "server/observe/rates.h"
 #include "server/observe/slowlog.h"
 #include "server/observe/stats.h"
 #include "server/observe/tally.h"
@@ -32,12 +33,13 @@ bool parts_make(struct server *server)
     server->notify = server->pubsub ? notify_new(server->config, server->pubsub) : NULL;
     server->memory = calloc(1, sizeof *server->memory);
     server->stats = calloc(1, sizeof *server->stats);
+    server->rates = calloc(1, sizeof *server->rates);
     server->commit_times = calloc(1, sizeof *server->commit_times);
     server->tally = server->commands ? tally_new(command_total(server->commands)) : NULL;
     server->slowlog = slowlog_new();
     server->latency = latency_new();
     return server->host && server->commands && server->clients && server->pause && server->pubsub &&
-           server->monitors && server->notify && server->memory && server->stats &&
+           server->monitors && server->notify && server->memory && server->stats && server->rates &&
            server->commit_times && server->tally && server->slowlog && server->latency;
 }
 
@@ -50,6 +52,7 @@ void parts_free(struct server *server)
     notify_free(server->notify);
     free(server->memory);
     free(server->stats);
+    free(server->rates);
     free(server->commit_times);
     tally_free(server->tally);
     slowlog_free(server->slowlog);

@@ -24,6 +24,7 @@ struct notify;
 struct pause;
 struct peers;
 struct pubsub;
+struct rates;
 struct server_stats;
 struct slowlog;
 struct tally;
@@ -44,6 +45,7 @@ struct server {
     struct latency *latency;
     struct histogram *commit_times; /* of writes, from the worker to the disk and back */
     struct server_stats *stats;
+    struct rates *rates;
     struct memory_account *memory;
     struct pause *pause;
     struct notify *notify;

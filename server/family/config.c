@@ -15,6 +15,7 @@
 #include "server/family/families.h"
 #include "server/observe/histogram.h"
 #include "server/observe/log.h"
+#include "server/observe/rates.h"
 #include "server/observe/stats.h"
 #include "server/observe/tally.h"
 #include "server/publish/notify.h"
@@ -282,6 +283,7 @@ static void run_config_resetstat(struct call *call)
     struct anystore_stats store;
     databases_stats(call->session->server->databases, &store);
     stats_reset(call->session->server->stats, store.expired);
+    rates_reset(call->session->server->rates);
     tally_reset(call->session->server->tally);
     histogram_clear(call->session->server->commit_times);
     reply_ok(call);

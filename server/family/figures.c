@@ -14,6 +14,7 @@
 #include "server/config/config.h"
 #include "server/data/databases.h"
 #include "server/observe/clock.h"
+#include "server/observe/rates.h"
 #include "server/observe/stats.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
@@ -96,6 +97,10 @@ static void collect_stats(struct server *server, struct figures *figures)
     figures->stats.expired = figures->store.expired - atomic_load(&stats->expired_before);
     figures->stats.channels = pubsub_names(server->pubsub, PUBSUB_CHANNEL);
     figures->stats.patterns = pubsub_names(server->pubsub, PUBSUB_PATTERN);
+    figures->stats.commands_per_second = rates_get(server->rates, RATE_COMMANDS);
+    figures->stats.kib_read_per_second = (double)rates_get(server->rates, RATE_BYTES_READ) / 1024;
+    figures->stats.kib_written_per_second =
+        (double)rates_get(server->rates, RATE_BYTES_WRITTEN) / 1024;
 }
 
 static void collect_replication(struct server *server, struct figures *figures)
@@ -207,8 +212,11 @@ static const struct figure table[] = {
     {FIGURES_STATS, FIGURE_COUNTER, "total_connections_received",
      VALUE(stats.connections_received)},
     {FIGURES_STATS, FIGURE_COUNTER, "total_commands_processed", VALUE(stats.commands_processed)},
+    {FIGURES_STATS, FIGURE_GAUGE, "instantaneous_ops_per_sec", VALUE(stats.commands_per_second)},
     {FIGURES_STATS, FIGURE_COUNTER, "total_net_input_bytes", VALUE(stats.bytes_read)},
     {FIGURES_STATS, FIGURE_COUNTER, "total_net_output_bytes", VALUE(stats.bytes_written)},
+    {FIGURES_STATS, FIGURE_RATIO, "instantaneous_input_kbps", VALUE(stats.kib_read_per_second)},
+    {FIGURES_STATS, FIGURE_RATIO, "instantaneous_output_kbps", VALUE(stats.kib_written_per_second)},
     {FIGURES_STATS, FIGURE_COUNTER, "rejected_connections", VALUE(stats.connections_rejected)},
     {FIGURES_STATS, FIGURE_COUNTER, "expired_keys", VALUE(stats.expired)},
     {FIGURES_STATS, FIGURE_CONSTANT, "evicted_keys", CONSTANT("0")},

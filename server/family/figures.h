@@ -69,7 +69,8 @@ struct figures {
         uint64_t connections_received, connections_rejected, commands_processed, bytes_read,
             bytes_written, keyspace_hits, keyspace_misses, error_replies,
             output_limit_disconnections, query_limit_disconnections, evicted_clients, expired,
-            channels, patterns;
+            channels, patterns, commands_per_second;
+        double kib_read_per_second, kib_written_per_second;
     } stats;
     struct {
         double system_s, user_s;
