@@ -103,6 +103,7 @@ static void on_sample(evutil_socket_t fd, short what, void *arg)
         [RATE_BYTES_WRITTEN] = atomic_load(&server->stats->bytes_written),
     };
     rates_sample(server->rates, counters, steady_ns());
+    memory_note_peak(server->memory, server->databases);
 }
 
 static bool start_sampling(struct main_loop *loop)

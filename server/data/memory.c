@@ -4,7 +4,6 @@
 
 #include <malloc.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "server/data/databases.h"
@@ -55,11 +54,24 @@ uint64_t memory_used(struct memory_account *account, const struct databases *dat
     return memory_used_beyond(account, databases, 0);
 }
 
+/* The peak, which is now at least `used`. */
+static uint64_t raise_peak(struct memory_account *account, uint64_t used)
+{
+    uint64_t peak = atomic_load_explicit(&account->peak, memory_order_relaxed);
+    while (used > peak && !atomic_compare_exchange_weak(&account->peak, &peak, used))
+        ;
+    return used > peak ? used : peak;
+}
+
+void memory_note_peak(struct memory_account *account, const struct databases *databases)
+{
+    raise_peak(account, memory_used(account, databases));
+}
+
 struct memory_figures memory_figures(struct memory_account *account,
                                      const struct databases *databases)
 {
     struct mallinfo2 heap = mallinfo2();
-    struct rusage usage = {0};
     struct memory_figures figures = {
         .startup = account->startup,
         .clients = atomic_load(&account->clients),
@@ -68,13 +80,10 @@ struct memory_figures memory_figures(struct memory_account *account,
         .resident = resident_bytes(),
     };
     uint64_t published, updating;
-    getrusage(RUSAGE_SELF, &usage);
     count_data(account, databases, &published, &updating);
     figures.dataset = published + updating;
     figures.used = figures.startup + figures.clients + figures.dataset;
-    figures.peak = (uint64_t)usage.ru_maxrss * 1024;
-    if (figures.peak < figures.used) /* what is allocated need not be resident */
-        figures.peak = figures.used;
+    figures.peak = raise_peak(account, figures.used);
     return figures;
 }
 

@@ -18,6 +18,7 @@ struct databases;
 struct memory_account {
     uint64_t startup;             /* constant once there are clients */
     atomic_uint_fast64_t clients; /* of all of them */
+    atomic_uint_fast64_t peak;    /* the most that was in use when somebody looked */
     /* Of the update of each database that runs or is on its way to the disk, as last noted by the
      * thread that runs it. */
     atomic_uint_fast64_t updating[DATABASES_MOST];
@@ -31,7 +32,7 @@ struct memory_figures {
     uint64_t allocated; /* bytes allocated, as the allocator says */
     uint64_t heap;      /* bytes the allocator has from the system for that */
     uint64_t resident;  /* of the process, in memory */
-    uint64_t peak;      /* the most that was resident */
+    uint64_t peak;      /* the most that was in use, counted like `used` */
 };
 
 /* Counts what is allocated now and is not data as the server's own.  Before the first client. */
@@ -44,7 +45,11 @@ struct memory_figures memory_figures(struct memory_account *account,
 /* Bytes in use.  Any thread; a few loads for each open database. */
 uint64_t memory_used(struct memory_account *account, const struct databases *databases);
 
-/* The same, where the first `granted` bytes that updates have added do not count. */
+/* Looks at what is in use, so that the peak is known.  Called often: a peak between two looks is
+ * not seen. */
+void memory_note_peak(struct memory_account *account, const struct databases *databases);
+
+/* The same as memory_used, where the first `granted` bytes that updates have added do not count. */
 uint64_t memory_used_beyond(struct memory_account *account, const struct databases *databases,
                             uint64_t granted);
 

@@ -12,6 +12,50 @@
 #include "tests/client/harness/harness.h"
 #include "tests/client/harness/server.h"
 
+#define MIB (1 << 20)
+
+/* The peak is of the same kind as what it is the peak of: not of what is resident. */
+static void the_peak_is_of_used_memory(struct harness *harness)
+{
+    struct server *server = server_start(harness, &(struct server_options){0});
+    redisContext *client = client_connect(server);
+    long long used = client_info(client, "memory", "used_memory");
+    long long peak = client_info(client, "memory", "used_memory_peak");
+    check(peak >= used && peak < used + MIB, "peak %lld, used %lld", peak, used);
+    char *big = calloc(1, 8 * MIB);
+    assert_non_null(big);
+    redisReply *reply = redisCommand(client, "SET k %b", big, (size_t)8 * MIB);
+    check(reply && reply->type == REDIS_REPLY_STATUS, "SET");
+    freeReplyObject(reply);
+    free(big);
+    check(client_info(client, "memory", "used_memory_peak") >= 8 * MIB, "the peak did not follow");
+    client_expect(client, ":1", "DEL k");
+    struct patience patience = {0};
+    while (client_info(client, "memory", "used_memory") > 4 * MIB && patience_left(&patience))
+        ;
+    check(client_info(client, "memory", "used_memory") <= 4 * MIB, "used memory stays");
+    peak = client_info(client, "memory", "used_memory_peak");
+    check(peak >= 8 * MIB && peak < 64 * MIB, "the peak is %lld then", peak);
+    redisFree(client);
+}
+
+/* Nobody asks while the peak is there: it is noticed all the same. */
+static void a_peak_is_seen_without_asking(struct harness *harness)
+{
+    struct server *server = server_start(harness, &(struct server_options){0});
+    redisContext *client = client_connect(server);
+    client_expect(client, ":8388608", "SETRANGE k 8388607 x");
+    long long begin = client_info(client, "server", "uptime_in_seconds");
+    struct patience patience = {0};
+    while (client_info(client, "server", "uptime_in_seconds") < begin + 2 &&
+           patience_left(&patience)) /* looks are ten times a second */
+        ;
+    client_expect(client, ":1", "DEL k");
+    long long peak = client_info(client, "memory", "used_memory_peak");
+    check(peak >= 8 * MIB, "the peak is %lld", peak);
+    redisFree(client);
+}
+
 static void rates_are_measured(struct harness *harness)
 {
     static const char *const fields[] = {"instantaneous_ops_per_sec", "instantaneous_input_kbps",
@@ -32,6 +76,8 @@ static void rates_are_measured(struct harness *harness)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        HARNESS_TEST(the_peak_is_of_used_memory),
+        HARNESS_TEST(a_peak_is_seen_without_asking),
         HARNESS_TEST(rates_are_measured),
     };
     return harness_main("client_info_test", tests, sizeof tests / sizeof *tests);
