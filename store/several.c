@@ -66,13 +66,13 @@ static bool update_next(struct several *several)
     struct anystore *store = several->stores[index];
     /* What came before in this store must be durable when fn sees it, as the store behind it will show what fn
      * makes of it before this one does. */
-    const bool begins_round = several->begun + 1 < several->count;
+    const bool starts_round = several->begun + 1 < several->count;
     struct anystore_error error;
     enum anystore_status status =
         store->paths.file
             ? queue_update_and_wait(&store->queue,
                                     several->new_base ? QUEUED_UPDATE_AND_BASE : QUEUED_UPDATE,
-                                    run_next, several, begins_round, &error)
+                                    run_next, several, starts_round, &error)
             : anystore_update(store, run_next, several, &error);
     /* An update that was undone because one inside it had failed is not the cause. */
     if (status != ANYSTORE_OK && several->error.status == ANYSTORE_OK) {

@@ -210,7 +210,7 @@ static enum anystore_status update_in_memory(struct anystore *store, anystore_fn
     counters_note_map(&store->counters, &store->published.map);
     view_unlock_exclusive(&store->published.lock);
     txn_end(&txn);
-    expired_tell(&store->expired, txn.late);
+    expired_tell(&store->expired, txn.expired);
     txn_free(&txn);
     atomic_fetch_add_explicit(&store->counters.updates, 1, memory_order_relaxed);
     return ok ? error_ok(error) : error_set(error, ANYSTORE_ABORTED, "aborted");

@@ -2,11 +2,12 @@
 /* When a round of group commit waits, and when it has learnt not to. */
 #include "store/commit/gather.h"
 
-/* A wait lasts at most this part of what the last round took.  Callers that need longer to come back are
- * better off in two halves: one is served while the other comes. */
-#define PATIENCE(took_us) ((took_us) / 2)
+/* A wait lasts at most the time of the last round divided by this.  Callers that need longer to come back
+ * are better off in two halves: one is served while the other comes. */
+#define WAIT_DIVISOR 2
 
-/* And never longer than this: who comes back at all does so soon, however slow the disk was. */
+/* Nor does it last longer than this: callers that come back at all do so soon, however slow the disk
+ * was. */
 #define MOST_US 4000
 
 /* The most rounds without a wait after waits in vain: 2^6. */
@@ -16,7 +17,7 @@ void gather_note_round(struct gather *gather, size_t ran, size_t waiting, uint64
                        uint64_t now_us)
 {
     gather->expected = ran + waiting;
-    uint64_t wait_us = PATIENCE(took_us);
+    uint64_t wait_us = took_us / WAIT_DIVISOR;
     gather->until_us = now_us + (wait_us < MOST_US ? wait_us : MOST_US);
 }
 

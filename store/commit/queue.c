@@ -94,10 +94,10 @@ static enum anystore_status push_and_wait(struct queue *queue, anystore_fn *fn, 
 }
 
 enum anystore_status queue_update_and_wait(struct queue *queue, enum queued_kind kind,
-                                           anystore_fn *fn, void *arg, bool begins_round,
+                                           anystore_fn *fn, void *arg, bool starts_round,
                                            struct anystore_error *error)
 {
-    const struct queued as = {.kind = kind, .begins_round = begins_round};
+    const struct queued as = {.kind = kind, .starts_round = starts_round};
     return push_and_wait(queue, fn, arg, &as, error);
 }
 
@@ -172,9 +172,9 @@ size_t queue_wait_for(struct queue *queue, size_t count, uint64_t until_us)
     while (queue->count < count && result == 0 && !queue->closing)
         result = pthread_cond_timedwait(&queue->changed, &queue->mutex, &until);
     queue->wake_at = 1;
-    size_t there = queue->count;
+    size_t waiting = queue->count;
     pthread_mutex_unlock(&queue->mutex);
-    return there;
+    return waiting;
 }
 
 struct queued *queue_take(struct queue *queue)
@@ -182,7 +182,7 @@ struct queued *queue_take(struct queue *queue)
     pthread_mutex_lock(&queue->mutex);
     struct queued *list = queue->head, *last = list;
     size_t count = last ? 1 : 0;
-    for (; last && last->next && !last->next->begins_round; last = last->next)
+    for (; last && last->next && !last->next->starts_round; last = last->next)
         count++;
     queue->head = last ? last->next : NULL;
     if (!queue->head)

@@ -29,7 +29,7 @@ struct queued {
     struct anystore_submission *submission;
     queue_step *step; /* QUEUED_STEP */
     enum queued_kind kind;
-    bool begins_round; /* its round takes nothing that was submitted before it */
+    bool starts_round; /* its round takes nothing that was submitted before it */
     bool aborted;      /* its function said no */
 };
 static_assert(sizeof(struct queued) <= sizeof((struct anystore_submission){.kind = 0}.private_),
@@ -66,9 +66,9 @@ void queue_destroy(struct queue *queue);
 /* Appends what a caller has filled in; on_done is called when it is done. */
 void queue_push(struct queue *queue, struct anystore_submission *submission);
 
-/* Appends an update and waits for its end.  begins_round: see struct queued. */
+/* Appends an update and waits for its end.  starts_round: see struct queued. */
 enum anystore_status queue_update_and_wait(struct queue *queue, enum queued_kind kind,
-                                           anystore_fn *fn, void *arg, bool begins_round,
+                                           anystore_fn *fn, void *arg, bool starts_round,
                                            struct anystore_error *error);
 
 /* Appends a step and waits for its end.  If it is not run, as the file lock cannot be had or a commit

@@ -8,8 +8,8 @@
 
 #define MAP_LEAST 16 /* buckets of the smallest table */
 
-/* Buckets moved by one change.  Growing to double size, one per change would be enough; a table of
- * S buckets starts to shrink when S / 8 entries are left, and must be done before they are gone. */
+/* Buckets that one change moves.  To grow to double size, one would be enough.  A table of S buckets
+ * starts to shrink when S / 8 entries are left, and must be done before they are gone. */
 #define MAP_STEP 16
 
 struct entry *entry_new(enum entry_kind kind, size_t key_size, size_t value_size)
@@ -24,7 +24,7 @@ struct entry *entry_new(enum entry_kind kind, size_t key_size, size_t value_size
     entry->value_size = (uint32_t)value_size;
     entry->kind = (uint8_t)kind;
     entry->type = ANYSTORE_STRING;
-    entry->late = false;
+    entry->replaces_expired = false;
     return entry;
 }
 
@@ -129,8 +129,8 @@ static size_t size_for(uint64_t count)
     return size;
 }
 
-/* One step of growing or shrinking, called by every change.  Only removals start to shrink: what
- * map_reserve made room for is still to come. */
+/* One step of growing or shrinking, called by every change.  Only removals start to shrink: a reserved
+ * table is emptier than that until its entries come. */
 static void adapt(struct map *map, bool removal)
 {
     if (rehashing(map)) {

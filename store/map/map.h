@@ -3,7 +3,7 @@
  *
  * It grows and shrinks without a pause: while a new table of buckets is being filled the old one
  * stays, and each change moves a few buckets.  Lookups change nothing, so any number of threads may
- * look things up at once; changes need exclusion (view_lock.h).
+ * look up keys at once; changes need exclusion (view_lock.h).
  *
  * Invariants, checked by map_check:
  * M1. Each entry is in the bucket that the low bits of its hash choose, of one table.
@@ -20,8 +20,8 @@
 #include "anystore.h"
 #include "store/map/siphash.h"
 
-/* What an entry says.  In the published map there are only ENTRY_PUT; the others are changes that
- * wait for their commit (pending.h) or are being read from the file. */
+/* What an entry says.  The published map has only ENTRY_PUT; the others are changes that wait for their
+ * commit (pending.h) or are being read from the file. */
 enum entry_kind {
     ENTRY_PUT,
     ENTRY_DELETE, /* the key is not there */
@@ -36,9 +36,10 @@ struct entry {
     uint32_t hash;      /* the low half of the key's hash */
     uint32_t key_size;
     uint32_t value_size;
-    uint8_t kind;    /* enum entry_kind */
-    uint8_t type;    /* enum anystore_type */
-    uint8_t late;    /* of a change: the time of the published entry had come when it was made */
+    uint8_t kind; /* enum entry_kind */
+    uint8_t type; /* enum anystore_type */
+    /* Of a change: the published entry of the key had expired when the change was made. */
+    uint8_t replaces_expired;
     uint8_t bytes[]; /* the key, then the value */
 };
 
@@ -85,8 +86,8 @@ void map_clear(struct map *map);
 
 uint32_t map_hash(const struct map *map, const void *key, size_t key_size);
 
-/* Bytes that the map takes in memory: an entry costs the allocator a size in front of it and, half the
- * time, rounding up. */
+/* Bytes that the map takes in memory, about.  Beside its own size an entry costs what the allocator
+ * keeps in front of it and, half the time, rounding up. */
 #define MAP_ENTRY_MEMORY (sizeof(struct entry) + 16)
 static inline uint64_t map_memory(const struct map *map)
 {
@@ -97,21 +98,21 @@ static inline uint64_t map_memory(const struct map *map)
 /* NULL if there is none. */
 struct entry *map_find(const struct map *map, uint32_t hash, const void *key, size_t key_size);
 
-/* Makes sure that a put finds a table; NOMEM otherwise.  Only the first allocation can fail a
+/* Makes sure that a put finds a table; false if memory is short.  Only this first allocation can fail a
  * caller: later growth that fails just leaves longer chains. */
 bool map_ready(struct map *map);
 
 /* Makes room for `count` entries at once, before many are put. */
 void map_reserve(struct map *map, uint64_t count);
 
-/* Puts an entry, whose hash is set, in and returns the one of the same key that it replaces, or
- * NULL; the caller owns that.  map_ready must have said yes. */
+/* Puts in an entry whose hash is set.  Returns the entry of the same key that it replaces, or NULL; the
+ * caller owns that.  map_ready must have said yes. */
 struct entry *map_put(struct map *map, struct entry *entry);
 
 /* Takes an entry out; NULL if there is none. */
 struct entry *map_remove(struct map *map, uint32_t hash, const void *key, size_t key_size);
 
-/* Changes an entry's expiry.  Callers do it here as the map counts them. */
+/* Changes an entry's expiry: not by hand, as the map counts entries with one. */
 void map_set_expiry(struct map *map, struct entry *entry, int64_t expire_ms);
 
 /* Calls fn for each entry, in no particular order; stops when it returns false. */
@@ -119,17 +120,17 @@ typedef bool map_each_fn(struct entry *entry, void *arg);
 bool map_each(const struct map *map, map_each_fn *fn, void *arg);
 
 /* One step of a scan: calls fn for the entries of the buckets that the cursor names, and returns the
- * cursor for the next step, 0 at the end.  Begins with 0.  Whoever was there from the beginning to the
- * end of a scan is visited, also if the table grows or shrinks in between; some may be visited twice.
- * Cursors count from the highest bit down (P. Noordhuis's way, as Redis's SCAN), so they fit tables of
- * any size, in any process with the same seed.  *group_mask tells which low bits of a hash the step
- * went by. */
+ * cursor for the next step, 0 at the end.  The first cursor is 0.  An entry that is in the map from the
+ * beginning to the end of a scan is visited, even if the table grows or shrinks in between; some may
+ * be visited twice.  Cursors count from the highest bit down (P. Noordhuis's way, as Redis's SCAN), so
+ * they fit tables of any size, in any process with the same seed.  *group_mask has the low bits of a
+ * hash by which the step chose its entries. */
 uint64_t map_scan(const struct map *map, uint64_t cursor, map_each_fn *fn, void *arg,
                   uint64_t *group_mask);
 
-/* Takes out entries that have expired at now_ms from a number of buckets, starting at *cursor, which
- * is moved on: to 0 at the end of the table, where a call stops.  Returns them as a list; *count is
- * increased. */
+/* Takes out the entries that have expired at now_ms from a number of buckets, starting at *cursor, which
+ * is moved on: to 0 at the end of the table, where a call stops.  Returns them as a list; *count grows
+ * by their number. */
 struct entry *map_take_expired(struct map *map, size_t *cursor, size_t buckets, int64_t now_ms,
                                uint64_t *count);
 

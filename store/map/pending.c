@@ -58,8 +58,8 @@ static bool add_expiry(struct pending *pending, const struct map *published, str
     }
     if (pending->cleared)
         return false;
-    struct entry *there = map_find(published, entry->hash, entry_key(entry), entry->key_size);
-    if (!there || there->expire_ms != 0)
+    struct entry *old = map_find(published, entry->hash, entry_key(entry), entry->key_size);
+    if (!old || old->expire_ms != 0)
         return false;
     entry_free(map_put(&pending->map, entry));
     return true;
@@ -126,14 +126,16 @@ void pending_write(const struct pending *pending, struct segment_writer *writer)
 
 struct apply {
     struct map *map;
-    struct entry *garbage, *late;
+    struct entry *garbage, *expired;
     int64_t expired_ms;
 };
 
-/* A change with the same expiry is of a key that was there: it is yet to expire. */
-static bool is_late(const struct apply *apply, const struct entry *old, const struct entry *change)
+/* Whether the published entry had expired when the change was made.  A change with the same expiry is of
+ * a key that was there, so it had not. */
+static bool had_expired(const struct apply *apply, const struct entry *old,
+                        const struct entry *change)
 {
-    return change->late ||
+    return change->replaces_expired ||
            (old && apply->expired_ms != 0 && entry_expired(old, apply->expired_ms) &&
             old->expire_ms != change->expire_ms);
 }
@@ -141,7 +143,7 @@ static bool is_late(const struct apply *apply, const struct entry *old, const st
 static void replace(struct apply *apply, struct entry *entry)
 {
     struct entry *old = map_put(apply->map, entry);
-    add_to(is_late(apply, old, entry) ? &apply->late : &apply->garbage, old);
+    add_to(had_expired(apply, old, entry) ? &apply->expired : &apply->garbage, old);
 }
 
 static void apply_entry(struct apply *apply, struct entry *entry)
@@ -152,14 +154,14 @@ static void apply_entry(struct apply *apply, struct entry *entry)
         break;
     case ENTRY_DELETE:
         /* Of a key that was there, or put there by the same commit. */
-        add_to(entry->late ? &apply->late : &apply->garbage,
+        add_to(entry->replaces_expired ? &apply->expired : &apply->garbage,
                map_remove(apply->map, entry->hash, entry_key(entry), entry->key_size));
         add_to(&apply->garbage, entry);
         break;
     case ENTRY_EXPIRE: {
-        struct entry *there = map_find(apply->map, entry->hash, entry_key(entry), entry->key_size);
-        assert(there); /* P2 */
-        map_set_expiry(apply->map, there, entry->expire_ms);
+        struct entry *old = map_find(apply->map, entry->hash, entry_key(entry), entry->key_size);
+        assert(old); /* P2 */
+        map_set_expiry(apply->map, old, entry->expire_ms);
         add_to(&apply->garbage, entry);
         break;
     }
@@ -169,7 +171,8 @@ static void apply_entry(struct apply *apply, struct entry *entry)
 void pending_apply(struct pending *pending, struct map *map, struct entry **garbage,
                    struct map *old)
 {
-    struct apply apply = {.map = map, .late = pending->expired, .expired_ms = pending->expired_ms};
+    struct apply apply = {
+        .map = map, .expired = pending->expired, .expired_ms = pending->expired_ms};
     map_init(old, &map->seed);
     if (pending->cleared) {
         /* All that is there afterwards is in the pending map: it takes the other's place. */
@@ -189,7 +192,7 @@ void pending_apply(struct pending *pending, struct map *map, struct entry **garb
     }
     map_init(&pending->map, &map->seed);
     pending->cleared = false;
-    pending->expired = apply.late;
+    pending->expired = apply.expired;
     *garbage = apply.garbage;
 }
 

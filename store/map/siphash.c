@@ -1,68 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* SipHash with the numbers of rounds as constants of two instances of one inline function. */
+/* SipHash-1-3. */
 #include "store/map/siphash.h"
 
-#include "store/format/bytes.h"
-
-struct sip_state {
-    uint64_t v0, v1, v2, v3;
-};
-
-static inline uint64_t rotate_left(uint64_t x, unsigned bits)
-{
-    return (x << bits) | (x >> (64 - bits));
-}
-
-static inline void sip_round(struct sip_state *s)
-{
-    s->v0 += s->v1;
-    s->v1 = rotate_left(s->v1, 13) ^ s->v0;
-    s->v0 = rotate_left(s->v0, 32);
-    s->v2 += s->v3;
-    s->v3 = rotate_left(s->v3, 16) ^ s->v2;
-    s->v0 += s->v3;
-    s->v3 = rotate_left(s->v3, 21) ^ s->v0;
-    s->v2 += s->v1;
-    s->v1 = rotate_left(s->v1, 17) ^ s->v2;
-    s->v2 = rotate_left(s->v2, 32);
-}
-
-static inline __attribute__((always_inline)) uint64_t
-siphash(const struct siphash_key *key, const uint8_t *data, size_t size, int c_rounds, int d_rounds)
-{
-    struct sip_state s = {
-        .v0 = key->k0 ^ UINT64_C(0x736f6d6570736575),
-        .v1 = key->k1 ^ UINT64_C(0x646f72616e646f6d),
-        .v2 = key->k0 ^ UINT64_C(0x6c7967656e657261),
-        .v3 = key->k1 ^ UINT64_C(0x7465646279746573),
-    };
-    const uint8_t *tail = data + (size & ~(size_t)7);
-    for (const uint8_t *p = data; p != tail; p += 8) {
-        uint64_t m = load_le64(p);
-        s.v3 ^= m;
-        for (int i = 0; i < c_rounds; i++)
-            sip_round(&s);
-        s.v0 ^= m;
-    }
-    uint64_t last = (uint64_t)size << 56;
-    for (size_t i = 0; i < (size & 7); i++)
-        last |= (uint64_t)tail[i] << (8 * i);
-    s.v3 ^= last;
-    for (int i = 0; i < c_rounds; i++)
-        sip_round(&s);
-    s.v0 ^= last;
-    s.v2 ^= 0xff;
-    for (int i = 0; i < d_rounds; i++)
-        sip_round(&s);
-    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
-}
+#include "store/map/siphash_rounds.h"
 
 uint64_t siphash_1_3(const struct siphash_key *key, const void *data, size_t size)
 {
-    return siphash(key, data, size, 1, 3);
-}
-
-uint64_t siphash_2_4(const struct siphash_key *key, const void *data, size_t size)
-{
-    return siphash(key, data, size, 2, 4);
+    return siphash_rounds(key, data, size, 1, 3);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SipHash-1-3, the keyed hash of the map's table: a client that does not know the key cannot choose
- * keys that collide.  A table hash, not a seal: what protects data is in xaes.h.
+ * keys that collide.  It is a table hash, not a seal: what protects data is in xaes.h.
  * Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012. */
 #ifndef STORE_MAP_SIPHASH_H
 #define STORE_MAP_SIPHASH_H
@@ -13,9 +13,5 @@ struct siphash_key {
 };
 
 uint64_t siphash_1_3(const struct siphash_key *key, const void *data, size_t size);
-
-/* The paper's recommended strength, here so that the paper's test vectors check the code both
- * share. */
-uint64_t siphash_2_4(const struct siphash_key *key, const void *data, size_t size);
 
 #endif

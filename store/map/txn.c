@@ -40,15 +40,15 @@ static bool journal_ready(struct anystore_txn *txn)
     return true;
 }
 
-/* Tells who watches a key.  What is undone later was a change for them all the same. */
+/* Marks the watches of a key.  For them it was a change even if it is undone later. */
 static void touch(struct anystore_txn *txn, uint32_t hash, const void *key, size_t key_size)
 {
     if (txn->watches)
         watch_touch(txn->watches, hash, key, key_size);
 }
 
-/* Who began to watch a key since it was changed has seen what is taken back: told, too. */
-static void take_back(struct anystore_txn *txn, struct txn_undo *undo)
+/* Undoes one change.  A watch that was set since then has seen what is undone, so it is marked, too. */
+static void undo_one(struct anystore_txn *txn, struct txn_undo *undo)
 {
     struct map *map = layer(txn);
     const struct entry *changed = undo->added ? undo->added : undo->old;
@@ -88,18 +88,18 @@ size_t anystore_savepoint(const struct anystore_txn *txn)
 void anystore_rollback(struct anystore_txn *txn, size_t savepoint)
 {
     while (txn->undo_count > savepoint)
-        take_back(txn, &txn->undo[--txn->undo_count]);
+        undo_one(txn, &txn->undo[--txn->undo_count]);
 }
 
 void txn_end(struct anystore_txn *txn)
 {
     for (size_t i = 0; i < txn->undo_count; i++) {
         struct txn_undo *undo = &txn->undo[i];
-        /* What was added may have been taken out again by now, by others: it is not looked into. */
+        /* undo->added must not be looked into: a later change may have replaced and freed it. */
         if (txn->mode == TXN_DIRECT && undo->kind == UNDO_ENTRY && undo->added && undo->old &&
             entry_expired(undo->old, txn->now_ms)) {
-            undo->old->next = txn->late;
-            txn->late = undo->old;
+            undo->old->next = txn->expired;
+            txn->expired = undo->old;
         } else if (undo->kind == UNDO_ENTRY) {
             entry_free(undo->old);
         } else if (undo->kind == UNDO_CLEAR) {
@@ -120,7 +120,7 @@ void anystore_settle(struct anystore_txn *txn)
 
 void txn_abort(struct anystore_txn *txn)
 {
-    assert(!txn->settled); /* it said that it would not */
+    assert(!txn->settled); /* anystore_settle promised that this would not come */
     anystore_rollback(txn, 0);
 }
 
@@ -137,8 +137,8 @@ uint64_t anystore_update_memory(const struct anystore_txn *txn)
 void txn_free(struct anystore_txn *txn)
 {
     free(txn->undo);
-    entry_free_list(txn->late);
-    txn->late = NULL;
+    entry_free_list(txn->expired);
+    txn->expired = NULL;
     txn->undo = NULL;
     txn->undo_capacity = 0;
 }
@@ -206,9 +206,9 @@ static bool count_change(struct entry *change, void *arg)
 {
     struct counting *counting = arg;
     const struct anystore_txn *txn = counting->txn;
-    bool there = !txn->pending->cleared &&
-                 map_find(txn->map, change->hash, entry_key(change), change->key_size);
-    if (change->kind == ENTRY_PUT && !there)
+    bool exists = !txn->pending->cleared &&
+                  map_find(txn->map, change->hash, entry_key(change), change->key_size);
+    if (change->kind == ENTRY_PUT && !exists)
         counting->count++;
     else if (change->kind == ENTRY_DELETE)
         counting->count--; /* P1: it is there */
@@ -248,7 +248,7 @@ static bool visit_published(struct entry *entry, void *arg)
         return visit(visiting, entry, entry->expire_ms);
     if (change->kind == ENTRY_EXPIRE)
         return visit(visiting, entry, change->expire_ms);
-    return true; /* deleted, or put: comes with the changes */
+    return true; /* deleted; or put, and then it comes with the changes */
 }
 
 static bool visit_change(struct entry *change, void *arg)
@@ -267,7 +267,7 @@ void anystore_each(struct anystore_txn *txn, anystore_each_fn *fn, void *arg)
         map_each(&txn->pending->map, visit_change, &visiting);
 }
 
-/* Pending changes are part of the step whose low bits of the hash they have. */
+/* A pending change belongs to the step that visits the low bits of its hash. */
 struct scanning {
     struct visiting visiting;
     uint64_t cursor, group_mask;
@@ -306,20 +306,21 @@ int64_t anystore_now(const struct anystore_txn *txn)
 
 /* ---- Changing ----------------------------------------------------------------------------- */
 
-/* Whether a change is made of a key whose time has come; `old` is what the layer had of it. */
-static bool is_late(const struct anystore_txn *txn, const struct entry *change,
-                    const struct entry *old)
+/* Whether a change replaces a published entry that has expired; `old` is the change that the layer had of
+ * the key before. */
+static bool replaces_expired(const struct anystore_txn *txn, const struct entry *change,
+                             const struct entry *old)
 {
     if (txn->mode == TXN_DIRECT)
         return false; /* txn_end finds out */
     if (old || txn->pending->cleared || txn->map->expiring == 0)
-        return old && old->late;
-    const struct entry *there =
+        return old && old->replaces_expired;
+    const struct entry *published =
         map_find(txn->map, change->hash, entry_key(change), change->key_size);
-    return there && entry_expired(there, txn->now_ms);
+    return published && entry_expired(published, txn->now_ms);
 }
 
-/* Puts an entry, whose hash is set, into the layer, and says so in the journal. */
+/* Puts an entry, whose hash is set, into the layer, and notes that in the journal. */
 static enum anystore_status put_entry(struct anystore_txn *txn, struct entry *entry)
 {
     struct map *map = layer(txn);
@@ -328,7 +329,7 @@ static enum anystore_status put_entry(struct anystore_txn *txn, struct entry *en
         return ANYSTORE_NOMEM;
     }
     struct entry *old = map_put(map, entry);
-    entry->late = is_late(txn, entry, old);
+    entry->replaces_expired = replaces_expired(txn, entry, old);
     touch(txn, entry->hash, entry_key(entry), entry->key_size);
     txn->undo[txn->undo_count++] =
         (struct txn_undo){.kind = UNDO_ENTRY, .added = entry, .old = old};
@@ -365,10 +366,10 @@ enum anystore_status anystore_delete(struct anystore_txn *txn, const void *key, 
 {
     uint32_t hash = map_hash(txn->map, key, key_size);
     int64_t expire_ms = 0;
-    bool there = look_live(txn, hash, key, key_size, &expire_ms) != NULL;
+    bool exists = look_live(txn, hash, key, key_size, &expire_ms) != NULL;
     if (existed)
-        *existed = there;
-    if (!there)
+        *existed = exists;
+    if (!exists)
         return ANYSTORE_OK;
     if (txn->mode == TXN_PENDING && !txn->pending->cleared &&
         map_find(txn->map, hash, key, key_size)) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Watched keys: who watches a key is told that somebody changed it, in whatever process.
+/* Watched keys: a watch is marked when somebody changes its key, in whatever process.
  *
- * A change is noticed where it is made: in an update of this process at once, as the update runs; in
- * a commit of another process when it is published here.  A watch that was set in a view, while an
- * update that has changed the key already is on its way to the disk, is told at the publication.
+ * A change is noticed where it is made: a change of this process while its update runs, one of another
+ * process when its commit is published here.  A watch may be set in a view while an update that has
+ * changed the key already is on its way to the disk: then it is marked at the publication.
  *
- * The lock is taken last of all. */
+ * All functions are for any thread. */
 #ifndef STORE_MAP_WATCH_H
 #define STORE_MAP_WATCH_H
 
@@ -41,37 +41,38 @@ static inline const struct watch *watch_of_const(const struct anystore_watch *wa
 }
 
 struct watch_table {
-    pthread_mutex_t mutex;
+    pthread_mutex_t mutex;           /* of all locks this one is taken last */
     atomic_size_t count;             /* so that nobody takes the lock while nothing is watched */
-    struct anystore_watch **buckets; /* `first`, or allocated */
-    size_t bucket_count;
+    struct anystore_watch **buckets; /* guard: mutex; `first`, or allocated */
+    size_t bucket_count;             /* guard: mutex */
     struct anystore_watch *first[WATCH_BUCKETS];
 };
 
 void watch_table_init(struct watch_table *table);
 void watch_table_destroy(struct watch_table *table);
 
-/* A key is changed by an update that is running. */
+/* An update that is running changes a key. */
 void watch_touch(struct watch_table *table, uint32_t hash, const void *key, size_t key_size);
 
-/* All keys are removed by an update that is running: told to who watches one that was there. */
+/* An update that is running removes all keys: marks the watches of keys that were there. */
 void watch_touch_clear(struct watch_table *table);
 
-/* A key of that hash was changed and is again as it was. */
+/* A key of that hash was made and removed again. */
 void watch_touch_hash(struct watch_table *table, uint32_t hash);
 
-/* The changes of a round are dropped: what was watched in it may have been seen as it never came to be. */
+/* A round of commits failed.  Watches that were set during it may have seen changes that never became
+ * visible. */
 void watch_touch_round(struct watch_table *table, uint64_t round);
 
-/* Another state was loaded, which may differ in any key. */
+/* Another state was loaded, which may differ in any key: marks all watches. */
 void watch_touch_all(struct watch_table *table);
 
-/* Everything was exchanged for the contents of the map, which has the same seed.  Watchers of keys
- * that existed before, or exist now, are told. */
+/* Everything was exchanged for the contents of the map, which has the same seed: marks the watches of keys
+ * that existed before, or exist now. */
 void watch_touch_exchange(struct watch_table *table, const struct map *map, int64_t now_ms);
 
-/* The changes are being published; `round` is the number of this process's round of commits that they
- * are of: watches set in it were told by watch_touch already.  0: another process's. */
+/* Changes are being published: those of round number `round` of this process (watches that were set in it
+ * were marked by watch_touch already), or, with 0, those of another process. */
 void watch_touch_pending(struct watch_table *table, const struct pending *pending, uint64_t round);
 
 void watch_add(struct watch_table *table, struct anystore_watch *watch);

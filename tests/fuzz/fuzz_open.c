@@ -315,10 +315,10 @@ static bool digest_entry(const void *key, size_t key_size, const struct anystore
     if (value->expire_ms != 0 && value->expire_ms > digest->now_ms - AROUND_NOW_MS &&
         value->expire_ms < digest->now_ms + AROUND_NOW_MS)
         return true;
-    uint64_t parts[3] = {siphash_2_4(&seeds[0], key, key_size),
-                         siphash_2_4(&seeds[1], value->data, value->size),
+    uint64_t parts[3] = {siphash_1_3(&seeds[0], key, key_size),
+                         siphash_1_3(&seeds[1], value->data, value->size),
                          (uint64_t)value->expire_ms};
-    digest->sum += siphash_2_4(&seeds[2], parts, sizeof parts);
+    digest->sum += siphash_1_3(&seeds[2], parts, sizeof parts);
     digest->count++;
     return true;
 }
