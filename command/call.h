@@ -12,6 +12,7 @@
 #include "resp/writer.h"
 
 struct command;
+struct call_slices;
 struct command_host;
 struct session;
 
@@ -49,8 +50,9 @@ struct call {
     /* Set when the store refused a change: what the command had changed before that is still in the
      * transaction, which is therefore not to be committed. */
     bool store_failed;
-    bool in_exec;        /* EXEC runs it */
-    size_t hits, misses; /* lookups that read_key and count_lookup have counted */
+    struct call_slices *slices; /* of a command with COMMAND_SLICED, see slices.h */
+    bool in_exec;               /* EXEC runs it */
+    size_t hits, misses;        /* lookups that read_key and count_lookup have counted */
 };
 
 #endif

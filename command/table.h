@@ -49,7 +49,9 @@ enum command_own_flags {
     COMMAND_WHILE_SUBSCRIBED = 1 << 25, /* a subscribed client of RESP2 may send it */
     COMMAND_PROTECTED = 1 << 26,        /* only as enable-debug-command says */
     COMMAND_WAITS = 1 << 27,            /* takes its time, so not while it holds a map */
-    COMMAND_NOT_PAUSED = 1 << 28        /* runs even during a CLIENT PAUSE ALL */
+    COMMAND_NOT_PAUSED = 1 << 28,       /* runs even during a CLIENT PAUSE ALL */
+    COMMAND_SLICED = 1 << 29,           /* may stop and go on later, see slices.h */
+    COMMAND_LONG = 1 << 30 /* of a call of such a command: has to, so no update runs it */
 };
 
 /* A command with one of these sees a map. */

@@ -2,13 +2,13 @@
 /* The commands that list keys or find one: KEYS, SCAN, RANDOMKEY. */
 #include <inttypes.h>
 #include <openssl/rand.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "command/access.h"
 #include "command/args.h"
 #include "command/families.h"
 #include "command/reply.h"
+#include "command/slices.h"
 #include "command/table.h"
 #include "command/value.h"
 #include "text/glob.h"
@@ -68,15 +68,16 @@ static void run_keys(struct call *call)
 
 /* ---- SCAN --------------------------------------------------------------------------------- */
 
+/* SCAN with a larger COUNT goes in slices, and looks at the clock so often. */
+enum { KEYS_FOR_SLICES = 10000, STEPS_BETWEEN_LOOKS = 64 };
+
 struct scan {
     struct pattern pattern;
     const struct resp_arg *type; /* NULL: any */
     uint64_t wanted;             /* keys to look at, about */
     uint64_t seen;
-    /* The keys found.  They are the store's, which nothing changes meanwhile. */
-    struct resp_arg *keys;
-    size_t count, capacity;
-    bool failed; /* memory is short */
+    struct resp_writer found; /* the keys, as elements of the reply */
+    uint64_t count;           /* of them */
 };
 
 /* As strtoul reads it: a sign may be there, a minus means the complement, and nothing at all is 0. */
@@ -130,35 +131,52 @@ static bool find_key(const void *key, size_t key_size, const struct anystore_val
 {
     struct scan *scan = arg;
     scan->seen++;
-    if (!pattern_fits(&scan->pattern, key, key_size) ||
-        (scan->type && !arg_is(scan->type, value_type_name(value->type))))
-        return true;
-    if (scan->count == scan->capacity) {
-        size_t capacity = scan->capacity ? 2 * scan->capacity : 32;
-        struct resp_arg *keys = realloc(scan->keys, capacity * sizeof *keys);
-        if (!keys) {
-            scan->failed = true;
-            return false;
-        }
-        scan->keys = keys;
-        scan->capacity = capacity;
+    if (pattern_fits(&scan->pattern, key, key_size) &&
+        (!scan->type || arg_is(scan->type, type_name(value->type)))) {
+        resp_write_bulk(&scan->found, key, key_size);
+        scan->count++;
     }
-    scan->keys[scan->count++] = (struct resp_arg){.data = key, .size = key_size};
     return true;
 }
 
 static void reply_scan(struct call *call, const struct scan *scan, uint64_t cursor)
 {
+    const struct resp_buffer *found = scan->found.out;
     struct resp_writer *reply = call->reply;
+    if (found->failed && !found->overrun) {
+        reply_out_of_memory(call);
+        return;
+    }
     resp_write_array(reply, 2);
     resp_write_bulkf(reply, "%" PRIu64, cursor);
     resp_write_array(reply, scan->count);
-    for (size_t i = 0; i < scan->count; i++)
-        resp_write_bulk(reply, scan->keys[i].data, scan->keys[i].size);
+    resp_buffer_append(reply->out, resp_buffer_bytes(found), resp_buffer_size(found));
+    reply->out->failed |= found->failed;
+    reply->out->overrun |= found->overrun;
+}
+
+/* Walks on.  False if the slice is over.  A key that is there all the time is found, whatever changes
+ * between two slices: that is what anystore_scan gives. */
+static bool walk(struct call *call, struct scan *scan, uint64_t *cursor)
+{
+    struct call_slices *slices = call->slices;
+    /* A table that is nearly empty is no reason to go through all of it in one call. */
+    uint64_t steps = scan->wanted < UINT64_MAX / 10 ? 10 * scan->wanted : UINT64_MAX;
+    bool more = true;
+    while (more) {
+        *cursor = anystore_scan(call->txn, *cursor, find_key, scan);
+        slices->at++;
+        more = *cursor != 0 && slices->at < steps && scan->seen < scan->wanted &&
+               !scan->found.out->failed;
+        if (more && slices->at % STEPS_BETWEEN_LOOKS == 0 && call_yields(call))
+            return false;
+    }
+    return true;
 }
 
 static void run_scan(struct call *call)
 {
+    struct call_slices *slices = call->slices;
     uint64_t cursor;
     if (!parse_cursor(&call->argv[1], &cursor)) {
         resp_write_error(call->reply, "ERR invalid cursor");
@@ -167,16 +185,29 @@ static void run_scan(struct call *call)
     struct scan scan;
     if (!scan_options_or_reply(call, &scan))
         return;
-    /* A table that is nearly empty is no reason to go through all of it in one call. */
-    uint64_t steps = scan.wanted < UINT64_MAX / 10 ? 10 * scan.wanted : UINT64_MAX;
-    do
-        cursor = anystore_scan(call->txn, cursor, find_key, &scan);
-    while (cursor != 0 && --steps > 0 && scan.seen < scan.wanted && !scan.failed);
-    if (scan.failed)
-        reply_out_of_memory(call);
-    else
+    if (slices->at > 0)
+        cursor = slices->cursor;
+    slices->kept.most = call->reply->out->most;
+    scan.found = (struct resp_writer){&slices->kept, call->reply->version};
+    scan.count = slices->count;
+    scan.seen = slices->seen;
+    bool done = walk(call, &scan, &cursor);
+    slices->cursor = cursor;
+    slices->count = scan.count;
+    slices->seen = scan.seen;
+    if (done)
         reply_scan(call, &scan, cursor);
-    free(scan.keys);
+}
+
+static unsigned scan_flags(size_t argc, const struct resp_arg *argv)
+{
+    for (size_t i = 2; i + 1 < argc; i += 2) {
+        int64_t count;
+        if (arg_is(&argv[i], "COUNT") && arg_integer(&argv[i + 1], &count) &&
+            count > KEYS_FOR_SLICES)
+            return COMMAND_LONG;
+    }
+    return 0;
 }
 
 /* ---- RANDOMKEY ---------------------------------------------------------------------------- */
@@ -261,7 +292,8 @@ const struct command command_scan_rows[] = {
         .name = "scan",
         .run = run_scan,
         .arity = -2,
-        .flags = COMMAND_READONLY,
+        .flags = COMMAND_READONLY | COMMAND_SLICED,
+        .call_flags = scan_flags,
         .categories = CATEGORY_KEYSPACE,
         .since = "2.8.0",
         .group = "generic",

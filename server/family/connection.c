@@ -8,6 +8,7 @@
 
 #include "command/args.h"
 #include "command/reply.h"
+#include "command/slices.h"
 #include "command/table.h"
 #include "server/client/client.h"
 #include "server/config/config.h"
@@ -211,14 +212,21 @@ static void run_hello(struct call *call)
     reply_hello(call);
 }
 
+enum { SUBSCRIPTIONS_BETWEEN_LOOKS = 64 };
+
 static void run_reset(struct call *call)
 {
+    /* No messages any more: in slices, as there may be many subscriptions. */
+    while (subscriber_unsubscribe(call->session->server->pubsub, call->session->subscriber,
+                                  SUBSCRIPTIONS_BETWEEN_LOOKS)) {
+        if (call_yields(call))
+            return;
+    }
     set_resp_version(call, 2);
     transaction_free(&call->session->transaction);
     session_select(call->session, 0);
     call->session->authenticated = !password_needed(call);
     client_set_text(call->session->server->clients, call->session->client, CLIENT_NAME, NULL, 0);
-    subscriber_unsubscribe(call->session->server->pubsub, call->session->subscriber);
     monitors_leave(call->session->server->monitors, call->session->subscriber);
     /* A CLIENT REPLY SKIP before it holds for this reply. */
     call->session->silence = (struct silence){.skip = call->session->silence.skip};
@@ -296,7 +304,7 @@ const struct command command_connection_rows[] = {
     {.name = "reset",
      .run = run_reset,
      .arity = 1,
-     .flags = SESSION_FLAGS | COMMAND_AT_ONCE | COMMAND_WHILE_SUBSCRIBED,
+     .flags = SESSION_FLAGS | COMMAND_AT_ONCE | COMMAND_WHILE_SUBSCRIBED | COMMAND_SLICED,
      .categories = CATEGORY_CONNECTION,
      .since = "6.2.0",
      .group = "connection",

@@ -5,6 +5,7 @@
  * in an update, which is one commit, otherwise (connection.c decides by the queue's flags). */
 #include "command/access.h"
 #include "command/reply.h"
+#include "command/slices.h"
 #include "command/table.h"
 #include "server/family/families.h"
 #include "server/server.h"
@@ -39,6 +40,9 @@ static void run_discard(struct call *call)
     reply_ok(call);
 }
 
+/* WATCH of more keys than that goes in slices, and looks at the clock so often. */
+enum { KEYS_FOR_SLICES = 1000, KEYS_BETWEEN_LOOKS = 64 };
+
 static void run_watch(struct call *call)
 {
     struct transaction *transaction = transaction_of(call);
@@ -48,13 +52,23 @@ static void run_watch(struct call *call)
     }
     unsigned database = call->database;
     struct anystore *store = databases_store(call->session->server->databases, database);
-    for (size_t i = 1; i < call->argc; i++) {
+    /* Each key is watched from its slice on.  All are when the client is told. */
+    struct call_slices *slices = call->slices;
+    for (size_t i = 1 + slices->at; i < call->argc; i++, slices->at++) {
+        if (i % KEYS_BETWEEN_LOOKS == 0 && call_yields(call))
+            return;
         if (!transaction_watch(transaction, database, store, call->txn, &call->argv[i])) {
             reply_out_of_memory(call);
             return;
         }
     }
     reply_ok(call);
+}
+
+static unsigned watch_flags(size_t argc, const struct resp_arg *argv)
+{
+    (void)argv;
+    return argc > KEYS_FOR_SLICES ? COMMAND_LONG : 0;
 }
 
 static void run_unwatch(struct call *call)
@@ -90,10 +104,13 @@ static void run_exec(struct call *call)
         queued.command = transaction->queue[i].command;
         queued.argc = transaction->queue[i].argc;
         queued.argv = transaction->queue[i].argv;
+        struct call_slices slices = {0}; /* it is not allowed any, but keeps its state there */
+        queued.slices = &slices;
         queued.in_exec = true;
         queued.database = call->session->database; /* a queued SELECT may have changed it */
         queued.txn = call_txn(call, queued.database);
         call_run(&queued);
+        slices_free(&slices);
     }
     transaction_end(transaction);
 }
@@ -149,7 +166,8 @@ const struct command command_transaction_rows[] = {
      .run = run_watch,
      .arity = -2,
      .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST |
-              COMMAND_ALLOW_BUSY | COMMAND_VIEW | COMMAND_AT_ONCE,
+              COMMAND_ALLOW_BUSY | COMMAND_VIEW | COMMAND_AT_ONCE | COMMAND_SLICED,
+     .call_flags = watch_flags,
      .call_databases = watch_databases,
      .categories = CATEGORY_TRANSACTION,
      ALL_KEYS("RO"),

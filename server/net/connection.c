@@ -14,6 +14,9 @@
 #include "server/publish/pubsub.h"
 #include "server/server.h"
 
+/* Subscriptions of a closed connection that end in a step: a small part of a millisecond. */
+#define SUBSCRIPTIONS_AT_A_TIME 200
+
 struct connection *connection_new(struct server *server, struct worker *worker,
                                   struct mailbox *mailbox, struct tally_block *tally, int fd,
                                   bool is_unix)
@@ -31,30 +34,44 @@ struct connection *connection_new(struct server *server, struct worker *worker,
     bool started = session_start(&connection->session, server, client, subscriber, tally);
     if (started && client && subscriber)
         return connection;
-    connection_free(connection);
+    connection_close(connection);
+    connection_dissolve(connection);
     return NULL;
 }
 
-void connection_free(struct connection *connection)
+/* What others see of a connection ends at once, however long it takes to free the rest. */
+void connection_close(struct connection *connection)
 {
-    if (!connection)
-        return;
     struct session *session = &connection->session;
     struct server *server = session->server;
     if (connection->read_event)
         event_free(connection->read_event);
     if (connection->write_event)
         event_free(connection->write_event);
+    close(connection->fd);
+    deliveries_free(connection->held);
     if (session->client) {
         connection_memory_forget(connection);
         client_free(server->clients, session->client);
     }
-    close(connection->fd);
-    session_end(session);
     if (session->subscriber) {
+        session->subscriber->connection = NULL;
         monitors_leave(server->monitors, session->subscriber);
-        subscriber_leave(server->pubsub, session->subscriber);
     }
+    transaction_free(&session->transaction);
+}
+
+bool connection_dissolve(struct connection *connection)
+{
+    struct session *session = &connection->session;
+    if (session_tidy(session) ||
+        (session->subscriber && subscriber_unsubscribe(session->server->pubsub, session->subscriber,
+                                                       SUBSCRIPTIONS_AT_A_TIME)))
+        return false;
+    if (session->subscriber)
+        subscriber_release(session->subscriber);
+    session_end(session);
     resp_buffer_free(&connection->output);
     free(connection);
+    return true;
 }

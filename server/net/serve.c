@@ -249,7 +249,8 @@ enum verdict serve_continue(struct connection *connection)
             return CONNECTION_KEEP;
         full = socket_output_full(connection);
     } while (state == SESSION_OUTPUT_FULL && !full);
-    bool wait = state == SESSION_TURN_OVER && !full;
+    bool untidy = session_tidy(session);
+    bool wait = (state == SESSION_TURN_OVER && !full) || untidy;
     if (wait)
         turns_wait(connection);
     /* A client that does not take its replies is not read from. */

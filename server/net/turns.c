@@ -5,16 +5,21 @@
 #include "server/net/connection.h"
 #include "server/net/worker_state.h"
 
+void turns_wake(struct worker *worker)
+{
+    const struct timeval at_once = {0};
+    event_add(worker->turn_event, &at_once);
+}
+
 void turns_wait(struct connection *connection)
 {
     struct worker *worker = connection->worker;
-    const struct timeval at_once = {0};
     connection->waits_for_turn = true;
     connection->previous_turn = worker->last_turn;
     connection->next_turn = NULL;
     *(worker->last_turn ? &worker->last_turn->next_turn : &worker->turns) = connection;
     worker->last_turn = connection;
-    event_add(worker->turn_event, &at_once);
+    turns_wake(worker);
 }
 
 void turns_leave(struct connection *connection)

@@ -46,7 +46,19 @@ void worker_stop(struct worker *worker)
 
 /* ---- The loop ----------------------------------------------------------------------------- */
 
-/* Closes and frees a connection, or marks it for that while its session is another thread's. */
+/* Frees a step of the connections that are closed.  Whether there is more to free. */
+static bool dissolve_some(struct worker *worker)
+{
+    struct connection *connection = worker->closed;
+    if (!connection)
+        return false;
+    struct connection *next = connection->next;
+    if (connection_dissolve(connection))
+        worker->closed = next;
+    return worker->closed != NULL;
+}
+
+/* Closes a connection, or marks it for that while its session is another thread's. */
 static void close_connection(struct connection *connection)
 {
     struct worker *worker = connection->worker;
@@ -63,9 +75,12 @@ static void close_connection(struct connection *connection)
     if (connection->next)
         connection->next->previous = connection->previous;
     turns_leave(connection);
-    deliveries_free(connection->held);
-    connection_free(connection);
+    connection_close(connection);
     atomic_fetch_sub(&worker->server->stats->clients, 1);
+    connection->next = worker->closed;
+    worker->closed = connection;
+    if (dissolve_some(worker))
+        turns_wake(worker);
 }
 
 /* What a step of a connection said.  The connection may be gone afterwards. */
@@ -101,7 +116,10 @@ static void adopt(struct worker *worker, const struct arrival *arrival)
             event_new(base, connection->fd, EV_WRITE | EV_PERSIST, on_writable, connection);
     }
     if (!connection || !connection->read_event || !connection->write_event) {
-        connection_free(connection);
+        if (connection) {
+            connection_close(connection);
+            connection_dissolve(connection);
+        }
         atomic_fetch_sub(&worker->server->stats->clients, 1);
         return;
     }
@@ -172,6 +190,8 @@ static void run_turns(struct worker *worker)
         more = connection != last;
         conclude(connection, serve_continue(connection));
     }
+    if (dissolve_some(worker))
+        turns_wake(worker);
 }
 
 static void on_turn(evutil_socket_t fd, short what, void *arg)
@@ -342,4 +362,6 @@ struct worker *worker_start(struct server *server, unsigned index, char **cause)
 void worker_join(struct worker *worker)
 {
     loop_join(worker->loop);
+    while (dissolve_some(worker)) /* now: watched keys need their stores */
+        ;
 }

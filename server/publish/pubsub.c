@@ -203,22 +203,20 @@ bool pubsub_any(struct pubsub *pubsub, struct subscriber *subscriber, enum pubsu
     return copy != NULL;
 }
 
-void subscriber_unsubscribe(struct pubsub *pubsub, struct subscriber *subscriber)
+bool subscriber_unsubscribe(struct pubsub *pubsub, struct subscriber *subscriber, size_t most)
 {
+    bool more = false;
     pthread_mutex_lock(&pubsub->mutex);
     for (enum pubsub_kind kind = 0; kind < PUBSUB_KINDS; kind++) {
         struct name *name;
-        while ((name = first_name(&subscriber->subscriptions[kind])) != NULL)
+        while ((name = first_name(&subscriber->subscriptions[kind])) != NULL && most > 0) {
             unsubscribe_locked(pubsub, subscriber, kind, name);
+            most--;
+        }
+        more |= name != NULL;
     }
     pthread_mutex_unlock(&pubsub->mutex);
-}
-
-void subscriber_leave(struct pubsub *pubsub, struct subscriber *subscriber)
-{
-    subscriber_unsubscribe(pubsub, subscriber);
-    subscriber->connection = NULL;
-    subscriber_release(subscriber);
+    return more;
 }
 
 /* ---- Messages ----------------------------------------------------------------------------- */

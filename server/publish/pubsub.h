@@ -21,11 +21,8 @@ struct pubsub;
 struct pubsub *pubsub_new(void); /* NULL if memory is short */
 void pubsub_free(struct pubsub *pubsub);
 
-/* Subscribed to nothing any more. */
-void subscriber_unsubscribe(struct pubsub *pubsub, struct subscriber *subscriber);
-
-/* The connection is closed: it is subscribed to nothing any more, and its reference is given up. */
-void subscriber_leave(struct pubsub *pubsub, struct subscriber *subscriber);
+/* Ends at most so many subscriptions, without a confirmation.  Whether there are more. */
+bool subscriber_unsubscribe(struct pubsub *pubsub, struct subscriber *subscriber, size_t most);
 
 /* Subscribes, once is enough.  False if memory is short. */
 bool pubsub_subscribe(struct pubsub *pubsub, struct subscriber *subscriber, enum pubsub_kind kind,

@@ -74,6 +74,10 @@ void call_run(struct call *call)
         run_write(call);
     else
         call->command->run(call);
+    if (call->slices->unfinished) {
+        measure_slice(session, began);
+        return;
+    }
     measure_end(call, start, began);
     count_lookups(call);
     if (!session->in_flight)

@@ -90,6 +90,14 @@ static void note_slow(struct call *call, int64_t ns)
         note_in_slowlog(call, ns);
 }
 
+void measure_slice(struct session *session, int64_t began)
+{
+    if (began == 0)
+        return;
+    session->measure.last_ns = steady_ns();
+    session->slices.spent_ns += session->measure.last_ns - began;
+}
+
 void measure_end(struct call *call, size_t reply_start, int64_t began)
 {
     struct session *session = call->session;
@@ -102,7 +110,7 @@ void measure_end(struct call *call, size_t reply_start, int64_t began)
         read_options(session);
     if (began != 0) {
         measure->last_ns = steady_ns();
-        ns = measure->last_ns - began;
+        ns = measure->last_ns - began + call->slices->spent_ns;
         note_slow(call, ns);
     }
     tally_call(block_of(session), number, ns, failed, measure->histograms);

@@ -30,6 +30,9 @@ void measure_prepare(struct session *session);
 /* Before a command runs: when that is, to be given to measure_end; 0: it is not timed. */
 int64_t measure_begin(struct session *session);
 
+/* After a slice of a command that is not finished: its time counts when it is. */
+void measure_slice(struct session *session, int64_t began);
+
 /* After it: its reply begins at reply_start in request->reply->out. */
 void measure_end(struct call *call, size_t reply_start, int64_t began);
 

@@ -207,6 +207,7 @@ static void admit_next(struct session *session, const struct scope *scope,
     session->call = (struct call){.host = session->server->host,
                                   .session = session,
                                   .database = session->database,
+                                  .slices = &session->slices,
                                   .scope = scope,
                                   .argc = resp_parser_argc(session->parser),
                                   .argv = resp_parser_argv(session->parser)};

@@ -7,6 +7,7 @@
 #include "command/access.h"
 #include "command/reply.h"
 #include "server/data/databases.h"
+#include "server/observe/clock.h"
 #include "server/server.h"
 #include "server/session/admit.h"
 #include "server/session/call.h"
@@ -34,6 +35,9 @@ static bool fits(const struct session *session, const struct scope *scope)
     /* A slow command must hold neither a view (it blocks publication) nor an update (it blocks all
      * writers). */
     if ((flags & COMMAND_WAITS) && has_map)
+        return false;
+    /* A long call holds a view for a slice at a time, and no update at all. */
+    if ((flags & COMMAND_LONG) && scope->updating)
         return false;
     if (!is_covered(session, scope))
         return false;
@@ -64,6 +68,17 @@ static void refuse(struct call *call, const char *refusal)
     admit_abort_exec(call, reason);
 }
 
+/* How long a slice of a call is: others wait for it on the worker. */
+#define SLICE_NS (INT64_C(1) * 1000 * 1000)
+
+/* A call may stop and go on later where nobody waits for the scope. */
+static void allow_slices(struct session *session, const struct scope *scope)
+{
+    bool sliced = (session->call.command->flags & COMMAND_SLICED) && !scope->updating;
+    session->slices.unfinished = false;
+    session->slices.until_ns = sliced ? steady_ns() + SLICE_NS : 0;
+}
+
 static void run_one(struct session *session, const struct scope *scope, struct resp_buffer *replies)
 {
     struct call *call = &session->call;
@@ -78,8 +93,17 @@ static void run_one(struct session *session, const struct scope *scope, struct r
         refuse(call, scope->refusal);
     else if (carried && scope->updating && !admit_again_or_reply(call))
         refused = true;
-    else
+    else {
+        allow_slices(session, scope);
         call_run(call);
+    }
+    if (session->slices.unfinished) {
+        session->turn.over = true;
+        replies->most = 0;
+        return;
+    }
+    if (call->command->flags & COMMAND_SLICED)
+        slices_free(&session->slices);
     session_answered(session, replies, !refused, !refused && (flags & NEEDS_MAP));
 }
 

@@ -30,12 +30,20 @@ bool session_start(struct session *session, struct server *server, struct client
 void session_end(struct session *session)
 {
     transaction_free(&session->transaction);
+    while (transaction_tidy(&session->transaction))
+        ;
+    slices_free(&session->slices);
     outbox_rollback(&session->outbox, NULL);
     resp_parser_free(session->parser);
     resp_buffer_free(&session->input);
     resp_buffer_free(&session->unwanted);
     resp_buffer_free(&session->update_replies);
     free(session->reply_ends);
+}
+
+bool session_tidy(struct session *session)
+{
+    return transaction_tidy(&session->transaction);
 }
 
 void session_select(struct session *session, unsigned database)

@@ -16,6 +16,7 @@
 
 #include "command/call.h"
 #include "command/needs.h"
+#include "command/slices.h"
 #include "resp/buffer.h"
 #include "resp/parser.h"
 #include "server/publish/outbox.h"
@@ -75,6 +76,7 @@ struct session {
     struct needs needs;             /* of `call` */
     struct resp_writer reply, push; /* its writers */
     size_t reply_start;             /* of its reply in the buffer */
+    struct call_slices slices;      /* of `call`, while it goes on in slices */
     struct resp_buffer unwanted;    /* a reply that the client does not want, while it is made */
 
     /* One run of requests; session_begin_run sets it up. */
@@ -101,6 +103,9 @@ bool session_start(struct session *session, struct server *server, struct client
 
 /* Frees what the session holds itself, not what it was given. */
 void session_end(struct session *session);
+
+/* Frees some of what commands have left to be freed in slices.  Whether there is more. */
+bool session_tidy(struct session *session);
 
 /* Makes a database the selected one. */
 void session_select(struct session *session, unsigned database);

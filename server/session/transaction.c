@@ -16,6 +16,14 @@ struct watched_key {
     unsigned char key[];
 };
 
+/* Keys that transaction_tidy frees at a time: a small part of a millisecond. */
+#define TIDY_MOST 1000
+
+static size_t key_memory(const struct watched_key *key)
+{
+    return sizeof *key + key->watch.key_size;
+}
+
 bool transaction_queue(struct transaction *transaction, const struct command *command,
                        const struct resp_arg *argv, size_t argc)
 {
@@ -49,7 +57,7 @@ bool transaction_queue(struct transaction *transaction, const struct command *co
 size_t transaction_memory(const struct transaction *transaction)
 {
     return transaction->bytes + transaction->capacity * sizeof *transaction->queue +
-           transaction->watched.bytes +
+           transaction->watched.bytes + transaction->unwatched_bytes +
            transaction->watched.bucket_count * sizeof *transaction->watched.buckets;
 }
 
@@ -58,7 +66,9 @@ void transaction_end(struct transaction *transaction)
     for (size_t i = 0; i < transaction->count; i++)
         free(transaction->queue[i].argv);
     free(transaction->queue);
-    *transaction = (struct transaction){.watched = transaction->watched};
+    *transaction = (struct transaction){.watched = transaction->watched,
+                                        .unwatched = transaction->unwatched,
+                                        .unwatched_bytes = transaction->unwatched_bytes};
 }
 
 /* ---- WATCH -------------------------------------------------------------------------------- */
@@ -127,8 +137,10 @@ bool transaction_watch(struct transaction *transaction, unsigned database, struc
     put(keys, watched);
     watched->next = keys->list;
     keys->list = watched;
+    if (!keys->first)
+        keys->first = watched;
     keys->count++;
-    keys->bytes += sizeof *watched + key->size;
+    keys->bytes += key_memory(watched);
     keys->databases |= database_bit(database);
     return true;
 }
@@ -148,14 +160,26 @@ bool transaction_broken(const struct transaction *transaction, const struct call
 
 void transaction_unwatch(struct transaction *transaction)
 {
-    struct watched_key *watched = transaction->watched.list, *next;
-    for (; watched; watched = next) {
-        next = watched->next;
-        anystore_watch_end(watched->store, &watched->watch);
-        free(watched);
+    struct watched_keys *keys = &transaction->watched;
+    if (!keys->list)
+        return;
+    keys->first->next = transaction->unwatched;
+    transaction->unwatched = keys->list;
+    transaction->unwatched_bytes += keys->bytes;
+    free(keys->buckets);
+    *keys = (struct watched_keys){.list = NULL};
+}
+
+bool transaction_tidy(struct transaction *transaction)
+{
+    for (unsigned i = 0; i < TIDY_MOST && transaction->unwatched; i++) {
+        struct watched_key *key = transaction->unwatched;
+        transaction->unwatched = key->next;
+        transaction->unwatched_bytes -= key_memory(key);
+        anystore_watch_end(key->store, &key->watch);
+        free(key);
     }
-    free(transaction->watched.buckets);
-    transaction->watched = (struct watched_keys){.list = NULL};
+    return transaction->unwatched != NULL;
 }
 
 void transaction_free(struct transaction *transaction)

@@ -27,7 +27,8 @@ struct watched_key; /* an anystore_watch and its key */
 
 /* The keys of WATCH, found by their hash: so it does not matter how many there are. */
 struct watched_keys {
-    struct watched_key *list;
+    struct watched_key *list;  /* the last one first */
+    struct watched_key *first; /* the end of the list */
     struct watched_key **buckets;
     size_t bucket_count; /* a power of two, or 0 */
     size_t count;
@@ -42,6 +43,8 @@ struct transaction {
     size_t count, capacity;
     size_t bytes; /* memory of the arguments */
     struct watched_keys watched;
+    struct watched_key *unwatched; /* not watched any more; transaction_tidy frees them */
+    size_t unwatched_bytes;
 };
 
 /* Copies a command into the queue.  False if memory is short. */
@@ -65,9 +68,13 @@ database_bits transaction_watched(const struct transaction *transaction);
 /* Whether a watched key was changed; the request is the EXEC. */
 bool transaction_broken(const struct transaction *transaction, const struct call *call);
 
+/* No key is watched any more.  Takes no time, however many there were: they are still to be freed. */
 void transaction_unwatch(struct transaction *transaction);
 
-/* Ends and unwatches, and frees everything: it can be used again. */
+/* Frees some of the keys that are not watched any more.  Whether there are more. */
+bool transaction_tidy(struct transaction *transaction);
+
+/* Ends and unwatches: it can be used again. */
 void transaction_free(struct transaction *transaction);
 
 #endif

@@ -338,8 +338,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         run_requests(connections, flags & 2 ? 2 : 1, data, size);
     }
-    for (unsigned i = 0; i < 2; i++)
-        connection_free(connections[i]);
+    for (unsigned i = 0; i < 2; i++) {
+        connection_close(connections[i]);
+        while (!connection_dissolve(connections[i]))
+            ;
+    }
     take_mail(&worker);
     close_server(&server, &worker);
     return 0;
