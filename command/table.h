@@ -126,6 +126,11 @@ struct command {
 #define ONE_KEY(words)  KEYS({.flags = words, .first = 1, .step = 1})
 #define ALL_KEYS(words) KEYS({.flags = words, .first = 1, .last = -1, .step = 1})
 
+/* For the rows: what HELP of all containers has in common. */
+#define HELP_SUB                                                                                   \
+    .arity = 2, .flags = COMMAND_LOADING | COMMAND_STALE, .complexity = "O(1)",                    \
+    .summary = "Lists the subcommands."
+
 /* All commands of all families, to look up by name. */
 struct command_table;
 

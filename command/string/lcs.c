@@ -268,17 +268,15 @@ static void run_lcs(struct call *call)
 /* ---- Rows --------------------------------------------------------------------------------- */
 
 const struct command command_lcs_rows[] = {
-    {
-        .name = "lcs",
-        .run = run_lcs,
-        .arity = -3,
-        .flags = COMMAND_READONLY,
-        .categories = CATEGORY_STRING,
-        KEYS({.flags = "RO access", .first = 1, .last = 1, .step = 1}),
-        .since = "7.0.0",
-        .group = "string",
-        .complexity = "O(N*M) where N and M are the lengths of the strings",
-        .summary = "Answers the longest common subsequence of two strings",
-    },
-    {.name = NULL},
+    {.name = "lcs",
+     .run = run_lcs,
+     .arity = -3,
+     .flags = COMMAND_READONLY,
+     .categories = CATEGORY_STRING,
+     KEYS({.flags = "RO access", .first = 1, .last = 1, .step = 1}),
+     .since = "7.0.0",
+     .group = "string",
+     .complexity = "O(N*M) where N and M are the lengths of the strings",
+     .summary = "Returns the longest common subsequence of two strings."},
+    {0},
 };

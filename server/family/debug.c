@@ -425,7 +425,7 @@ const struct command command_debug_rows[] = {
      .since = "1.0.0",
      .group = "server",
      .is_system = true,
-     .complexity = "Depends on subcommand.",
+     .complexity = "Depends on the subcommand",
      .summary = "A container for what test suites use."},
     {0},
 };

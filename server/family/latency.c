@@ -301,7 +301,7 @@ static void run_latency_help(struct call *call)
 
 /* ---- Rows --------------------------------------------------------------------------------- */
 
-#define LATENCY_ROW                                                                                \
+#define LATENCY_SUB                                                                                \
     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE,                   \
     .group = "server", .complexity = "O(1)"
 #define LATENCY_TIPS                                                                               \
@@ -312,27 +312,24 @@ static const struct command latency_rows[] = {
      .full_name = "latency|doctor",
      .run = run_latency_doctor,
      .arity = 2,
-     LATENCY_ROW,
+     LATENCY_SUB,
      LATENCY_TIPS,
      .since = "2.8.13",
-     .summary = "Returns a report about what took long, for people."},
+     .summary = "Returns a report about latency, for people to read."},
     {.name = "graph",
      .full_name = "latency|graph",
      .run = run_latency_graph,
      .arity = 3,
-     LATENCY_ROW,
+     LATENCY_SUB,
      LATENCY_TIPS,
      .since = "2.8.13",
      .summary = "Draws the latency of an event over time."},
     {.name = "help",
      .full_name = "latency|help",
      .run = run_latency_help,
-     .arity = 2,
-     .flags = COMMAND_LOADING | COMMAND_STALE,
+     HELP_SUB,
      .group = "server",
-     .complexity = "O(1)",
-     .since = "2.8.13",
-     .summary = "Tells which subcommands there are."},
+     .since = "2.8.13"},
     {.name = "histogram",
      .full_name = "latency|histogram",
      .run = run_latency_histogram,
@@ -340,7 +337,7 @@ static const struct command latency_rows[] = {
      .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE,
      .group = "server",
      .complexity =
-         "O(N) where N is the number of commands with latency information being retrieved.",
+         "O(N) where N is the number of commands with latency information being retrieved",
      LATENCY_TIPS,
      .since = "7.0.0",
      .summary = "Returns how long calls of commands took."},
@@ -348,7 +345,7 @@ static const struct command latency_rows[] = {
      .full_name = "latency|history",
      .run = run_latency_history,
      .arity = 3,
-     LATENCY_ROW,
+     LATENCY_SUB,
      LATENCY_TIPS,
      .since = "2.8.13",
      .summary = "Returns the latency of an event over time."},
@@ -356,7 +353,7 @@ static const struct command latency_rows[] = {
      .full_name = "latency|latest",
      .run = run_latency_latest,
      .arity = 2,
-     LATENCY_ROW,
+     LATENCY_SUB,
      LATENCY_TIPS,
      .since = "2.8.13",
      .summary = "Returns the newest latency of each event."},
@@ -364,7 +361,7 @@ static const struct command latency_rows[] = {
      .full_name = "latency|reset",
      .run = run_latency_reset,
      .arity = -2,
-     LATENCY_ROW,
+     LATENCY_SUB,
      .tips = "request_policy:all_nodes response_policy:all_succeeded",
      .since = "2.8.13",
      .summary = "Forgets the latency of events."},
@@ -377,7 +374,7 @@ const struct command command_latency_rows[] = {
      .subcommands = latency_rows,
      .since = "2.8.13",
      .group = "server",
-     .complexity = "Depends on subcommand.",
-     .summary = "A container for commands about what takes long."},
+     .complexity = "Depends on the subcommand",
+     .summary = "A container for commands about latency."},
     {0},
 };

@@ -209,24 +209,44 @@ static void run_memory_help(struct call *call)
     reply_help(call, lines);
 }
 
-#define MEMORY_ROW(word)                                                                           \
-    .name = word, .full_name = "memory|" word, .arity = 2, .since = "4.0.0", .group = "server"
+#define MEMORY_SUB .arity = 2, .since = "4.0.0", .group = "server"
 #define MEMORY_TIPS                                                                                \
     .tips = "nondeterministic_output request_policy:all_shards response_policy:special"
 
 static const struct command memory_rows[] = {
-    {MEMORY_ROW("doctor"), MEMORY_TIPS, .run = run_memory_doctor, .complexity = "O(1)",
-     .summary = "Reports problems with memory, for people."},
-    {MEMORY_ROW("help"), .run = run_memory_help, .flags = COMMAND_LOADING | COMMAND_STALE,
-     .complexity = "O(1)", .summary = "Tells which subcommands there are."},
-    {MEMORY_ROW("malloc-stats"), MEMORY_TIPS, .run = run_memory_malloc_stats,
+    {.name = "doctor",
+     .full_name = "memory|doctor",
+     .run = run_memory_doctor,
+     MEMORY_SUB,
+     MEMORY_TIPS,
+     .complexity = "O(1)",
+     .summary = "Reports problems with memory, for people to read."},
+    {.name = "help",
+     .full_name = "memory|help",
+     .run = run_memory_help,
+     HELP_SUB,
+     .since = "4.0.0",
+     .group = "server"},
+    {.name = "malloc-stats",
+     .full_name = "memory|malloc-stats",
+     .run = run_memory_malloc_stats,
+     MEMORY_SUB,
+     MEMORY_TIPS,
      .complexity = "Depends on how much memory is allocated, could be slow",
      .summary = "Returns what the allocator tells about itself."},
-    {MEMORY_ROW("purge"), .run = run_memory_purge,
+    {.name = "purge",
+     .full_name = "memory|purge",
+     .run = run_memory_purge,
+     MEMORY_SUB,
      .complexity = "Depends on how much memory is allocated, could be slow",
      .tips = "request_policy:all_shards response_policy:all_succeeded",
      .summary = "Gives free memory back to the system."},
-    {MEMORY_ROW("stats"), MEMORY_TIPS, .run = run_memory_stats, .complexity = "O(1)",
+    {.name = "stats",
+     .full_name = "memory|stats",
+     .run = run_memory_stats,
+     MEMORY_SUB,
+     MEMORY_TIPS,
+     .complexity = "O(1)",
      .summary = "Returns figures about the memory of this server."},
     {.name = "usage",
      .full_name = "memory|usage",
@@ -236,7 +256,7 @@ static const struct command memory_rows[] = {
      KEYS({.flags = "RO", .first = 2, .step = 1}),
      .since = "4.0.0",
      .group = "server",
-     .complexity = "O(N) where N is the number of samples.",
+     .complexity = "O(N) where N is the number of samples",
      .summary = "Estimates how many bytes a key and its value take."},
     {0},
 };
@@ -247,7 +267,7 @@ const struct command command_memory_rows[] = {
      .subcommands = memory_rows,
      .since = "4.0.0",
      .group = "server",
-     .complexity = "Depends on subcommand.",
+     .complexity = "Depends on the subcommand",
      .summary = "A container for commands about memory."},
     {0},
 };

@@ -148,7 +148,9 @@ static void check_row_itself(const struct command *row)
     check_row(row, row->group && is_one_of(row->group, strlen(row->group), groups));
     /* Redis 7.0 says nothing of MONITOR's. */
     check_row(row, row->complexity ? *row->complexity != '\0' : strcmp(row->name, "monitor") == 0);
-    check_row(row, row->summary && *row->summary);
+    check_row(row, row->summary && isupper((unsigned char)*row->summary));
+    check_row(row, row->summary[strlen(row->summary) - 1] == '.');
+    check_row(row, !row->complexity || row->complexity[strlen(row->complexity) - 1] != '.');
     check_row(row, !row->tips || *row->tips);
     check_row(row, !(row->flags & COMMAND_DENYOOM) || (row->flags & COMMAND_WRITE));
     check_keys(row);
