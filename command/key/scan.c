@@ -11,6 +11,7 @@
 #include "command/slices.h"
 #include "command/table.h"
 #include "command/value.h"
+#include "command/value.h"
 #include "text/glob.h"
 
 /* What MATCH or KEYS wants. */
