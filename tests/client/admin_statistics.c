@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a server counts and notes of its commands: INFO, SLOWLOG, LATENCY. */
+/* The counts and notes that a server keeps of its commands: INFO, SLOWLOG, LATENCY. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "tests/client/harness/raw.h"
 #include "tests/client/harness/server.h"
 
-/* The text that INFO has for a section; the caller frees. */
+/* The text of a section of INFO; the caller frees. */
 static char *section(redisContext *client, const char *name)
 {
     redisReply *reply = redisCommand(client, "INFO %s", name);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands with which an operator looks at a server and acts on its clients: what they answer,
- * first by redis-server, then by ours; that CLIENT KILL, PAUSE and REPLY do what they say, also to
- * clients of other threads and in the middle of a write; that counts are right and CONFIG RESETSTAT
- * ends them. */
+/* The commands with which an operator watches a server and acts on its clients.  Their answers are
+ * compared with redis-server's.  CLIENT KILL, PAUSE and REPLY work on clients of other threads,
+ * too, and in the middle of a write.  Counts are right, and CONFIG RESETSTAT ends them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +37,7 @@ void admin_with_both(struct harness *harness,
 
 /* ---- Answers ------------------------------------------------------------------------------ */
 
-/* Commands whose answers need nothing but themselves, in both protocols. */
+/* Commands whose answers depend on nothing else, in both protocols. */
 static const struct {
     const char *words, *reply; /* of RESP2 */
     const char *reply3;        /* of RESP3; NULL: the same */
@@ -205,7 +204,7 @@ static void answers_are_redis_s(struct harness *harness)
     admin_with_both(harness, answer);
 }
 
-/* Only ours: what Redis 7.0 does not have or does otherwise. */
+/* Only for ours: Redis 7.0 lacks these, or answers differently. */
 static void own_answers(struct harness *harness)
 {
     struct server *server = server_start(harness, NULL);
@@ -238,7 +237,7 @@ static void own_answers(struct harness *harness)
     redisFree(client);
 }
 
-/* What MEMORY says of this server: of little data, of some, of the most of it that went. */
+/* What MEMORY reports of this server with little data, with some, and after most of it is gone. */
 static void memory_reports(struct harness *harness)
 {
     static const char small[] = "$There is so little data";
@@ -299,7 +298,7 @@ static void kill_clients(struct server *server, redisContext *client, struct raw
     raw_expect(others[1], "+OK", "MULTI");
     client_expect(client, ":1", "CLIENT KILL ID %lld TYPE normal USER default", id_of(others[2]));
     check(raw_closes(others[2]), "a killed client is still there");
-    /* All but itself: six others, and the one of RESP3. */
+    /* Kills all clients but itself: six others and the one that speaks RESP3. */
     client_expect(client, ":7", "CLIENT KILL TYPE NORMAL");
     for (size_t i = 1; i < COUNT(others); i++)
         check(raw_closes(others[i]), "client %zu is still there", i);
@@ -317,7 +316,7 @@ static void clients_are_killed(struct harness *harness)
     admin_with_both(harness, kill_clients);
 }
 
-/* By address, as on TCP each client has one of its own. */
+/* Kills by address: over TCP each client has an address of its own. */
 static void clients_are_killed_by_address(struct harness *harness)
 {
     for (int ours = 0; ours < 2; ours++) {
@@ -328,7 +327,7 @@ static void clients_are_killed_by_address(struct harness *harness)
         struct raw *other = raw_connect_tcp("127.0.0.1", server->port);
         redisContext *client = client_connect(server);
         check(one && other, "cannot connect");
-        raw_expect(other, "+PONG", "PING"); /* its worker has it */
+        raw_expect(other, "+PONG", "PING"); /* its worker has this client */
         struct reply *info = raw_command(one, "CLIENT", "INFO", NULL);
         const char *at = strstr(reply_string(info), " addr=") + strlen(" addr=");
         char *address = text_format("%.*s", (int)strcspn(at, " "), at);
@@ -377,7 +376,8 @@ static void pause_clients(struct server *server, redisContext *client, struct ra
     raw_expect(second, "[:1]", "EXEC");
     wait_for_blocked(client, 0);
 
-    /* ALL: not even the client itself goes on before the end; a shorter one does not end it. */
+    /* ALL holds up the client itself until the pause ends; a shorter pause does not end it
+     * earlier. */
     int64_t began = clock_ms();
     client_expect(client, "+OK", "MULTI");
     client_expect(client, "+QUEUED", "CLIENT PAUSE 300 ALL");
@@ -386,7 +386,7 @@ static void pause_clients(struct server *server, redisContext *client, struct ra
     client_expect(client, "+PONG", "PING");
     check(clock_ms() - began >= 299, "a pause of 300 ms took %lld",
           (long long)(clock_ms() - began));
-    /* Who is paused can be killed. */
+    /* A paused client can be killed. */
     client_expect(client, "+OK", "CLIENT PAUSE 1000000 WRITE");
     check(raw_send_text(raw, "SET k x\r\n"), "lost");
     wait_for_blocked(client, 1);
@@ -402,7 +402,7 @@ static void clients_are_paused(struct harness *harness)
     admin_with_both(harness, pause_clients);
 }
 
-/* Of ours only: Redis makes these wait as well, and a time of which the end overflows pauses
+/* Only for ours: Redis makes these wait as well, and in Redis a time whose end overflows pauses
  * nothing. */
 static void a_pause_can_be_ended(struct harness *harness)
 {
@@ -425,7 +425,7 @@ static void a_pause_can_be_ended(struct harness *harness)
     raw_expect(raw, "+PONG", "PING");
     raw_expect(raw, "+OK", "CLIENT PAUSE 1125899906842624 ALL");
     check(raw_send_text(waiting, "PING\r\n") && raw_send_text(raw, "PING\r\n"), "lost");
-    for (int i = 0; i < 2; i++) { /* by somebody who has just come */
+    for (int i = 0; i < 2; i++) { /* by a client that has just connected */
         struct raw *other = raw_connect(server);
         check(other, "cannot connect");
         raw_expect(other, "-NOAUTH Authentication required.", "CLIENT UNPAUSE");
@@ -479,8 +479,8 @@ static void replies_are_left_out(struct harness *harness)
     admin_with_both(harness, silence);
 }
 
-/* Kills and pauses from one side while clients of all threads write from the other: nothing hangs,
- * nothing that was answered is lost.  For the sanitizers above all. */
+/* One side kills and pauses while clients of all threads write: nothing hangs, and nothing that was
+ * acknowledged is lost.  This is mainly for the sanitizers. */
 static void write_and_reconnect(struct worker *worker)
 {
     struct server *server = worker->shared;

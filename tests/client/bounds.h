@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of client_bounds_test share: what a server takes, and whether others are
- * served. */
+/* What the parts of client_bounds_test share: how much memory a server takes, and whether it serves
+ * others. */
 #ifndef TESTS_CLIENT_BOUNDS_H
 #define TESTS_CLIENT_BOUNDS_H
 
@@ -12,35 +12,36 @@
 
 #define MIB ((size_t)1 << 20)
 
-/* From here on the server's peak memory is measured; returns what it has now, in bytes. */
+/* Begins to measure the server's peak memory; returns what it has now, in bytes. */
 size_t bounds_begin(const struct server *server);
 
-/* Fails if the server has had more than `most` more bytes in memory than at that time; prints how
- * many they were.  Not in builds with sanitizers, which take memory of their own. */
+/* Fails if the server has had more than `most` more bytes in memory since then; prints how many it
+ * had.  Does nothing in builds with sanitizers, which take memory of their own. */
 void bounds_check(const struct server *server, size_t before, size_t most, const char *what);
 
-/* As bounds_check, of what it has now: what was used has been given back. */
+/* As bounds_check, but for what the server has now: it must have given back the rest. */
 void bounds_check_now(const struct server *server, size_t before, size_t most, const char *what);
 
-/* Descriptors that the server has open. */
+/* How many descriptors the server has open. */
 size_t bounds_descriptors(const struct server *server);
 
-/* Another client is served: so many rounds of SET, GET and PING. */
+/* Serves another client: that many rounds of SET, GET and PING must work. */
 void bounds_serve(const struct server *server, unsigned rounds);
 
-/* Lets this process have so many descriptors; fewer if the system does not: returns how many. */
+/* Raises this process's limit to that many descriptors, or fewer if the system refuses; returns how
+ * many. */
 unsigned bounds_allow_descriptors(unsigned count);
 
-/* Sends without taking anything in; false if not all could be sent at once. */
+/* Sends without reading; false if not everything could be sent at once. */
 bool bounds_push(struct raw *raw, const void *data, size_t size);
 
-/* Closes with a reset (TCP): what was sent may be lost on the way, too. */
+/* Closes with a reset (TCP): bytes on the way may be lost, too. */
 void bounds_reset(struct raw *raw);
 
-/* Waits until no more than `count` clients are connected, the asking one included. */
+/* Waits until at most `count` clients are connected, including the one that asks. */
 void bounds_wait_clients(const struct server *server, long long count);
 
-/* `count` times the text. */
+/* Appends the text `count` times. */
 void bounds_repeat(struct bytes *out, const char *text, size_t count);
 
 void slow_readers(struct harness *harness);

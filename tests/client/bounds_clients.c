@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Clients that are slow, or ask for very much: their buffers stay within bounds. */
+/* Clients that are slow or ask for very much: their buffers stay within bounds. */
 #include "tests/client/bounds.h"
 
 #include <stdatomic.h>
@@ -33,7 +33,8 @@ static void expect_bulks(struct raw *raw, size_t count, size_t size)
     }
 }
 
-/* Many ask for much more than they read: of each, one reply beyond what may wait is made. */
+/* Many clients ask for much more than they read: for each the server makes one reply beyond what
+ * may wait. */
 void slow_readers(struct harness *harness)
 {
     enum { ASKED = 50 };
@@ -51,7 +52,7 @@ void slow_readers(struct harness *harness)
     }
     bounds_serve(server, harness_scaled(500));
     bounds_check(server, before, clients * 3 * MIB + 16 * MIB, "clients that do not read");
-    /* Who reads after all gets everything. */
+    /* A client that reads in the end gets everything. */
     for (unsigned i = 0; i < clients; i += 10)
         expect_bulks(raws[i], ASKED, MIB);
     for (unsigned i = 0; i < clients; i++)
@@ -62,7 +63,7 @@ void slow_readers(struct harness *harness)
     free(raws);
 }
 
-/* Half commands, held open by thousands: what they announce costs nothing. */
+/* Thousands hold half commands open: the lengths they announce cost nothing. */
 void slow_writers(struct harness *harness)
 {
     static const char *const halves[][2] = {
@@ -86,7 +87,7 @@ void slow_writers(struct harness *harness)
     }
     bounds_serve(server, harness_scaled(500));
     bounds_check(server, before, count * 20000 + 16 * MIB, "half commands");
-    /* Those that go on are served, however late; nothing is done of the others. */
+    /* Clients that go on are served, however late; nothing is done for the others. */
     for (unsigned i = 0; i < count; i++) {
         const char *rest = halves[i % COUNT(halves)][1];
         if (!rest || i < count / 2)
@@ -117,7 +118,7 @@ struct flood {
     atomic_bool done;
 };
 
-/* raw_send takes in what arrives meanwhile, so neither side waits for the other. */
+/* raw_send reads what arrives meanwhile, so neither side waits for the other. */
 static void send_flood(struct worker *worker)
 {
     struct flood *flood = worker->shared;
@@ -147,7 +148,7 @@ static void send_tiny(const struct server *server, const char *name, const char 
     unsigned served = 0;
     int64_t longest = 0;
     workers_start(1, send_flood, &flood);
-    /* Once more after it, so that somebody is served even if it was over at once. */
+    /* Once more afterwards, so that somebody is served even if it ended at once. */
     for (bool done = false; !done; served++) {
         done = atomic_load(&flood.done);
         int64_t start = clock_ms();
@@ -178,11 +179,11 @@ void tiny_commands(struct harness *harness)
     check(server_stop(server) == 0, "the server does not stop cleanly");
 }
 
-/* A pipeline without end whose replies nobody reads: the server stops to take it in. */
+/* A client sends an endless pipeline and reads no replies: the server stops reading from it. */
 void unread_replies(struct harness *harness)
 {
     static const char *const requests[] = {
-        "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", /* a thousand times as long an answer */
+        "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", /* an answer a thousand times as long */
         "*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$1\r\n1\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n",
     };
     struct server *server = server_start(harness, NULL);
@@ -194,7 +195,7 @@ void unread_replies(struct harness *harness)
         check(raw, "cannot connect");
         size_t before = bounds_begin(server);
         size_t pushed = 0;
-        /* Until nothing has been taken for a while, during which others are served. */
+        /* Until the server has read nothing for a while, in which it serves others. */
         for (int idle = 0; idle < 5 && pushed < 1000 * MIB;) {
             if (bounds_push(raw, pipeline.data, pipeline.size)) {
                 pushed += pipeline.size;
@@ -215,7 +216,7 @@ void unread_replies(struct harness *harness)
 
 /* ---- Large replies ------------------------------------------------------------------------ */
 
-/* One reply of 256 MiB, read slowly: it is there once, and gone afterwards. */
+/* One reply of 256 MiB, read slowly: the server holds it once, and gives it back afterwards. */
 void large_replies(struct harness *harness)
 {
     enum { KEYS = 256 };
@@ -245,8 +246,8 @@ void large_replies(struct harness *harness)
     bytes_free(&request);
 }
 
-/* A few bytes of request each change a large value: it is not there once for each of them.  (It
- * was: 3 GB for these.) */
+/* Each of a few short requests changes a large value: the server must not hold a copy for each.
+ * (It did, and took 3 GB for these.) */
 void one_large_value_again_and_again(struct harness *harness)
 {
     static const char *const requests[] = {
@@ -280,7 +281,7 @@ void one_large_value_again_and_again(struct harness *harness)
     }
 }
 
-/* With a limit a reply beyond it is not even made. */
+/* With a limit, a reply beyond it is not even made. */
 void output_limit(struct harness *harness)
 {
     for (int i = 0; i < 2; i++) {
@@ -316,8 +317,8 @@ void output_limit(struct harness *harness)
     }
 }
 
-/* maxmemory-clients: those that take most are closed, until the others take less; not who is
- * spared. */
+/* maxmemory-clients closes the clients that take most until the rest takes less; clients with
+ * NO-EVICT stay. */
 static void exceed_together(const struct server *server, bool is_ours)
 {
     enum { LARGE = 40, SMALL = 20 };
@@ -367,7 +368,7 @@ static void exceed_together(const struct server *server, bool is_ours)
     redisFree(client);
 }
 
-/* One reply that would be more than all clients may have: of ours not even made. */
+/* One reply that would exceed the limit of all clients: ours does not even make it. */
 static void exceed_alone(const struct server *server)
 {
     struct bytes request = {0}, answer = {0};
@@ -384,7 +385,7 @@ static void exceed_alone(const struct server *server)
     bytes_free(&answer);
 }
 
-/* What clients leave with the server counts: queued commands, watched keys, subscriptions. */
+/* Memory that clients hold in the server counts: queued commands, watched keys, subscriptions. */
 static void count_what_stays(const struct server *server)
 {
     static const char *const rows[][3] = {
@@ -431,7 +432,7 @@ static void count_what_stays(const struct server *server)
     redisFree(client);
 }
 
-/* The array of the arguments that have arrived counts, too; what is announced takes nothing. */
+/* The array for arguments that have arrived counts, too; an announced length takes nothing. */
 static void count_half_a_request(const struct server *server)
 {
     struct bytes request = {0};
@@ -484,13 +485,13 @@ void clients_together(struct harness *harness)
     redisFree(clients[1]);
 }
 
-/* What work took is given back, by each of many connections that stay. */
+/* Many connections stay, and each gives back the memory that its work took. */
 void idle_after_work(struct harness *harness)
 {
     struct server *server = server_start(harness, NULL);
     const unsigned count = harness_scaled(100);
     struct bytes request = {0};
-    /* 100,000 replies in one update, each of which is noted; many arguments; a large one. */
+    /* 100,000 replies in one update, each of them noted; many arguments; one large argument. */
     bounds_repeat(&request, "SET k 1\r\n", 50000);
     bytes_appendf(&request, "*100001\r\n$6\r\nEXISTS\r\n");
     bounds_repeat(&request, "$0\r\n\r\n", 100000);

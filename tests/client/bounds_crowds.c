@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Clients that come in thousands and go, politely or with a reset, before their commands are whole
- * or answered. */
+/* Thousands of clients come and go, with a close or a reset, before their commands are whole or
+ * answered. */
 #include "tests/client/bounds.h"
 
 #include <stdio.h>
@@ -74,7 +74,8 @@ void come_and_go(struct harness *harness)
     check(server_stop(server) == 0, "the server does not stop cleanly");
 }
 
-/* maxclients is full; those who are in are served, one who leaves makes room for one. */
+/* maxclients is reached: clients that are connected are served, and one that leaves makes room for
+ * another. */
 void too_many(struct harness *harness)
 {
     const unsigned limit = bounds_allow_descriptors(harness_scaled(2000));
@@ -87,7 +88,7 @@ void too_many(struct harness *harness)
     size_t before = bounds_begin(server);
     for (unsigned i = 0; i < limit; i++) {
         struct patience patience = {0};
-        do { /* the one that asked above may still count */
+        do { /* the client that asked before may still count */
             raw_close(raws[i]);
             raws[i] = connect_either(server, i % 2);
             (void)raw_send_text(raws[i], "PING\r\n");
@@ -131,8 +132,8 @@ void too_many(struct harness *harness)
     free(raws);
 }
 
-/* No descriptor is left: who comes has to wait, those who are there do not; the server neither
- * spins nor fills its log. */
+/* No descriptor is left: new clients wait, connected ones do not; the server neither spins nor
+ * fills its log. */
 void no_descriptors(struct harness *harness)
 {
     enum { MORE = 40 };
@@ -164,7 +165,7 @@ void no_descriptors(struct harness *harness)
     check(lines < 10, "%u lines in the log", lines);
     free(log);
     client_expect_start(client, "-ERR CONFIG SET failed", "CONFIG SET maxclients 100000");
-    /* They leave, and the others come in. */
+    /* They leave, and the others get in. */
     for (size_t i = 0; i < MORE; i++) {
         raw_expect_reply(raws[i], "+PONG");
         raw_close(raws[i]);
@@ -174,7 +175,7 @@ void no_descriptors(struct harness *harness)
 
 /* ---- What was sent by those that left ----------------------------------------------------- */
 
-/* Sends the front of a pipeline, in random pieces, takes some replies or none, and leaves. */
+/* Sends the front of a pipeline in random pieces, reads some replies or none, and leaves. */
 static size_t send_and_leave(struct random *random, const struct server *server,
                              const struct bytes *pipeline, size_t cut)
 {
@@ -191,7 +192,7 @@ static size_t send_and_leave(struct random *random, const struct server *server,
     }
     if (random_chance(random, 30)) {
         struct bytes answers = {0};
-        raw_shutdown(raw); /* a good end: everything whole is answered */
+        raw_shutdown(raw); /* a proper close: everything that is whole is answered */
         check(raw_read_to_end(raw, &answers), "the server does not close");
         for (size_t i = 0; i < answers.size; i++)
             replies += answers.data[i] == '\n';
@@ -205,8 +206,8 @@ static size_t send_and_leave(struct random *random, const struct server *server,
     return replies;
 }
 
-/* APPEND after APPEND: what is there in the end is the front of them, command by command, with all
- * that were answered. */
+/* Many APPENDs: what is there in the end is the front of them, command by command, with all that
+ * were answered. */
 void cut_off(struct harness *harness)
 {
     struct random random;
@@ -256,7 +257,7 @@ void cut_off(struct harness *harness)
     redisFree(client);
 }
 
-/* Transactions: all of one, or nothing, and one after the other. */
+/* Transactions: each is done whole or not at all, one after the other. */
 void cut_off_transactions(struct harness *harness)
 {
     struct random random;

@@ -42,7 +42,7 @@ static void send_largest(struct raw *raw, const struct server *other)
     free(piece);
 }
 
-/* Reads as it comes, without keeping it. */
+/* Reads a reply as it comes, without keeping it. */
 static void expect_largest(struct raw *raw)
 {
     static const char head[] = "$536870912\r\n";
@@ -81,12 +81,12 @@ static bool has_room(struct harness *harness)
     return (uint64_t)disk.f_bavail * disk.f_frsize > 4 * LARGEST && memory > 6 * LARGEST;
 }
 
-/* There and back, others served in between, by another server too. */
+/* The value goes there and back while the server, and another one, serve other clients. */
 void largest_value(struct harness *harness)
 {
     if (harness_sanitized() || !has_room(harness))
         harness_skip(harness, "it takes 3 GiB of memory and 2 GiB of disk, and no sanitizer");
-    /* How fast the disk is does not matter here. */
+    /* The speed of the disk does not matter here. */
     struct server_options options = {.args = (const char *const[]){"--fsync", "no", NULL}};
     struct server *one = server_start(harness, &options);
     struct raw *raw = raw_connect(one);
@@ -96,7 +96,7 @@ void largest_value(struct harness *harness)
     bounds_serve(one, 10);
     raw_expect_reply(raw, "+OK");
     raw_expect(raw, ":536870912", "STRLEN large");
-    /* As it came, and as it is kept; and what is sealed. */
+    /* The value as it arrived, as it is kept, and as it is sealed. */
     bounds_check(one, before, 2 * LARGEST + 64 * MIB, "SET of 512 MiB");
     before = bounds_begin(one);
     expect_largest(raw);
@@ -125,7 +125,7 @@ void largest_value(struct harness *harness)
     raw_close(reader);
 }
 
-/* Beyond proto-max-bulk-len: refused when it is announced, before anything of it has come. */
+/* A value beyond proto-max-bulk-len is refused at its announcement, before any of it has come. */
 void too_large(struct harness *harness)
 {
     static const char *const announced[] = {
@@ -281,7 +281,7 @@ void out_of_memory_errors(struct harness *harness)
     }
     print_message("%zu memory_requests, %u of them refused\n", COUNT(memory_requests), refused);
 
-    /* In the queue before, run after: refused as a whole. */
+    /* Queued before the limit and run after it: the transaction is refused as a whole. */
     for (int i = 0; i < 2; i++) {
         struct raw *raw = i ? ours : redis;
         raw_expect(raw, "+OK", "CONFIG SET maxmemory 0");
@@ -300,7 +300,7 @@ void out_of_memory_errors(struct harness *harness)
     }
 }
 
-/* Of ours only: the other policies. */
+/* Only for ours: the other policies. */
 static void expect_policies(redisContext *client)
 {
     client_expect(
@@ -315,7 +315,7 @@ struct filled {
     unsigned done, refused;
 };
 
-/* Values of the size under new keys, until some were refused. */
+/* Stores values of that size under new keys until some are refused. */
 static struct filled fill(redisContext *client, const char *prefix, size_t size)
 {
     struct filled filled = {0};
@@ -350,7 +350,7 @@ static void fill_to_the_brim(struct harness *harness, const char *persistence, s
     check(client_info(client, "memory", "used_memory") <= (long long)(LIMIT * MIB + MIB + size),
           "used_memory is far beyond maxmemory");
     bounds_check(server, before, LIMIT * MIB * 3 / 2 + 4 * size, "maxmemory of 64 MiB");
-    /* Reading and removing go on, and what is removed makes room. */
+    /* Reading and removing still work, and removing makes room. */
     check(client_integer(client, "STRLEN key:0") == (long long)size, "a value is lost");
     check(client_integer(client, "DBSIZE") == filled.done, "other keys");
     for (unsigned i = 0; i < filled.done; i += 2)
@@ -407,7 +407,7 @@ void out_of_memory_in_one_write(struct harness *harness)
         raw_expect(raw, "+OK", "FLUSHALL");
         bytes_free(&pipeline);
     }
-    /* EXEC is looked at once, as in Redis: what it begins it ends. */
+    /* EXEC is checked once, as in Redis: a transaction that begins also ends. */
     struct bytes transaction = {0};
     bytes_append_text(&transaction, "MULTI\r\n");
     for (unsigned i = 0; i < 30; i++)
@@ -427,7 +427,7 @@ void out_of_memory_in_one_write(struct harness *harness)
     raw_close(raw);
 }
 
-/* One value written again and again in one transaction, which reads in another database, too. */
+/* One value is written again and again in one transaction, which also reads in another database. */
 void rewritten_in_a_transaction(struct harness *harness)
 {
     struct server *server = server_start(harness, NULL);
@@ -449,7 +449,7 @@ void rewritten_in_a_transaction(struct harness *harness)
     raw_close(raw);
 }
 
-/* The data are those of all servers: what others write counts, and what they remove makes room. */
+/* The data belong to all servers: what others write counts, and what they remove makes room. */
 void out_of_memory_by_others(struct harness *harness)
 {
     struct server_options options = {.args = (const char *const[]){"--maxmemory", "32mb", NULL}};
@@ -476,7 +476,7 @@ void out_of_memory_by_others(struct harness *harness)
     redisFree(there);
 }
 
-/* used_memory is counted: what the allocator says must be near. */
+/* used_memory is counted: it must be near the allocator's own figure. */
 void memory_figures_are_true(struct harness *harness)
 {
     static const size_t sizes[] = {10, 100, 3000, 200000};

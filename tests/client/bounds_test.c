@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What clients do at their worst costs the server memory within bounds, and others are served
- * meanwhile: slow ones, endless pipelines, giant values, thousands that come and go, memory that
- * runs out.  What an abandoned connection had sent is done whole, command by command, or not at
- * all. */
+/* Clients at their worst cost the server a bounded amount of memory, and it serves others
+ * meanwhile: slow clients, endless pipelines, giant values, thousands that come and go, memory that
+ * runs out.  The commands of an abandoned connection are each done whole or not at all, in
+ * order. */
 #include "tests/client/bounds.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The cases of client_commands_test: each runs against redis-server first, which proves what it
- * expects of Redis, and then against ours. */
+/* The cases of client_commands_test: each runs against redis-server first, which proves that it
+ * expects what Redis does, and then against ours. */
 #ifndef TESTS_CLIENT_COMMANDS_H
 #define TESTS_CLIENT_COMMANDS_H
 
@@ -22,13 +22,14 @@ struct commands {
 struct commands_case {
     const char *name;
     void (*run)(struct commands *commands);
-    bool only_ours; /* about what Redis 7.0 does not have or does otherwise */
+    bool only_ours; /* about something that Redis 7.0 lacks or does differently */
 };
 
-/* Expects that a command of blank separated words has the wrong number of them. */
+/* Expects an error about the number of arguments of a command, given as words with blanks
+ * between. */
 void commands_arity(redisContext *client, const char *command, const char *words);
 
-/* Tables that end with a row without name. */
+/* Tables that end with a row without a name. */
 extern const struct commands_case commands_strings[];
 extern const struct commands_case commands_string_parts[];
 extern const struct commands_case commands_bits[];

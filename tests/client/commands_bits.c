@@ -22,7 +22,7 @@ static void setbit_getbit(struct commands *t)
     client_expect(c, ":0", "GETBIT missing 0");
     client_expect(c, ":1", "SETBIT a 7 0");
     client_expect(c, ":0", "SETBIT a 7 0");
-    /* A zero behind the end makes the string longer, too. */
+    /* A zero beyond the end makes the string longer, too. */
     client_expect(c, ":0", "SETBIT a 23 0");
     client_expect(c, "$\\x00\\x00\\x00", "GET a");
     client_expect(c, "+OK", "SET n 12 PX 1000000");
@@ -156,12 +156,12 @@ static void bitfield(struct commands *t)
     client_expect(c, SYNTAX, "BITFIELD a SET u8 0");
     client_expect(c, SYNTAX, "BITFIELD a OVERFLOW");
     client_expect(c, SYNTAX, "BITFIELD a SET u8 0 1 PUT u8 0 1");
-    client_expect(c, "$\\x00\\xff", "GET a"); /* nothing was done of what had an error */
+    client_expect(c, "$\\x00\\xff", "GET a"); /* a command with an error has changed nothing */
     commands_arity(c, "bitfield", "BITFIELD");
     commands_arity(c, "bitfield_ro", "BITFIELD_RO");
 }
 
-/* Its product is beyond 64 bits: Redis multiplies on and takes what is left for the offset. */
+/* The product does not fit 64 bits: Redis multiplies anyway and uses the low bits as the offset. */
 static void bitfield_far_offset(struct commands *t)
 {
     client_expect(t->client, BAD_OFFSET, "BITFIELD a SET u8 #4611686018427387904 1");

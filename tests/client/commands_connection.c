@@ -136,7 +136,7 @@ static void auth(struct commands *t)
     commands_arity(c, "auth", "AUTH");
     client_expect(c, "-ERR syntax error", "AUTH a b c");
     client_expect(c, "+OK", "CONFIG SET requirepass secret");
-    client_expect(c, "+PONG", "PING"); /* who is in stays in */
+    client_expect(c, "+PONG", "PING"); /* a client that is authenticated stays so */
 
     redisContext *other = client_connect(t->server);
     client_expect(other, noauth, "PING");
@@ -162,7 +162,7 @@ static void auth(struct commands *t)
     client_expect(other, noauth, "GET a");
     client_expect(other, "+OK", "AUTH secret");
     client_expect(other, "_", "GET a");
-    client_expect(other, wrong, "AUTH wrong"); /* does not throw out who is in */
+    client_expect(other, wrong, "AUTH wrong"); /* does not disconnect authenticated clients */
     client_expect(other, "+PONG", "PING");
     client_expect(other, "+RESET", "RESET"); /* does */
     client_expect(other, noauth, "PING");
@@ -174,7 +174,7 @@ static void auth(struct commands *t)
     client_expect_start(other, "[$server", "HELLO 2 AUTH default secret");
     client_expect(other, "_", "GET a");
     client_expect(other, "+RESET", "RESET");
-    client_expect(other, "+OK", "QUIT"); /* allowed to leave */
+    client_expect(other, "+OK", "QUIT"); /* may leave */
     redisFree(other);
 
     client_expect(c, "+OK", "CONFIG SET requirepass %s", "");
@@ -210,7 +210,7 @@ static void client_names(struct commands *t)
     client_expect(c, "-ERR unknown subcommand 'FOO'. Try CLIENT HELP.", "client FOO bar");
 }
 
-/* Whether a line of CLIENT LIST has "field=value"; any value if that is NULL. */
+/* Whether a line of CLIENT LIST has "field=value", or the field with any value if that is NULL. */
 static bool has_field(const char *line, const char *field, const char *value)
 {
     char *wanted = text_format(" %s=%s", field, value ? value : "");

@@ -44,7 +44,8 @@ static void scan(struct commands *t)
     raw_expect(t->raw, "[$0 [$one]]", "SCAN 0 COUNT 1000");
 }
 
-/* A whole scan answers every key, of an unchanging map, whatever its COUNT; and steps are small. */
+/* A whole SCAN of a map that does not change returns every key, whatever its COUNT; and its steps
+ * are small. */
 static void scan_whole(struct commands *t)
 {
     redisContext *c = t->client;
@@ -88,7 +89,7 @@ static void randomkey(struct commands *t)
     raw_expect(t->raw, "_", "RANDOMKEY");
     for (int i = 0; i < KEYS; i++)
         client_expect(c, "+OK", "SET %d x", i);
-    /* One of eight fails to come in 2,000 with a chance of 10^-115. */
+    /* The chance that one of eight keys never comes up in 2,000 tries is 10^-115. */
     for (int i = 0; i < 2000; i++) {
         int key = (int)client_integer(c, "RANDOMKEY");
         check(key >= 0 && key < KEYS, "RANDOMKEY answers %d", key);
@@ -116,7 +117,7 @@ static void rename_key(struct commands *t)
     check(client_integer(c, "TTL b") > 900, "the expiry was lost");
     client_expect(c, "+OK", "SET a 3");
     client_expect(c, "+OK", "RENAME a b");
-    client_expect(c, ":-1", "TTL b"); /* that of the old b is gone */
+    client_expect(c, ":-1", "TTL b"); /* the expiry of the old b is gone */
     client_expect(c, ":1", "RENAMENX b c");
     client_expect(c, "[$c]", "KEYS *");
     client_expect(c, "+OK", "SET gone 1 PXAT 1");
@@ -253,13 +254,13 @@ static void restore_errors(struct commands *t)
     client_expect(c, SYNTAX, "RESTORE a 0 x IDLETIME 1 FREQ 1");
     client_expect(c, SYNTAX, "RESTORE a 0 x FREQ");
     client_expect(c, SYNTAX, "RESTORE a 0 x KEEPTTL");
-    /* Of no type that there is, and cut short. */
+    /* A payload of a type that does not exist, and one that is cut short. */
     client_expect(c, "-ERR Bad data format", "RESTORE a 0 %b",
                   "\x14\x00\x0a\x00\xc0\x09\x2b\x9b\xd6\x00\x13\x00", (size_t)12);
     client_expect(c, ":0", "EXISTS a");
 }
 
-/* What only Redis can hold. */
+/* Types that only Redis has. */
 static void restore_other_type(struct commands *t)
 {
     client_expect(t->client, "-ERR RESTORE of this type of value is not supported, only of strings",

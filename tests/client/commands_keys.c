@@ -36,7 +36,7 @@ static int by_text(const void *one, const void *other)
     return strcmp(*(char *const *)one, *(char *const *)other);
 }
 
-/* The keys that match, sorted, one blank between. */
+/* The keys that match, sorted, with a blank between them. */
 static void keys_are(redisContext *c, const char *expected, const char *pattern)
 {
     redisReply *reply = redisCommand(c, "KEYS %s", pattern);
@@ -130,10 +130,10 @@ static void expire_ttl(struct commands *t)
     client_expect(c, ":0", "PERSIST a");
     client_expect(c, ":-1", "TTL a");
     client_expect(c, "$1", "GET a");
-    /* Half seconds round up. */
+    /* Half a second rounds up. */
     client_expect(c, ":1", "PEXPIRE a 1000499");
     client_expect(c, ":1000", "TTL a");
-    /* A time that has passed deletes. */
+    /* A time in the past deletes the key. */
     client_expect(c, ":1", "EXPIRE a 0");
     client_expect(c, ":0", "EXISTS a");
     client_expect(c, "+OK", "SET a 1");
@@ -176,7 +176,7 @@ static void expire_errors(struct commands *t)
     client_expect(c, nx, "EXPIRE a 10 NX GT");
     client_expect(c, nx, "PEXPIRE a 10 LT NX");
     client_expect(c, gt, "EXPIRE a 10 GT LT");
-    client_expect(c, gt, "EXPIRE a x GT LT"); /* options are looked at first */
+    client_expect(c, gt, "EXPIRE a x GT LT"); /* options are checked first */
     client_expect(c, "-ERR Unsupported option foo", "EXPIRE a 10 foo");
     client_expect(c, "-ERR Unsupported option %s", "EXPIRE a 10 NX %s", "%s");
     client_expect(c, "-ERR Unsupported option ", "EXPIRE a 10 %s", "");
@@ -203,7 +203,7 @@ static void expire_errors(struct commands *t)
     commands_arity(c, "persist", "PERSIST a b");
 }
 
-/* A key whose time comes is gone for every command. */
+/* When its time comes, a key is gone for every command. */
 static void expiry_happens(struct commands *t)
 {
     redisContext *c = t->client;
@@ -242,7 +242,7 @@ static void expiry_happens(struct commands *t)
     client_expect(c, ":1", "APPEND s x");
 }
 
-/* DBSIZE comes to the true number although nobody asks for the keys. */
+/* DBSIZE reaches the true number although nobody asks for the keys. */
 static void expiry_is_counted(struct commands *t)
 {
     redisContext *c = t->client;

@@ -90,7 +90,7 @@ static void config_get_set(struct commands *t)
 {
     redisContext *c = t->client;
     client_expect(c, "[$port $0]", "CONFIG GET port");
-    client_expect(c, "[$PORT $0]", "CONFIG GET PORT"); /* as it was asked */
+    client_expect(c, "[$PORT $0]", "CONFIG GET PORT"); /* in the order of the question */
     client_expect(c, "[$save $]", "CONFIG GET save");
     client_expect(c, "[$appendonly $no]", "CONFIG GET appendonly");
     client_expect(c, "[]", "CONFIG GET nosuch");
@@ -156,7 +156,7 @@ static void config_errors(struct commands *t)
         {"timeout", "CONFIG SET timeout 1 TIMEOUT 2", "duplicate parameter"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        /* The name as the client wrote it where the argument's own form is at fault. */
+        /* The name as the client wrote it, where the error is about the argument's own form. */
         char *text = client_text(c, wrong[i].words);
         char *expected = text_format("%s '%s') - %s", prefix, wrong[i].argument, wrong[i].cause);
         check(!strcasecmp(text, expected), "%s\nexpected %s\n     got %s", wrong[i].words, expected,
@@ -279,7 +279,7 @@ static void shutdown_closes(struct commands *t)
     check(raw_closes(t->raw), "SHUTDOWN leaves connections open");
     int status = process_wait(&t->server->process);
     check(status == 0, "exit status %d after SHUTDOWN", status);
-    if (t->ours) { /* nothing that was acknowledged is lost, whatever SAVE and NOSAVE say */
+    if (t->ours) { /* nothing acknowledged is lost, whatever SAVE and NOSAVE say */
         server_restart(t->server);
         redisContext *again = client_connect(t->server);
         client_expect(again, "$1", "GET a");

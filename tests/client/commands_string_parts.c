@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Cases of the commands that read and change a string at once, on parts of strings, on decimal
- * numbers, and of LCS. */
+/* Cases of the commands that read and change a string at once, of those on parts of strings and on
+ * decimal numbers, and of LCS. */
 #include "tests/client/commands.h"
 
 #include <stdlib.h>
@@ -32,7 +32,7 @@ static void get_and_change(struct commands *t)
     check(client_integer(c, "PTTL a") > 4000000, "no new expiry");
     client_expect(c, "$x", "GETEX a EXAT 1");
     client_expect(c, ":0", "EXISTS a");
-    client_expect(c, "_", "GETEX a EX 0"); /* no key: Redis does not look at the time */
+    client_expect(c, "_", "GETEX a EX 0"); /* no key: Redis ignores the time */
     client_expect(c, "+OK", "SET a x");
     client_expect(c, "-ERR invalid expire time in 'getex' command", "GETEX a EX 0");
     client_expect(c, "-ERR invalid expire time in 'getex' command",

@@ -116,10 +116,10 @@ static void set_expiry(struct commands *t)
     client_expect(c, ":-1", "TTL a");
     client_expect(c, "+OK", "SET new 3 KEEPTTL");
     client_expect(c, ":-1", "TTL new");
-    /* The last of several wins, as in Redis. */
+    /* The last of several options wins, as in Redis. */
     client_expect(c, "+OK", "SET a 1 EX 1000 EX 5000");
     check(client_integer(c, "TTL a") > 4000, "the first of two EX won");
-    /* A time that has passed: done, and gone. */
+    /* A time in the past: the command is done, and the key is gone. */
     client_expect(c, "+OK", "SET a 1 PXAT 1");
     client_expect(c, "_", "GET a");
     client_expect(c, "+OK", "SET a 1 EXAT 1");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every command with its edge cases and error texts, by hand: first against redis-server, so that
- * what is expected is what Redis does, then against ours. */
+/* Every command with its edge cases and error texts, by hand: first against redis-server, which
+ * proves that Redis does what the case expects, then against ours. */
 #include "tests/client/commands.h"
 
 #include <stdlib.h>

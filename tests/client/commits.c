@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Prepares commits and looks what became of them. */
+/* Prepares commits and finds out what became of them. */
 #include "tests/client/commits.h"
 
 #include <stdlib.h>
@@ -49,7 +49,7 @@ void commits_prepare(struct commits *commits, const struct commit_kind *kind)
         client_expect(client, "+OK", "SELECT %d", database);
         client_expect(client, "+OK", "SET k old%d", database);
     }
-    client_expect(client, "+OK", "SET last 1"); /* by now it has a spare, and has seen all */
+    client_expect(client, "+OK", "SET last 1"); /* by now it has a spare and has read everything */
     redisFree(client);
     if (kind->fresh) {
         check(server_stop(commits->server) == 0, "the server does not stop cleanly");

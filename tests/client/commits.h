@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Commits of several kinds, by one server among others on the same file, that are disturbed at each
- * of their system calls: what the servers are to have done before, and what may be seen of it
- * after. */
+/* Commits of several kinds by one of three servers on a file.  Tests disturb each of their system
+ * calls.  Here is what the servers do before, and what may be seen afterwards. */
 #ifndef TESTS_CLIENT_COMMITS_H
 #define TESTS_CLIENT_COMMITS_H
 
@@ -13,47 +12,47 @@
 #include "tests/client/harness/tracer.h"
 
 #define COMMIT_STEPS_MAX  256
-#define COMMITS_DATABASES 3 /* that they are about */
+#define COMMITS_DATABASES 3 /* that the commit is about */
 
 struct commit_kind {
     const char *name;
     const char *command;        /* an inline command */
-    const char *before, *after; /* commits_state() when it was not, or was done */
-    bool behind;                /* the server has to catch up with another one's commit first */
-    bool fresh;                 /* the server has just been started: it has no spare */
+    const char *before, *after; /* commits_state() if it was not done, and if it was */
+    bool behind;                /* the server must catch up with another server's commit first */
+    bool fresh;                 /* the server has just started and has no spare */
 };
 
-/* The server that is disturbed, and two others on its file. */
+/* The server that a test disturbs, and two others on its file. */
 struct commits {
     struct server *server, *others[2];
-    redisContext *clients[2]; /* of the others */
-    long long counter;        /* key "counter": the INCRs of commits_count() */
+    redisContext *clients[2]; /* of the other servers */
+    long long counter;        /* key "counter": how often commits_count() has added to it */
 };
 
 /* Starts the servers. */
 void commits_begin(struct harness *harness, struct commits *commits);
 void commits_end(struct commits *commits);
 
-/* Brings data and servers to where a commit of that kind begins. */
+/* Brings data and servers to the point where a commit of that kind begins. */
 void commits_prepare(struct commits *commits, const struct commit_kind *kind);
 
-/* Runs one of that kind in peace and notes its system calls: their number, COMMIT_STEPS_MAX at
- * most. */
+/* Runs one commit of that kind undisturbed and notes its system calls; returns their number, at
+ * most COMMIT_STEPS_MAX. */
 size_t commits_rehearse(struct harness *harness, struct commits *commits,
                         const struct commit_kind *kind, struct tracer_step *steps);
 
-/* A write through the first of the others, that must work; `answered` is when, by
+/* A write through the first of the other servers, which must work; `answered` is the time by
  * commits_now_us(). */
 void commits_count(struct commits *commits);
 int64_t commits_now_us(void);
 
-/* What the server holds where such commits write: the value of "k" in each database, the last one
- * first; "$old2 $old1 $old0" when prepared.  The caller frees. */
+/* What the server has where such commits write: the value of "k" in each database, the last
+ * database first; "$old2 $old1 $old0" after preparation.  The caller frees. */
 char *commits_state(redisContext *client);
 
-/* What was under way when the server died is settled by others' writes: then all of them must hold
- * the same, from before or after the command (only after, if it was acknowledged), and every write
- * that was acknowledged.  Whether it was done. */
+/* Writes of the other servers settle what the dead server had begun.  Then all servers must have
+ * the same state, from before or after the command (only after, if it was acknowledged), and every
+ * acknowledged write.  Returns whether the command was done. */
 bool commits_check(struct commits *commits, const struct commit_kind *kind, bool acknowledged);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* CONFIG REWRITE keeps a file's comments, and the server can be started from what it writes. */
+/* CONFIG REWRITE keeps the comments of a file, and a server can start from the file that it
+ * writes. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -22,7 +22,7 @@ struct contender {
     unsigned won;
 };
 
-/* A reply of that type; ends the process if it is another. */
+/* Expects a reply of that type; ends the process if it is another. */
 static redisReply *ask(struct contender *contender, int type, const char *format, ...)
 {
     va_list args;
@@ -42,7 +42,7 @@ static void ask_only(struct contender *contender, int type, const char *command)
     freeReplyObject(ask(contender, type, command));
 }
 
-/* WATCH, GET, MULTI, SET, EXEC: wins if nobody else came between. */
+/* WATCH, GET, MULTI, SET, EXEC: wins if no other contender came between. */
 static void contend_watch(struct contender *contender)
 {
     for (unsigned i = 0; i < contender->rounds; i++) {
@@ -62,7 +62,7 @@ static void contend_watch(struct contender *contender)
     }
 }
 
-/* INCR: each one gets a number that is higher than its last one. */
+/* INCR: each number is higher than the contender's last one. */
 static void contend_incr(struct contender *contender)
 {
     long long last = 0;
@@ -79,7 +79,7 @@ static void contend_incr(struct contender *contender)
     }
 }
 
-/* MSETNX of three keys a round.  Whoever lost reads at once: all three are the winner's. */
+/* MSETNX of three keys in each round.  A loser reads at once: all three keys are the winner's. */
 static void contend_msetnx(struct contender *contender)
 {
     const char *name = contender->name;
@@ -103,7 +103,8 @@ static void contend_msetnx(struct contender *contender)
     }
 }
 
-/* contend KIND SOCKET NAME ROUNDS: waits until all are there, then prints how often it won. */
+/* contend KIND SOCKET NAME ROUNDS: waits until all contenders are there, then prints how often it
+ * won. */
 static int contend(char **words)
 {
     static const struct {
@@ -148,7 +149,7 @@ struct contest {
     redisContext *clients[CONTENDERS_MAX]; /* one of each server */
 };
 
-/* Waits for its end as long as there are commits: how long all takes is the disk's matter. */
+/* Waits for its end as long as there are commits: how long everything takes depends on the disk. */
 static int wait_contender(struct process *process, redisContext *client)
 {
     long long commits = 0;
@@ -162,7 +163,7 @@ static int wait_contender(struct process *process, redisContext *client)
     return process_wait(process);
 }
 
-/* Lets the contenders run to their ends, each at a server, and takes in what they won. */
+/* Runs the contenders to their ends, each at a server, and reads what they won. */
 static void hold(struct contest *contest, struct harness *harness)
 {
     struct server *servers[CONTENDERS_MAX] = {NULL};
@@ -243,7 +244,8 @@ static void incr_four_processes(struct harness *harness)
     expect_counter(&contest, 4LL * contest.rounds);
 }
 
-/* In each round exactly one wins, and all keys are the winner's: at every server, to the end. */
+/* In each round exactly one contender wins, and all keys are its own: at every server, to the
+ * end. */
 static void msetnx_four_processes(struct harness *harness)
 {
     struct contest contest = {

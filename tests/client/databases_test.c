@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Several databases: each a file of its own, made when it is first written to, shared by all
- * servers; what concerns two of them, by MOVE, COPY, SWAPDB, FLUSHALL and transactions. */
+/* Several databases: each is a file of its own, made at its first write and shared by all servers.
+ * Also the commands that concern two of them: MOVE, COPY, SWAPDB, FLUSHALL and transactions. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "tests/client/harness/server.h"
 #include "tests/client/harness/workers.h"
 
-/* Whether directory/data/name is there. */
+/* Whether directory/data/name exists. */
 static bool has_file(const struct harness *harness, const char *name)
 {
     char path[512];
@@ -54,7 +54,7 @@ static void apart(struct harness *harness)
     redisFree(c);
 }
 
-/* A pipeline that goes through databases, in one piece. */
+/* A pipeline over several databases, sent in one piece. */
 static void pipelined(struct harness *harness)
 {
     struct raw *raw = raw_connect(server_start(harness, NULL));
@@ -75,7 +75,7 @@ static void pipelined(struct harness *harness)
     raw_close(raw);
 }
 
-/* What one server does is seen on the other at once, whichever had opened the database. */
+/* Each server sees the other's changes at once, whichever of them had opened the database. */
 static void shared_by_servers(struct harness *harness)
 {
     struct server *servers[] = {server_start(harness, NULL), server_start(harness, NULL)};
@@ -134,7 +134,7 @@ static void transactions(struct harness *harness)
         client_expect(c, "$0", "GET a");
         client_expect(c, ":1", "DBSIZE");
     }
-    /* To write in one and read in others is fine. */
+    /* Writing in one database and reading in others is allowed. */
     client_expect(c, "+OK", "MULTI");
     client_expect(c, "+QUEUED", "GET a");
     client_expect(c, "+QUEUED", "SELECT 1");
@@ -144,7 +144,7 @@ static void transactions(struct harness *harness)
     client_expect(c, "[$0 +OK :1 +OK :0]", "EXEC");
     client_expect(c, "+OK", "SELECT 1");
     client_expect(c, "$1", "GET b");
-    /* Watched in one, written in another. */
+    /* Watched in one database, written in another. */
     client_expect(c, "+OK", "WATCH b");
     client_expect(c, "+OK", "SELECT 0");
     client_expect(c, "+OK", "MULTI");
@@ -153,7 +153,7 @@ static void transactions(struct harness *harness)
     client_expect(other, ":2", "INCR b");
     client_expect(c, "_", "EXEC");
     client_expect(c, "$0", "GET a");
-    /* A key of a database that is not there yet is watched, too. */
+    /* A key can be watched in a database that does not exist yet. */
     client_expect(c, "+OK", "SELECT 9");
     client_expect(c, "+OK", "WATCH new");
     client_expect(c, "+OK", "MULTI");
@@ -165,7 +165,7 @@ static void transactions(struct harness *harness)
     redisFree(other);
 }
 
-/* What a redis.conf may say. */
+/* Lines that a redis.conf may have. */
 static void configured(struct harness *harness)
 {
     static const char *const two[] = {"--databases", "2", "--dbfilename", "data", NULL};
@@ -194,7 +194,7 @@ static void in_memory(struct harness *harness)
     redisFree(c);
 }
 
-/* A file that is not ours beside the data: said by name, and nothing else suffers. */
+/* A foreign file beside the data: the error names it, and nothing else suffers. */
 static void foreign_file(struct harness *harness)
 {
     struct server *server = server_start(harness, NULL);
@@ -267,7 +267,7 @@ static void run_mover(struct worker *worker)
     atomic_fetch_sub(&shared.working, 1);
 }
 
-/* How often the key is there, seen in one transaction over the three databases. */
+/* How often the key exists, seen in one transaction over the three databases. */
 static int count_balls(redisContext *c)
 {
     client_expect(c, "+OK", "MULTI");
@@ -283,7 +283,7 @@ static int count_balls(redisContext *c)
     return there;
 }
 
-/* One key that clients of two servers move about is always in exactly one database. */
+/* Clients of two servers move one key about: it is always in exactly one database. */
 static void one_ball(struct harness *harness)
 {
     memset(&shared, 0, sizeof shared);

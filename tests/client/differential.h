@@ -16,9 +16,9 @@ enum compare {
     COMPARE_SORTED, /* the same elements in any order */
     COMPARE_NEAR,   /* numbers that differ by no more than the time the run has taken */
     COMPARE_KIND,   /* the same kind of reply */
-    COMPARE_SCAN,   /* the same keys in any order, where both have answered all of them at once */
-    COMPARE_DUMP,   /* the same bytes, but where Redis has compressed them */
-    COMPARE_HELLO   /* the same fields; what names the server and the client differs */
+    COMPARE_SCAN,   /* the same keys in any order, where both servers returned all at once */
+    COMPARE_DUMP,   /* the same bytes, except where Redis has compressed them */
+    COMPARE_HELLO   /* the same fields; those that name the server and the client differ */
 };
 
 #define COMMAND_ARGS_MAX 64
@@ -45,7 +45,8 @@ extern const struct template differential_generic[];
 extern const struct template differential_keys[];
 extern const struct template differential_strings[];
 
-/* Appends what a word of these templates, %<letter>, stands for; false if there is none. */
+/* Appends the text that a word of these templates, %<letter>, stands for; false if there is
+ * none. */
 bool differential_keys_word(struct random *random, struct bytes *out, char letter);
 bool differential_strings_word(struct random *random, struct bytes *out, char letter);
 
@@ -58,10 +59,10 @@ struct generator {
 
 void generator_start(struct generator *generator, uint64_t seed, int protocol);
 
-/* The next command; what was in *command is overwritten, its memory used again. */
+/* The next command; overwrites *command and uses its memory again. */
 void generator_next(struct generator *generator, struct command *command);
 
-/* Makes a command of the words of a text, for the driver's own. */
+/* Makes a command of the words of a text, for the driver itself. */
 void command_set(struct command *command, const char *words);
 void command_encode(const struct command *command, struct bytes *out);
 void command_describe(const struct command *command, struct bytes *text);
@@ -69,7 +70,7 @@ void command_free(struct command *command);
 bool command_is(const struct command *command, const char *name);
 
 /* EXISTS of every key that generated commands let expire in the past: redis-server counts such a
- * key in DBSIZE until somebody has asked for it. */
+ * key in DBSIZE until a command has asked for it. */
 void generator_touch_all(struct command *command);
 
 /* How replies to the command are compared.  An error is always compared byte for byte. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes random commands from templates, valid and spoilt ones, such that replies do not depend on
- * when exactly a command runs. */
+/* Makes random commands from templates, valid and spoilt ones, whose replies do not depend on the
+ * exact moment at which a command runs. */
 #include "tests/client/differential.h"
 
 #include <inttypes.h>
@@ -16,7 +16,7 @@ static const struct {
     const char *subcommand; /* NULL: any or none */
     enum compare compare;
 } exceptions[] = {
-    /* The order of a hash table that each process seeds differently. */
+    /* The order of a hash table, which each process seeds differently. */
     {"KEYS", NULL, COMPARE_SORTED},
     {"SCAN", NULL, COMPARE_SCAN},
     {"RANDOMKEY", NULL, COMPARE_KIND},
@@ -32,18 +32,19 @@ static const struct {
     {"CLIENT", "INFO", COMPARE_KIND},
     {"CLIENT", "LIST", COMPARE_KIND},
     {"INFO", NULL, COMPARE_KIND},
-    /* Ours has fewer commands; those it has are compared one by one by another test. */
+    /* Ours has fewer commands; another test compares those it has one by one. */
     {"COMMAND", "COUNT", COMPARE_KIND},
-    /* Redis's answers depend on how a value came about: what APPEND, SETRANGE, SETBIT or
-     * INCRBYFLOAT have changed is no "int" or "embstr", and not shared.  Test commands has those of
+    /* Redis's answers depend on how a value came about: a value that APPEND, SETRANGE, SETBIT or
+     * INCRBYFLOAT has changed is not "int" or "embstr", and not shared. client_commands_test covers
      * values that were set. */
     {"OBJECT", "ENCODING", COMPARE_KIND},
     {"OBJECT", "REFCOUNT", COMPARE_KIND},
     /* Ours keeps no time of access. */
     {"OBJECT", "IDLETIME", COMPARE_KIND},
-    /* Ours does not compress; client_dump_test shows that each takes what the other has written. */
+    /* Ours does not compress; client_dump_test shows that each server reads the other's
+     * payloads. */
     {"DUMP", NULL, COMPARE_DUMP},
-    /* Says who it is. */
+    /* Names the server. */
     {"HELLO", NULL, COMPARE_HELLO},
 };
 
