@@ -191,7 +191,7 @@ static void append_text_of(struct bytes *out, struct random *random, const char 
     bytes_append_text(out, texts[random_below(random, count)]);
 }
 
-/* What a word of a template stands for. */
+/* Appends the text that a word of a template stands for. */
 static void append_word(struct generator *generator, struct bytes *out, const char *word,
                         size_t size)
 {

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Beside the words of differential_commands.c:
- *   %c cursor  %C count  %T type  %y payload for RESTORE  %Y option of RESTORE  %q option of SORT
- *   %d number of a database  %l option of SCAN */
+/* Words beside those of differential.h:
+ *   %c cursor  %C count  %T type  %y payload for RESTORE  %Y option of RESTORE
+ *   %q option of SORT  %d number of a database  %l option of SCAN */
 const struct template differential_keys[] = {
     {8, "SCAN 0 COUNT 1000"},
     {6, "SCAN 0 MATCH %p COUNT 1000"},
@@ -96,7 +96,7 @@ static const char *const counts[] = {
     "0",       "-1", "-5", "255", "256",
     "1000000", "x",  "",   "1.5", "9223372036854775808",
 };
-/* Not "none": Redis answers it with the keys that the very same call has found to be expired. */
+/* Not "none": Redis returns keys for it that the very same call has found to be expired. */
 static const char *const types[] = {"string", "STRING", "list", "hash", "", "strin", "zset"};
 static const char *const scan_options[] = {"COUNT", "MATCH", "TYPE", "count",
                                            "Match", "type",  "NO"};
@@ -126,7 +126,7 @@ static void append_big(struct bytes *out, uint64_t number, unsigned bytes)
         append_byte(out, (unsigned)(number >> 8 * bytes & 0xff));
 }
 
-/* A length in one of the ways that have room for it. */
+/* A length in one of the encodings that have room for it. */
 static void append_length(struct random *random, struct bytes *out, uint64_t length)
 {
     uint64_t way = random_below(random, 10);
@@ -143,7 +143,7 @@ static void append_length(struct random *random, struct bytes *out, uint64_t len
     }
 }
 
-/* A little more or less than what is true, or very much more; mostly neither. */
+/* A little more or less than the true length, or very much more; mostly the true one. */
 static uint64_t doubtful(struct random *random, uint64_t length)
 {
     if (!random_chance(random, 10))
@@ -171,7 +171,7 @@ static void append_number(struct random *random, struct bytes *out)
     out->size += size;
 }
 
-/* Runs of plain bytes, and references, most of them to bytes that are there. */
+/* Runs of plain bytes, and references, most of them to bytes that exist. */
 static void append_packed(struct random *random, struct bytes *out)
 {
     struct bytes packed = {0};
@@ -202,7 +202,7 @@ static void append_packed(struct random *random, struct bytes *out)
     bytes_free(&packed);
 }
 
-/* Bit by bit, other than the server does it. */
+/* Bit by bit, unlike the server's way. */
 static uint64_t checksum(const struct bytes *bytes)
 {
     uint64_t crc = 0;
@@ -214,7 +214,7 @@ static uint64_t checksum(const struct bytes *bytes)
     return crc;
 }
 
-/* Only strings and what is no type at all: other types are not there yet, which ours says. */
+/* Strings and invalid types only: ours has no other types yet, and says so. */
 static void append_payload(struct random *random, struct bytes *out)
 {
     static const unsigned no_types[] = {8, 20, 21, 100, 247, 255};
@@ -228,7 +228,7 @@ static void append_payload(struct random *random, struct bytes *out)
     else if (form < 95)
         append_packed(random, out);
     else
-        append_byte(out, 0x82 + (unsigned)random_below(random, 0x7e)); /* of no or any meaning */
+        append_byte(out, 0x82 + (unsigned)random_below(random, 0x7e)); /* with no meaning or any */
     unsigned version = random_chance(random, 3) ? (unsigned)random_below(random, 0x10000)
                                                 : 10 - (unsigned)random_below(random, 5);
     append_byte(out, version & 0xff);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Beside the words of differential_commands.c:
+/* Words beside those of differential.h:
  *   %x text of few letters  %f decimal number  %r place in a string, also from its end
  *   %b bit  %o number of a bit  %O the same, also with #  %u unit  %t type of a bit field
  *   %B operation of BITOP  %W word of OVERFLOW  %L option of LCS */
@@ -127,7 +127,7 @@ static const char *const floats[] = {
 };
 
 /* Nothing that would make a string of hundreds of megabytes, and no #<number> whose product
- * overflows: what Redis does then is undefined in C. */
+ * overflows: C does not define what Redis does then. */
 static const char *const far_bits[] = {
     "4294967296",          "4294967303",          "1099511627776", "-1",
     "9223372036854775807", "9223372036854775808", "70001",         "32768"};

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sends the same random commands to redis-server and to ours, single and in pipelines, in RESP2
- * and RESP3, and compares the replies byte for byte; and compares what both say about each command.
- *
+/* Sends the same random commands to redis-server and to ours, singly and in pipelines, in RESP2 and
+ * RESP3, and compares the replies byte for byte; also compares what both report about each command.
  * ANYSTORE_SEED repeats a run, ANYSTORE_DIFFERENTIAL_COMMANDS sets the number of commands. */
 #include "tests/client/differential.h"
 
@@ -71,7 +70,7 @@ static bool same_hello(const struct reply *redis, const struct reply *ours)
     return true;
 }
 
-/* TTL counts whole seconds, so that two "now"s may be a second apart in it. */
+/* TTL counts whole seconds, so that two clocks may differ by one. */
 static bool same_times(const struct peers *peers, const struct command *command,
                        const struct reply *redis, const struct reply *ours)
 {
@@ -89,7 +88,7 @@ static bool is_all(const struct reply *scan)
     return !strcmp(reply_string(&scan->items[0]), "0");
 }
 
-/* The tables of both have their own sizes and orders. */
+/* Each server's tables have sizes and orders of their own. */
 static bool same_scan(const struct command *command, const struct reply *redis,
                       const struct reply *ours)
 {
@@ -156,7 +155,7 @@ static void print_reply(const char *who, const struct bytes *reply)
     bytes_free(&text);
 }
 
-/* Runs a batch on both and compares; the commands before it are told in `history`. */
+/* Runs a batch on both servers and compares; `history` has the commands before it. */
 static void run_batch(struct peers *peers, struct command *commands, size_t count,
                       struct bytes *history, size_t *history_count)
 {
@@ -188,7 +187,7 @@ static void run_batch(struct peers *peers, struct command *commands, size_t coun
     bytes_free(&ours);
 }
 
-/* Adds commands to a batch until it is full or has its size. */
+/* Adds commands to a batch until it is full or has reached its size. */
 static size_t fill_batch(struct generator *generator, struct command *commands, size_t wanted)
 {
     size_t count = 0;
@@ -210,7 +209,7 @@ static void compare_protocol(struct harness *harness, int protocol)
 {
     uint64_t seed = random_run_seed("differential");
     unsigned total = harness_number("ANYSTORE_DIFFERENTIAL_COMMANDS", harness_scaled(COMMANDS));
-    /* On a busy machine any command may be slow: neither notes that. */
+    /* On a busy machine any command may be slow: neither server notes that. */
     static const char *const args[] = {"--slowlog-log-slower-than", "-1", NULL};
     struct server *redis =
         server_start(harness, &(struct server_options){.kind = SERVER_REDIS, .args = args});
@@ -231,7 +230,7 @@ static void compare_protocol(struct harness *harness, int protocol)
         size_t count = fill_batch(&generator, commands, wanted);
         run_batch(&peers, commands, count, history, &done);
     }
-    /* What is left at the end is the same, too. */
+    /* The data at the end are the same, too. */
     generator_touch_all(&commands[0]);
     generator_touch_all(&commands[1]);
     bytes_clear(&commands[1].args[0]);
@@ -259,7 +258,7 @@ static void replies_in_resp3(struct harness *harness)
     compare_protocol(harness, 3);
 }
 
-/* Name, arity, flags, first key, last key, step: what clients and proxies route by. */
+/* Name, arity, flags, first key, last key, step: clients and proxies route by these. */
 static char *essence(const struct reply *info)
 {
     struct bytes text = {0};
@@ -279,7 +278,7 @@ static const struct reply *first_of(const struct reply *info, const char *name)
     return &info->items[0];
 }
 
-/* Every command of ours that Redis has is the same there; each says so of its subcommands. */
+/* Each of our commands that Redis has is the same there; each also reports its subcommands. */
 static void command_table(struct harness *harness)
 {
     struct server *redis = server_start(harness, &(struct server_options){.kind = SERVER_REDIS});
@@ -313,7 +312,7 @@ static void command_table(struct harness *harness)
     raw_close(other);
 }
 
-/* COMMAND DOCS: the same group, version since when, and what it says of deprecated ones. */
+/* COMMAND DOCS: the same group, first version, and notes on deprecated commands. */
 static void command_documentation(struct harness *harness)
 {
     struct server *redis = server_start(harness, &(struct server_options){.kind = SERVER_REDIS});

@@ -16,10 +16,8 @@
 #define BATCH_MAX 12
 #define HISTORY   60 /* commands shown when one fails */
 
-/* Commands that reply the same whenever they run, as their replies may come within EXEC's.  %k is a
- * key, %v a small value.  Not among them, as they differ: APPEND of nothing to a key that is there,
- * which for Redis changes the key, and for us nothing that would be worth a commit.  Each stands
- * for its own weight. */
+/* Commands that reply the same whenever they run, as their replies may come within EXEC's. %k is a
+ * key, %v a small value.  Each stands for its own weight. */
 static const struct {
     unsigned weight;
     const char *words;
@@ -64,7 +62,7 @@ static const struct {
     {2, "HELLO 4"},
     {2, "CONFIG GET timeout"},
     {3, "RESET"},
-    /* What spoils a transaction, or does not. */
+    /* Commands that spoil a transaction, and some that do not. */
     {6, "nosuch %v"},
     {4, "GET"},
     {4, "SET %k"},
@@ -74,7 +72,7 @@ static const struct {
     {3, "WATCH"},
     {2, "UNWATCH %v"},
     {2, "SET %k %v foo"},
-    {2, "SHUTDOWN NOSAVE"}, /* only after MULTI, where it is refused */
+    {2, "SHUTDOWN NOSAVE"}, /* only after MULTI, which refuses it */
     {2, "SAVE"},            /* the same */
     {3, "CLIENT nosuch"},
     {2, "CLIENT"},
@@ -87,7 +85,7 @@ struct run {
     struct random random;
     int protocol;
     struct raw *redis[CLIENTS], *ours[CLIENTS];
-    bool in_multi[CLIENTS]; /* as far as is known here: only ever too little */
+    bool in_multi[CLIENTS]; /* a lower bound */
     struct bytes history[HISTORY];
     size_t done;
 };
@@ -158,7 +156,7 @@ static void read_reply(struct raw *raw, struct bytes *reply)
         bytes_append_text(reply, "(connection lost)");
 }
 
-/* Sends a batch over one connection to each server and compares. */
+/* Sends a batch over one connection to each server and compares the replies. */
 static void run_batch(struct run *run, size_t client, struct command *commands, size_t count)
 {
     struct bytes request = {0}, redis = {0}, ours = {0};
@@ -205,7 +203,8 @@ static void compare_protocol(struct harness *harness, int protocol)
         size_t count = 1;
         if (random_chance(&run.random, 30))
             count += random_below(&run.random, BATCH_MAX - 1);
-        /* RESET goes back to RESP2; the reply to HELLO is the servers' own, but for its kind. */
+        /* RESET returns to RESP2; the reply to HELLO differs between servers, except for its
+         * kind. */
         if (protocol == 3 && !greeted[client] && !run.in_multi[client]) {
             struct reply *one = raw_command(run.redis[client], "HELLO", "3", NULL);
             struct reply *other = raw_command(run.ours[client], "HELLO", "3", NULL);

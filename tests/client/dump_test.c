@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Values go both ways between redis-server and ours by DUMP and RESTORE, of every size and kind,
- * those that Redis compresses among them. */
+/* Values go both ways between redis-server and ours by DUMP and RESTORE: every size and kind,
+ * including those that Redis compresses. */
 #include <string.h>
 
 #include "tests/client/harness/harness.h"
@@ -28,7 +28,7 @@ static void expect_ok(struct reply *reply, const char *what)
     reply_free(reply);
 }
 
-/* Sets at one, dumps, restores at the other, and compares there. */
+/* Sets a value at one server, dumps it, restores it at the other, and compares it there. */
 static void carry(struct raw *from, struct raw *to, const struct bytes *value)
 {
     struct raw_arg data = {value->data, value->size};
@@ -62,7 +62,7 @@ static void append_value(struct random *random, struct bytes *value)
     uint8_t *to = bytes_reserve(value, size);
     if (random_chance(random, 20)) {
         random_fill(random, to, size);
-    } else { /* repeats itself at all distances: Redis compresses it */
+    } else { /* repeats at all distances: Redis compresses it */
         unsigned letters = 1 + (unsigned)random_below(random, 20);
         size_t period = 1 + random_below(random, 9000);
         for (size_t i = 0; i < size; i++)

@@ -7,12 +7,12 @@
 
 #include "tests/client/commits.h"
 
-/* A write is refused: the reply says that nothing was changed, or could not even begin, and names a
- * file of the data and the cause. */
+/* A write is refused: the reply says that nothing was changed, or that it could not even begin, and
+ * names a data file and the cause. */
 void faults_refused(redisContext *client, const char *command, const char *cause);
 
-/* The disk is well again: the server, which was never restarted, catches up and writes, and all
- * agree. */
+/* The disk works again: the server, which was never restarted, catches up and writes, and all
+ * servers agree. */
 void faults_well_again(struct commits *commits);
 
 /* System calls that fail for a while (faults_lasting.c). */
@@ -20,7 +20,7 @@ void calls_fail_for_a_while(struct harness *harness);
 void interrupted_calls_go_on(struct harness *harness);
 void peers_after_a_fault(struct harness *harness);
 
-/* The same while a server starts (faults_start.c). */
+/* System calls that fail while a server starts (faults_start.c). */
 void calls_of_a_start_fail(struct harness *harness);
 
 /* Limits of the system, without strace (faults_limits.c). */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls of a server that fail for a while, as with a disk that is full or went away. */
+/* System calls of a server that fail for a while, as if the disk were full or gone. */
 #include "tests/client/faults.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #define CATCH_UP "MISCONF Cannot catch up with the data file: "
 
-/* What fails; `blind`: the server cannot read either what others have committed. */
+/* The calls that fail; `blind`: the server cannot read the commits of others either. */
 static const struct row {
     const char *calls, *error;
     int number;
@@ -37,15 +37,15 @@ static const struct row {
     {"pread64", "EIO", EIO, true},
 };
 
-/* Clients that read all the time, static as they may outlive the test's function. */
+/* Clients that read all the time; static, as they may outlive the test's function. */
 static struct {
-    const struct server *servers[2]; /* the one with the fault, another */
+    const struct server *servers[2]; /* the server with the fault, and another one */
     atomic_llong counter;            /* acknowledged */
     atomic_bool blind, stop;
     atomic_uint reads, refused;
 } load;
 
-/* What does not change, and a counter that never falls behind what was acknowledged. */
+/* Some keys do not change, and a counter never falls behind what was acknowledged. */
 static void read_on(struct worker *worker)
 {
     struct raw *raw = raw_connect(load.servers[worker->index % 2]);
@@ -140,7 +140,8 @@ void calls_fail_for_a_while(struct harness *harness)
                   sizeof rows / sizeof *rows, atomic_load(&load.reads), atomic_load(&load.refused));
 }
 
-/* EINTR says nothing of the disk: the call is made again, and the client hears nothing of it. */
+/* EINTR says nothing about the disk: the server repeats the call, and the client notices
+ * nothing. */
 void interrupted_calls_go_on(struct harness *harness)
 {
     static const char *const calls[] = {"pread64", "pwrite64", "flock", "fcntl", "copy_file_range"};
@@ -168,11 +169,11 @@ void interrupted_calls_go_on(struct harness *harness)
     commits_end(&commits);
 }
 
-/* What the servers use to tell each other of messages lives through a fault, or is made again. */
+/* The sockets for messages between servers survive a fault, or are made again. */
 void peers_after_a_fault(struct harness *harness)
 {
     static const struct {
-        const char *inject, *seen; /* what the log has when it has met the fault */
+        const char *inject, *seen; /* the log's text once it has met the fault */
     } peer_rows[] = {{"openat,?newfstatat,?fstat:error=EIO", ".peers\", "},
                      {"openat,socket,?newfstatat:error=EMFILE", ".peers\", "},
                      {"connect:error=EAGAIN", "INJECTED"}};
@@ -189,7 +190,7 @@ void peers_after_a_fault(struct harness *harness)
         char *calls = text_format("%.*s", (int)strcspn(inject, ":"), inject);
         tracer_attach(harness, &tracer, commits.server,
                       &(struct tracer_options){.calls = calls, .inject = {inject}});
-        /* A server that is new while the others cannot look for it; and one that goes. */
+        /* A server starts while the others cannot look for it; another one ends. */
         struct server *newcomer = server_start(harness, NULL);
         struct patience patience = {0};
         while (!tracer_saw(&tracer, peer_rows[i].seen) && patience_left(&patience))

@@ -32,7 +32,7 @@ void faults_set_limit(const struct server *server, int resource, rlim_t value)
           strerror(errno));
 }
 
-/* The system ends a process that goes beyond its limit of file size, unless that says otherwise. */
+/* The system ends a process that exceeds its file size limit, unless the process says otherwise. */
 void file_size_limit(struct harness *harness)
 {
     struct commits commits;
@@ -57,7 +57,7 @@ void file_size_limit(struct harness *harness)
     commits_end(&commits);
 }
 
-/* The lowest number that no descriptor has: with that as the limit there are no more. */
+/* The lowest number that no descriptor has: with that as the limit there is none left. */
 static rlim_t lowest_free(const struct server *server)
 {
     for (unsigned number = 0;; number++) {
@@ -94,8 +94,8 @@ static size_t log_size(const struct server *server)
     return size;
 }
 
-/* Who is connected is served on; who comes waits, and is served when there are descriptors again.
- * While it has none the server does not turn in circles, nor fill its log with that. */
+/* Connected clients are still served; new ones wait until there are descriptors again.  Meanwhile
+ * the server neither spins nor fills its log. */
 void too_many_open_files(struct harness *harness)
 {
     struct commits commits;
@@ -131,7 +131,7 @@ void too_many_open_files(struct harness *harness)
     commits_end(&commits);
 }
 
-/* A disk that is full is so for all servers: none can write, all read; when there is room all
+/* A full disk is full for all servers: none can write, all can read; when there is room, all
  * write. */
 void disk_full_for_all(struct harness *harness)
 {

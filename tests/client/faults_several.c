@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A command over several databases, each of which has a commit of its own, when one of these
- * commits fails or all do: no key is lost, and the reply tells what was kept.
- *
- * A limit of file size lies between the sizes of the databases' files: those above it fail. */
+/* A command over several databases, each of which has its own commit, when some or all of these
+ * commits fail: no key is lost, and the reply says what was kept.  A file size limit lies between
+ * the sizes of the databases' files: commits to larger files fail. */
 #include "tests/client/faults.h"
 
 #include <errno.h>
@@ -13,15 +12,15 @@
 #include "tests/client/harness/bytes.h"
 
 #define LIMIT 65536
-#define LARGE 200000 /* bytes in a database whose commit is to fail */
+#define LARGE 200000 /* bytes in a database whose commit will fail */
 
 static const char nothing[] = "Not persisted, nothing was changed: ";
 static const char a_part[] = "Not persisted, but for a part in another database: ";
 
 static const struct several_fault {
-    const char *command; /* of database 0; queued behind each other, if there are several lines */
+    const char *command; /* of database 0; several lines are queued in a row */
     unsigned failing;    /* bits: the databases whose commits fail */
-    const char *reply;   /* its start; an error goes on with the cause */
+    const char *reply;   /* the beginning of the reply; an error continues with the cause */
     const char *after;   /* commits_state() */
 } several_faults[] = {
     /* The commit of database 0 is the last one. */
@@ -38,7 +37,7 @@ static const struct several_fault {
     {"FLUSHALL", 1 << 1, a_part, "_ _ $old0"},
     {"FLUSHALL", 1 << 0, a_part, "_ _ $old0"},
     {"FLUSHALL", 1 << 2 | 1 << 1 | 1 << 0, nothing, "$old2 _ $old0"},
-    /* An EXEC writes in one. */
+    /* An EXEC writes in one database. */
     {"APPEND k +\nSELECT 1\nGET k\nSELECT 0\nAPPEND k +", 1 << 0, nothing, "$old2 _ $old0"},
     {"APPEND k +\nSELECT 1\nGET k\nSELECT 0\nAPPEND k +", 1 << 1, "[:5 +OK _ +OK :6]",
      "$old2 _ $old0++"},

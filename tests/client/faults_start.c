@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls that fail while a server starts: it says in one line what happened and ends, or
- * starts all the same; nothing that was there is lost, and the next start works. */
+ * starts all the same.  Nothing is lost, and the next start works. */
 #include "tests/client/faults.h"
 
 #include <errno.h>
@@ -11,14 +11,14 @@
 #include "tests/client/harness/random.h"
 
 #define CALLS TRACER_DISK_CALLS ",mmap"
-#define TRIES 2 /* errors at each call; others in the next run */
+#define TRIES 2 /* errors for each call; other runs take the others */
 
 static const struct fault {
     const char *name;
     int number;
 } faults[] = {{"EIO", EIO}, {"ENOSPC", ENOSPC}, {"EMFILE", EMFILE}, {"EROFS", EROFS}};
 
-/* Where a server starts, and what a start makes use of there. */
+/* The place where a server starts, and what a start uses there. */
 struct place {
     char *data, *key, *log;
     char *paths[6];
@@ -46,8 +46,7 @@ static void place_free(struct place *place)
     free(place->log);
 }
 
-/* Starts a server under strace: its exit status, and what it said; -1 if it started, and was
- * killed. */
+/* Starts a server under strace: its exit status and its output; -1 if it started and was killed. */
 static int start_traced(struct harness *harness, const struct place *place, const char *inject,
                         struct bytes *errors)
 {
@@ -75,7 +74,7 @@ static int start_traced(struct harness *harness, const struct place *place, cons
     return status;
 }
 
-/* Without strace: what was there is there, and the server writes. */
+/* Without strace: the data are there, and the server writes. */
 static void starts_now(struct harness *harness, const struct place *place, bool has_data)
 {
     struct server_options options = {
@@ -108,7 +107,7 @@ static void fail_start(struct harness *harness, const struct place *place,
     free(inject);
 }
 
-/* Notes the calls of a start that works; the test is skipped where strace is of no use. */
+/* Notes the calls of a start that works; skips the test where strace cannot be used. */
 static size_t rehearse(struct harness *harness, const struct place *place,
                        struct tracer_step *steps)
 {
@@ -122,8 +121,7 @@ static size_t rehearse(struct harness *harness, const struct place *place,
     return tracer_steps(&tracer, harness->dir, steps, COMMIT_STEPS_MAX);
 }
 
-/* Lets each call of a start fail; with data that are there from the beginning, or in a new place
- * each time. */
+/* Lets each call of a start fail; with data from the beginning, or in a new place each time. */
 static void fail_starts(struct harness *harness, struct random *random, bool has_data)
 {
     static struct tracer_step steps[COMMIT_STEPS_MAX];
@@ -153,8 +151,8 @@ static void fail_starts(struct harness *harness, struct random *random, bool has
                   has_data ? "with data" : "without data", count, trials, refused);
 }
 
-/* Without its key the data are lost to whoever starts, but not to their owner: no fresh key takes
- * its place, also if the disk will not say whether there are data. */
+/* Without the key the data are lost.  So no fresh key takes its place, even if the disk does not
+ * tell whether there are data. */
 static void make_no_fresh_key(struct harness *harness)
 {
     struct place place;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls of a running server that fail (strace), with other servers on the file: the client
- * hears of it, with the cause; nothing has changed, for nobody; reads go on; and the server writes
- * again as soon as the disk does, without a restart. */
+/* System calls of a running server fail (strace), with other servers on the file: the client gets
+ * an error with the cause; nothing has changed for anybody; reads go on; and the server writes
+ * again without a restart as soon as the disk works. */
 #include "tests/client/faults.h"
 
 #include <errno.h>
@@ -116,10 +116,10 @@ static void fail_at_each(struct harness *harness, struct commits *commits,
     unsigned offset = (unsigned)random_below(random, 6);
     for (size_t i = 0; i < count; i++) {
         harness->stage = steps[i].text;
-        /* strace makes a call fail by leaving it out: the descriptor would stay open. */
+        /* strace makes a call fail by skipping it: the descriptor would stay open. */
         if (!strcmp(steps[i].call, "close"))
             continue;
-        /* Each error at each call takes a while: two of them here, others in the next run. */
+        /* All errors at each call would take long: two of them here, others in the next run. */
         for (unsigned j = 0; j < 2; j++) {
             if (random_below(random, 1000) < harness_scaled(1000))
                 fail_at(harness, commits, kind, &steps[i], &faults[(offset + i + 3 * j) % 6],
@@ -161,7 +161,8 @@ static bool is_at(const char *path, const struct stat *file)
     return !stat(path, &status) && status.st_dev == file->st_dev && status.st_ino == file->st_ino;
 }
 
-/* A copy that could not be synced is never used again: nobody knows what of it is on the disk. */
+/* A copy that could not be synced is never used again: nobody knows how much of it is on the
+ * disk. */
 static void unsynced_copy_is_thrown_away(struct harness *harness)
 {
     struct commits commits;
@@ -196,7 +197,7 @@ static void unsynced_copy_is_thrown_away(struct harness *harness)
     free(spare);
 }
 
-/* The names were exchanged already: they are exchanged back, so that nothing of it is there
+/* The names were exchanged already: they are exchanged back, so that the write does not show
  * later. */
 static void directory_cannot_be_synced(struct harness *harness)
 {
@@ -214,7 +215,7 @@ static void directory_cannot_be_synced(struct harness *harness)
         client_expect(client, "$old0", "GET k");
         redisFree(client);
         tracer_free(&tracer);
-        if (i == 1) { /* nor does it show when the server dies */
+        if (i == 1) { /* nor does the write show when the server dies */
             server_kill(commits.server);
             server_restart(commits.server);
         }
@@ -225,7 +226,8 @@ static void directory_cannot_be_synced(struct harness *harness)
     commits_end(&commits);
 }
 
-/* If that cannot be done either, the log says that the write may show; all servers agree on it. */
+/* If the exchange back fails, too, the log says that the write may show; all servers agree on
+ * it. */
 static void exchange_cannot_be_taken_back(struct harness *harness)
 {
     struct commits commits;
@@ -251,7 +253,7 @@ static void exchange_cannot_be_taken_back(struct harness *harness)
     free(spare);
 }
 
-/* A file system that turns out not to have something: there is another way. */
+/* A file system turns out to lack something: there is another way. */
 static void what_a_file_system_lacks(struct harness *harness)
 {
     static const char *const lacking[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How many commits writes take: those that come together share one, a pipeline takes few, and what
- * changes nothing makes none. */
+/* How many commits writes take: those that come together share one, a pipeline takes few, and
+ * writes that change nothing take none. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -36,7 +36,7 @@ static void send_set(struct raw *raw, unsigned client, unsigned serial)
     bytes_free(&out);
 }
 
-/* As redis-benchmark -c 50: every connection sends its next SET when it has the reply. */
+/* As redis-benchmark -c 50: each connection sends its next SET when it has the reply. */
 static void connections_share_commits(struct harness *harness)
 {
     struct server *server = server_start(harness, NULL);
@@ -99,7 +99,7 @@ static void pipeline_takes_few_commits(struct harness *harness)
     redisFree(client);
 }
 
-/* Reads in a pipeline see the writes before them, and replies keep their order. */
+/* Reads in a pipeline see the writes before them, and replies stay in order. */
 static void pipeline_reads_its_writes(struct harness *harness)
 {
     struct server *server = server_start(harness, NULL);
@@ -141,7 +141,7 @@ static void pipeline_reads_its_writes(struct harness *harness)
     raw_close(raw);
 }
 
-/* Writes that change nothing leave the file as it is: no commit, the same inode, the same times. */
+/* Writes that change nothing leave the file alone: no commit, the same inode, the same times. */
 static void nothing_changed_nothing_written(struct harness *harness)
 {
     struct server *server = server_start(harness, NULL);
@@ -171,7 +171,7 @@ static void nothing_changed_nothing_written(struct harness *harness)
               before.st_mtim.tv_sec == after.st_mtim.tv_sec &&
               before.st_mtim.tv_nsec == after.st_mtim.tv_nsec,
           "the file was written");
-    /* Among writes that do change something, each reply is still its own. */
+    /* Among writes that change something, each reply is still its own. */
     for (int i = 0; i < 10; i++) {
         redisAppendCommand(client, "DEL missing");
         redisAppendCommand(client, "SET a %d", i);
@@ -191,8 +191,8 @@ static void nothing_changed_nothing_written(struct harness *harness)
     redisFree(client);
 }
 
-/* While a commit waits, here for the file's lock that the test holds, reads on other connections go
- * on and see what was before; what follows the write on its own connection waits for it. */
+/* A commit waits, here for the file's lock, which the test holds.  Reads on other connections go on
+ * and see the old value; later commands on the write's own connection wait for it. */
 static void reads_do_not_wait(struct harness *harness)
 {
     struct server *servers[2];
@@ -222,7 +222,7 @@ static void reads_do_not_wait(struct harness *harness)
         check(raw_receive_pending(writers[round % 2]), "the connection is lost");
         check(!raw_pending(writers[round % 2]), "a write was answered before its commit");
     }
-    /* More clients come and read, too. */
+    /* More clients connect and read, too. */
     redisContext *late = client_connect(servers[0]);
     client_expect(late, "$before", "GET a");
     redisFree(late);
@@ -241,7 +241,7 @@ static void reads_do_not_wait(struct harness *harness)
     }
 }
 
-/* A commit costs its change: with much data in the file, a small write adds little to it. */
+/* A commit costs as much as its change: with much data in the file, a small write adds little. */
 static void small_write_adds_little(struct harness *harness)
 {
     struct server *server = server_start(harness, NULL);
@@ -263,8 +263,8 @@ static void small_write_adds_little(struct harness *harness)
     redisFree(client);
 }
 
-/* A command that takes its time holds nobody up but the clients of its worker: not the commits, of
- * which one at least comes from another worker.  In a pipeline everything keeps its order. */
+/* A slow command holds up only the clients of its worker: not the commits, of which at least one
+ * comes from another worker.  A pipeline stays in order. */
 static void sleeping_delays_no_commit(struct harness *harness)
 {
     struct server_options options = {

@@ -15,18 +15,18 @@ struct hostile {
     struct server *redis, *ours;
 };
 
-/* Starts both with the same further arguments (NULL ends; may be NULL). */
+/* Starts both servers with the same further arguments (NULL ends; may be NULL). */
 void hostile_start(struct harness *harness, struct hostile *hostile, const char *const *args);
 
-/* Sends the bytes and says that no more will come; then all that either server answers until it
- * closes must be the same.  Once as they are, once with more commands behind, which shows whether
- * the connection was closed, and small ones once byte by byte. */
+/* Sends the bytes and half-closes; then everything that either server answers until it closes must
+ * be the same.  Once as they are, once with more commands behind, which shows whether the
+ * connection was closed, and small ones once byte by byte. */
 void hostile_compare(const struct hostile *hostile, const char *name, const void *data,
                      size_t size);
 void hostile_compare_text(const struct hostile *hostile, const char *text);
 
-/* All that the server answers to the bytes until it closes, appended to *answer.  `piece`: bytes
- * to send at a time, 0 for all. */
+/* Everything that the server answers to the bytes until it closes, appended to *answer. `piece`:
+ * bytes to send at a time, 0 for all. */
 void hostile_exchange(const struct server *server, const void *data, size_t size, size_t piece,
                       struct bytes *answer);
 

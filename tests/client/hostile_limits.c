@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Clients that do not read, do not speak, are too many, go away or come from elsewhere. */
+/* Clients that do not read, do not speak, are too many, go away, or connect from elsewhere. */
 #include "tests/client/hostile.h"
 
 #include <arpa/inet.h>
@@ -12,14 +12,14 @@
 
 #include "tests/client/harness/client.h"
 
-/* Whether the server has closed; does not read. */
+/* Whether the server has closed; reads nothing. */
 static bool hung_up(const struct raw *raw)
 {
     struct pollfd look = {.fd = raw->fd};
     return poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR));
 }
 
-/* Asks for far more than it reads; the server is to close the connection and to go on. */
+/* Asks for far more than it reads; the server must close the connection and go on. */
 static void do_not_read(const struct server *server)
 {
     redisContext *client = client_connect(server);
@@ -62,7 +62,7 @@ void hostile_output_limit(struct harness *harness)
     do_not_read(hostile.ours);
 }
 
-/* The soft limit closes what stays above it for so many seconds. */
+/* The soft limit closes a client that stays above it for so many seconds. */
 void hostile_soft_output_limit(struct harness *harness)
 {
     struct hostile hostile;
@@ -99,7 +99,7 @@ static void fill_up(const struct server *server, unsigned limit)
     struct raw **clients = calloc(limit, sizeof(struct raw *));
     check(clients, "out of memory");
     for (unsigned i = 0; i < limit; i++) {
-        /* The connection that looked whether the server is ready may count for a while yet. */
+        /* The connection that waited for the server to be ready may still count. */
         struct patience patience = {0};
         struct reply *reply = NULL;
         do {
@@ -150,7 +150,7 @@ void hostile_maxclients(struct harness *harness)
     fill_up(hostile.ours, 10);
 }
 
-/* An idle client is closed; one that speaks is not, however slowly it sends one request. */
+/* An idle client is closed; one that sends is not, however slowly it sends one request. */
 void hostile_timeout(struct harness *harness)
 {
     struct hostile hostile;
@@ -172,7 +172,7 @@ void hostile_timeout(struct harness *harness)
     }
 }
 
-/* Clients that go away in the middle of a request, before its answer, with answers unread. */
+/* Clients go away in the middle of a request, before its answer, or with answers unread. */
 void hostile_disconnects(struct harness *harness)
 {
     static const char *const requests[] = {
@@ -197,7 +197,7 @@ void hostile_disconnects(struct harness *harness)
         raw_close(raw);
     }
     struct patience patience = {0};
-    /* Those that have left may still be waiting to be accepted. */
+    /* Clients that have left may still wait to be accepted. */
     while ((client_info(client, "stats", "total_connections_received") < before + rounds ||
             client_info(client, "clients", "connected_clients") > 1) &&
            patience_left(&patience))
@@ -209,7 +209,8 @@ void hostile_disconnects(struct harness *harness)
     check(server_stop(server) == 0, "the server does not stop cleanly");
 }
 
-/* An address of this machine that is not loopback, as others would use it; false if none. */
+/* An address of this machine that is not loopback, as others would use it; false if there is
+ * none. */
 static bool outside_address(char *text, size_t size)
 {
     struct ifaddrs *all = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes that are not the protocol, or hardly. */
+/* Bytes that are not the protocol, or only just. */
 #include "tests/client/hostile.h"
 
 #include <stdio.h>
@@ -141,7 +141,7 @@ static void compare_long(const struct hostile *hostile, const char *before, cons
     free(name);
 }
 
-/* Redis gives up a reply of megabytes when the client has said that no more will come. */
+/* Redis drops a reply of megabytes when the client has said that no more will come. */
 static void expect_many_values(const struct server *server, size_t count)
 {
     struct bytes request = {0};
@@ -190,7 +190,7 @@ void hostile_lengths(struct harness *harness)
     compare_long(&hostile, "*1\r\n", "y", 200000, "");
     compare_long(&hostile, "*2\r\n$4\r\nECHO\r\n$", "1", 200000, "");
     compare_long(&hostile, "*1\r\n$4\r\nPING\r\n", "z", 200000, "");
-    /* Many good things, then a bad one; a bad one, then many good ones. */
+    /* Many good commands, then a bad one; a bad one, then many good ones. */
     compare_long(&hostile, "", "*1\r\n$4\r\nPING\r\n", 5000, "*x\r\n");
     compare_long(&hostile, "*x\r\n", "*1\r\n$4\r\nPING\r\n", 50000, "");
     compare_long(&hostile, "*1\r\n$x\r\n", "garbage ", 100000, "\r\n");
@@ -202,13 +202,13 @@ void hostile_lengths(struct harness *harness)
     compare_long(&hostile, "*100000\r\n$4\r\nMSET\r\n", "$1\r\nk\r\n", 99999, "");
     compare_long(&hostile, "EXISTS", " k", 30000, "\r\n");
 
-    /* More than Redis took before 7.0. */
+    /* More than Redis accepted before 7.0. */
     compare_long(&hostile, "*1048578\r\n$3\r\nDEL\r\n", "$1\r\nk\r\n", 1048577, "");
     compare_long(&hostile, "*1048579\r\n$4\r\nMSET\r\n", "$1\r\nk\r\n", 1048578, "");
     expect_many_values(hostile.redis, 1048577);
     expect_many_values(hostile.ours, 1048577);
 
-    /* A limit of one's own. */
+    /* A limit set by the test. */
     struct hostile small;
     hostile_start(harness, &small, (const char *const[]){"--proto-max-bulk-len", "1mb", NULL});
     hostile_compare_text(&small, "*1\r\n$1048577\r\n");
@@ -253,7 +253,8 @@ void hostile_unauthenticated(struct harness *harness)
     for (size_t i = 0; i < COUNT(requests); i++)
         hostile_compare_text(&hostile, requests[i]);
     print_message("%zu requests\n", COUNT(requests));
-    /* Authenticated in RESP3: the error of a HELLO stays in the old protocol, the rest follows. */
+    /* Authenticated in RESP3: the error of a HELLO comes in the old protocol, the rest in the new
+     * one. */
     for (int i = 0; i < 2; i++) {
         struct raw *raw = raw_connect(i ? hostile.ours : hostile.redis);
         check(raw, "cannot connect");
@@ -267,8 +268,8 @@ void hostile_unauthenticated(struct harness *harness)
     }
 }
 
-/* Pieces of requests, good and bad, in any order.  Not among them, because redis-server does not
- * look there: a NUL in a line, a CR that no LF follows, an argument that no CR LF follows. */
+/* Pieces of requests, good and bad, in any order. redis-server ignores some mistakes, which are
+ * therefore missing here: a NUL in a line, a CR without LF, an argument without CR LF. */
 void hostile_garbage(struct harness *harness)
 {
     static const char *const pieces[] = {
@@ -312,7 +313,7 @@ void hostile_garbage(struct harness *harness)
         struct bytes request = {0};
         uint64_t count = 1 + random_below(&random, 12);
         for (uint64_t j = 0; j < count; j++) {
-            /* The first ones are good: more than a first error is to be reached. */
+            /* The first ones are good, so that the parser gets past the first error. */
             uint64_t limit = random_chance(&random, 75) ? 16 : COUNT(pieces);
             bytes_append_text(&request, pieces[random_below(&random, limit)]);
         }
@@ -343,8 +344,8 @@ void hostile_garbage(struct harness *harness)
     print_message("%u requests\n", rounds);
 }
 
-/* A browser that a web page makes to post to the server.  Redis closes at once and may or may not
- * get an answer to an earlier line out; not one command that follows may run. */
+/* A web page makes a browser post to the server.  Redis closes at once and may or may not send an
+ * answer to an earlier line; none of the commands that follow may run. */
 void hostile_http(struct harness *harness)
 {
     static const char *const requests[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Clients that break the protocol, ask for too much, do not read, do not go on, go away: each
- * compared with what redis-server does, to the byte and to the close. */
+/* Clients that break the protocol, ask for too much, do not read, stall, or go away: each is
+ * compared with redis-server, to the byte and to the close. */
 #include "tests/client/hostile.h"
 
 #include <stdio.h>

@@ -2,10 +2,8 @@
 /* A storm of kill -9: two to eight servers on one file under load are killed at random moments, one
  * or all at once, also while they start.  Every acknowledged write is there through every other
  * server and after a restart; a write without a reply was done wholly or not at all; nothing else
- * changes; the data file always opens.
- *
- * ANYSTORE_SEED repeats the choices (not the moments), ANYSTORE_KILLS sets the number of kills of
- * each storm. */
+ * changes; the data file always opens.  ANYSTORE_SEED repeats the choices (not the moments),
+ * ANYSTORE_KILLS sets the number of kills of each storm. */
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -25,7 +23,7 @@
 #define KEYS        8 /* of each writer */
 #define VALUE_SIZE  64
 
-/* What a writer knows of one of its keys: only it writes them. */
+/* A writer's knowledge of one of its keys, which nobody else writes. */
 struct cell {
     bool exists;
     char value[VALUE_SIZE];
@@ -57,7 +55,7 @@ static struct {
     atomic_llong counter_acknowledged;
     atomic_llong counter_unanswered;
     atomic_llong last_ms,
-        longest_ms; /* between one acknowledged write, by whomever, and the next */
+        longest_ms; /* the time between an acknowledged write, by any writer, and the next */
 } storm;
 
 static void note_acknowledged(void)
@@ -76,7 +74,8 @@ static void key_name(const struct worker *worker, size_t key, char *name)
     snprintf(name, VALUE_SIZE, "writer%u:key%zu", worker->index, key);
 }
 
-/* Connects to a server chosen at random, whichever answers; NULL when the test has failed. */
+/* Connects to a server chosen at random, to the first that answers; NULL when the test has
+ * failed. */
 static struct raw *connect_any(struct writer *writer)
 {
     struct patience patience = {0};
@@ -89,7 +88,7 @@ static struct raw *connect_any(struct writer *writer)
     return NULL;
 }
 
-/* The reply of whichever server answers; NULL when the test has failed. */
+/* The reply of the first server that answers; NULL when the test has failed. */
 static struct reply *ask_any(struct worker *worker, const char *command, const char *one,
                              const char *other)
 {
@@ -117,7 +116,7 @@ static const char *cell_text(const struct cell *cell)
     return cell->exists ? cell->value : "(no value)";
 }
 
-/* A read through any server must give what was acknowledged. */
+/* A read through any server must return what was acknowledged. */
 static void verify(struct worker *worker, size_t key)
 {
     const struct cell *cell = &storm.writers[worker->index].cells[key];
@@ -140,9 +139,9 @@ static void apply(struct writer *writer, const struct change *change)
         writer->cells[change->keys[i]] = change->next[i];
 }
 
-/* A write got no reply because its server was killed: looks whether it was done.  It may have put
- * its file in place without getting to say so; then others take no notice until one of them
- * writes.  So another write goes first, after which it is final. */
+/* A write got no reply because its server was killed: finds out whether it was done.  The server
+ * may have put its file in place before it could say so; the others notice only when one of them
+ * writes.  So another write goes first, after which the outcome is final. */
 static void resolve(struct worker *worker, const struct change *change)
 {
     struct writer *writer = &storm.writers[worker->index];
@@ -170,7 +169,7 @@ static void resolve(struct worker *worker, const struct change *change)
     reply_free(reply);
 }
 
-/* Appends a random command on keys from `first` on, which no other of its pipeline uses. */
+/* Appends a random command on keys from `first` on, which no other command of its pipeline uses. */
 static void make_change(struct worker *worker, struct change *change, size_t first,
                         struct bytes *out)
 {
@@ -219,7 +218,7 @@ static void make_change(struct worker *worker, struct change *change, size_t fir
     }
 }
 
-/* A pipeline of one to three commands on different keys, and what became of each. */
+/* A pipeline of one to three commands on different keys, and the outcome of each. */
 static void write_some(struct worker *worker)
 {
     struct writer *writer = &storm.writers[worker->index];
@@ -252,7 +251,7 @@ static void write_some(struct worker *worker)
     }
 }
 
-/* The counter is everybody's: it never falls below what was acknowledged. */
+/* All writers share the counter: it never falls below what was acknowledged. */
 static void count_up(struct worker *worker)
 {
     struct writer *writer = &storm.writers[worker->index];
@@ -294,7 +293,7 @@ static void write_in_storm(struct worker *worker)
     writer->raw = NULL;
 }
 
-/* Waits until so many more writes were acknowledged: the storm is measured in work, not time. */
+/* Waits until so many more writes were acknowledged: the storm is measured in work, not in time. */
 static void let_work(unsigned writes)
 {
     unsigned until = atomic_load(&storm.acknowledged) + writes;
@@ -315,7 +314,7 @@ static void kill_some(struct random *random)
     for (unsigned i = 0; i < count; i++) {
         struct server *server = storm.servers[(first + i) % storm.server_count];
         server_kill(server);
-        if (random_chance(random, 25)) { /* one more while it starts */
+        if (random_chance(random, 25)) { /* one more kill while it starts */
             server_restart_pending(server);
             poll(NULL, 0, (int)random_below(random, 30));
             server_kill(server);
@@ -377,8 +376,8 @@ static void run_storm(struct harness *harness, unsigned servers, unsigned kills)
         server_restart(storm.servers[i]);
         check_all(storm.servers[i]);
     }
-    /* After a last write and a clean stop nothing lies about but what belongs there, and names of
-     * killed servers that no other one has met since. */
+    /* After a last write and a clean stop only the files that belong there remain, and names of
+     * killed servers that no other server has met since. */
     redisContext *client = client_connect(storm.servers[0]);
     client_expect(client, "+OK", "SET last 1");
     redisFree(client);
@@ -416,8 +415,8 @@ static void kill_storm_of_eight(struct harness *harness)
     run_storm(harness, SERVERS_MAX, 60);
 }
 
-/* Killed while it makes key and data for the first time: the next start works, and whatever an
- * earlier one acknowledged is there. */
+/* Killed while it makes key and data for the first time: the next start works, and everything that
+ * an earlier one acknowledged is there. */
 static void killed_at_first_start(struct harness *harness)
 {
     struct random random;

@@ -50,7 +50,7 @@ static void let_work(unsigned operations)
         check(patience_left(&patience), "no progress");
 }
 
-/* A write in each database; false if it was not acknowledged in all. */
+/* A write in each database; false if one was not acknowledged. */
 static bool write_everywhere(unsigned server)
 {
     struct raw *raw = raw_connect(storm.servers[server]);
@@ -67,7 +67,7 @@ static bool write_everywhere(unsigned server)
     return ok;
 }
 
-/* Kills so many servers at once, some of which stood still before, and starts them again. */
+/* Kills so many servers at once, some of them stopped before, and starts them again. */
 static void kill_servers(struct random *random, unsigned count)
 {
     unsigned first = (unsigned)random_below(random, SERVERS), lives[SERVERS];
@@ -86,19 +86,19 @@ static void kill_servers(struct random *random, unsigned count)
         check(storm.lives_count < LIVES, "too many kills");
         atomic_store(&storm.lives[index], storm.lives_count++);
     }
-    if (count < SERVERS && random_chance(random, 50)) /* while none of them is back */
+    if (count < SERVERS && random_chance(random, 50)) /* while all of them are down */
         (void)write_everywhere((first + count) % SERVERS);
     for (unsigned i = 0; i < count; i++)
         server_restart_pending(storm.servers[(first + i) % SERVERS]);
     for (unsigned i = 0; i < count; i++)
         server_wait_ready(storm.servers[(first + i) % SERVERS]);
-    /* Then nothing of those that were dead before can show up any more. */
+    /* From here on, no command of the servers that were dead before can show up. */
     check(write_everywhere((unsigned)random_below(random, SERVERS)), "no server answers");
     for (unsigned i = 0; i < count; i++)
         storm.ended[lives[i]].settled = history_now();
 }
 
-/* One stands still for a moment, whatever it is at, and goes on. */
+/* Stops a server for a moment, at any point of its work, and lets it go on. */
 static void hold_server(struct random *random)
 {
     struct process *process = &storm.servers[random_below(random, SERVERS)]->process;
@@ -117,7 +117,7 @@ static void rewrite_file(struct random *random)
 
 /* ---- The verdict --------------------------------------------------------------------------- */
 
-/* Tells until when the commands of the dead could have been done. */
+/* Tells by when commands of the dead servers must have been done. */
 static void set_limits(void)
 {
     for (unsigned i = 0; i < CLIENTS; i++) {
@@ -132,8 +132,8 @@ static void set_limits(void)
     }
 }
 
-/* A MOVE is recorded as what it brings; here it also takes the key out of the other database.  If
- * it was refused that tells nothing of either. */
+/* Records a MOVE by what it brings; it also takes the key out of the other database.  A refused
+ * MOVE tells nothing about either. */
 static void complete_moves(void)
 {
     for (unsigned i = 0; i < CLIENTS; i++) {
@@ -154,7 +154,7 @@ static void complete_moves(void)
     }
 }
 
-/* What the history has of times to live and of two databases. */
+/* What the history contains of times to live and of two databases. */
 static void print_kinds(void)
 {
     unsigned ends = 0, looks = 0, moves = 0, lost_moves = 0;
@@ -229,7 +229,7 @@ static void kills_and_stops(struct harness *harness)
     expect_verdict(HISTORY_RIGHT);
 }
 
-/* That the test can fail: servers with a file each are not one. */
+/* The test can fail: servers with a file each are not one server. */
 static void the_test_itself(struct harness *harness)
 {
     set_up(2, random_run_seed("servers of different files"));

@@ -23,7 +23,8 @@ struct talk {
     struct bytes transcript;
 };
 
-/* Notes a reply; of a line of MONITOR without what differs from run to run, time and address. */
+/* Notes a reply; from a line of MONITOR it leaves out what differs between runs, time and
+ * address. */
 static void note(struct talk *talk, const char *who, struct raw *raw)
 {
     struct reply *reply = raw_reply(raw);
@@ -51,7 +52,7 @@ static void note(struct talk *talk, const char *who, struct raw *raw)
     reply_free(reply);
 }
 
-/* A line as a person types it, quotes and all, and its reply. */
+/* A line as a person types it, with quotes, and its reply. */
 static void say(struct talk *talk, struct raw *raw, const char *line)
 {
     bytes_appendf(&talk->transcript, "> %s\n", line);
@@ -59,7 +60,7 @@ static void say(struct talk *talk, struct raw *raw, const char *line)
     note(talk, raw == talk->monitor ? "monitor" : "speaker", raw);
 }
 
-/* All that the monitor is shown up to a command that nothing else sends. */
+/* Everything that the monitor shows up to a command that nothing else sends. */
 static void see(struct talk *talk)
 {
     size_t before;
@@ -154,7 +155,8 @@ static void commands_are_shown(struct harness *harness)
     same_as_redis(harness, talk_of_commands);
 }
 
-/* Redis shows passwords of an AUTH or a HELLO that is wrong in its form. */
+/* Redis shows the passwords of an AUTH or HELLO with a wrong number of arguments or a wrong
+ * form. */
 static void secrets_are_never_shown(struct harness *harness)
 {
     struct server_options options = {.kind = SERVER_ANYSTORE};
@@ -186,8 +188,8 @@ static void talk_of_transactions(struct talk *talk)
         "MULTI",    "SET a 1", "INCR a",   "CONFIG GET maxclients",
         "GET a",    "EXEC", /* all, then EXEC */
         "MULTI",    "SET a 1", "DISCARD",  "MULTI",
-        "NOSUCH",   "GET a",   "EXEC",             /* refused for what was not queued */
-        "MULTI",    "GET a",   "EXEC now", "EXEC", /* aborted for itself */
+        "NOSUCH",   "GET a",   "EXEC",             /* refused: one command could not be queued */
+        "MULTI",    "GET a",   "EXEC now", "EXEC", /* aborted for another reason */
         "MULTI",    "MULTI",   "EXEC",     "MULTI",
         "EXEC",     "EXEC",    "MULTI",    "MONITOR",
         "SELECT 0", "EXEC",
@@ -226,7 +228,7 @@ static void flags_of_monitor(struct talk *talk)
 
 static void talk_as_monitor(struct talk *talk)
 {
-    /* Each that is shown itself: the reply, then the line. */
+    /* Each command that the client itself is shown: the reply, then the line. */
     static const char *const shown[] = {"PING", "ECHO x", "SELECT 0", "MULTI", "TIME X"};
     static const char *const refused[] = {"GET a", "SET a 1", "DBSIZE", "PUBLISH c m", "KEYS *"};
     say(talk, talk->monitor, "MONITOR");
@@ -257,7 +259,7 @@ static void talk_as_monitor(struct talk *talk)
     say(talk, talk->monitor, "MONITOR");
     see(talk);
     say(talk, talk->monitor, "QUIT");
-    /* Redis may send the line of QUIT itself or not, depending on who is quicker. */
+    /* Redis may or may not send the line of QUIT itself: it depends on timing. */
     struct bytes rest = {0};
     check(raw_read_to_end(talk->monitor, &rest), "not closed");
     bytes_free(&rest);
@@ -282,7 +284,7 @@ static void talk_in_resp3(struct talk *talk)
     say(talk, tcp, "GET a");
     raw_close(tcp);
     see(talk);
-    /* In front of a write, which ours runs elsewhere. */
+    /* In front of a write, which ours runs on another thread. */
     struct raw *late = raw_connect(talk->server);
     check(late && raw_send_text(late, "SET b 1\r\nMONITOR\r\nPING\r\n"), "lost");
     for (unsigned i = 0; i < 4; i++)
@@ -301,7 +303,7 @@ static long long blocked_clients(redisContext *client)
     return client_info(client, "clients", "blocked_clients");
 }
 
-/* Who monitors goes on during a pause; who publishes waits with those who write. */
+/* A monitoring client goes on during a pause; a publishing client waits with those that write. */
 static void talk_in_pause(struct talk *talk)
 {
     struct patience patience = {0};
@@ -323,7 +325,7 @@ static void monitors_are_not_paused(struct harness *harness)
     same_as_redis(harness, talk_in_pause);
 }
 
-/* Who listens may be silent for longer than `timeout`. */
+/* A subscriber may be silent for longer than `timeout`. */
 static void talk_in_silence(struct talk *talk)
 {
     struct raw *listener = raw_connect(talk->server), *idle;
@@ -336,7 +338,7 @@ static void talk_in_silence(struct talk *talk)
     raw_close(idle);
     raw_expect(listener, "[$pong $]", "PING");
     raw_close(listener);
-    note(talk, "monitor", talk->monitor); /* that PING */
+    note(talk, "monitor", talk->monitor); /* the PING above */
     say(talk, talk->monitor, "PING");
 }
 
@@ -347,7 +349,7 @@ static void listeners_may_be_silent(struct harness *harness)
 
 /* ---- Slow monitors ------------------------------------------------------------------------ */
 
-/* The limit of normal clients, or that of subscribers where there is none. */
+/* The limit of normal clients, or that of subscribers if there is none. */
 static void slow_monitor_is_closed(struct harness *harness)
 {
     static const char *const limits[] = {"normal 1mb 0 0 pubsub 0 0 0",
@@ -422,7 +424,8 @@ static void run_writer(struct worker *worker)
     raw_close(raw);
 }
 
-/* Reads what one monitor is shown: of each writer all in order; the appended letters go to *log. */
+/* Reads the lines of one monitor: those of each writer are in order; the appended letters go to
+ * *log. */
 static void read_all(struct raw *monitor, unsigned rounds, struct bytes *log)
 {
     unsigned seen[WRITERS] = {0}, reads = 0;

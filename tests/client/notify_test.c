@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Keyspace events: for each command the events that redis-server sends, in their order, in RESP2
- * and RESP3; those of changes that other servers make, as each server's own flags ask for them;
- * none of a commit that failed; each expired key once at every server. */
+ * and RESP3; events of changes by other servers, as each server's own flags ask for them; none for
+ * a commit that failed; one for each expired key at every server. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,8 @@ static void set_flags(struct raw *raw, const char *flags)
     reply_free(reply);
 }
 
-/* To all events, and to "mark", which is behind those of a connection that publishes it. */
+/* Subscribes to all events, and to "mark", which comes behind the events of a connection that
+ * publishes it. */
 static struct raw *listen_to(const struct server *server, int resp)
 {
     struct raw *raw = connect_to(server);
@@ -64,8 +65,8 @@ static void hear(struct raw *listener, const char *last, struct bytes *heard)
 
 /* ---- As in Redis -------------------------------------------------------------------------- */
 
-/* Commands, with "; " between.  "~": the next events are to be waited for up to one of an expired
- * key; %D: what DUMP answers for a string; '' is empty. */
+/* Commands, with "; " between them. "~": waits for the next events up to one of an expired key; %D:
+ * DUMP's answer for a string; '' is empty. */
 static const char *const scripts[] = {
     "SET a 1; SET a 2; SET a 3 EX 100; SET a 4 KEEPTTL; SET a 5 XX; SET a 6 NX",
     "SET b 1 NX; SET c 1 XX; SET c 1 GET; SET c 2 GET; SET c 3 GET NX; SET d 1 PX 90000",
@@ -129,7 +130,7 @@ static void encode_command(struct bytes *out, const char *words, const struct re
     raw_encode(out, args, count);
 }
 
-/* One command; appends it with all that is heard of it. */
+/* Runs one command; appends it with all its events. */
 static void run_command(struct raw *speaker, struct raw *listener, const char *command, bool waits,
                         const struct reply *dump, struct bytes *heard)
 {
@@ -151,7 +152,7 @@ static void run_command(struct raw *speaker, struct raw *listener, const char *c
     hear(listener, NULL, heard);
 }
 
-/* All that is heard of the commands, with the commands between. */
+/* All events of the commands, with the commands between them. */
 static char *events_of(const struct server *server, const char *flags, int resp,
                        const struct reply *dump)
 {
@@ -222,7 +223,7 @@ static void events_as_in_redis(struct harness *harness)
     raw_close(raw);
 }
 
-/* Without a data file too. */
+/* Also without a data file. */
 static void in_memory(struct harness *harness)
 {
     static const char *const args[] = {"--enable-debug-command", "yes", "--persistence", "no",
@@ -293,7 +294,7 @@ static void option_as_in_redis(struct harness *harness)
 
 #define EVENT(channel, payload) "[$pmessage $__key*__:* $" channel " $" payload "]"
 
-/* Each server tells what its own flags say, whoever made the change. */
+/* Each server sends what its own flags ask for, whichever server made the change. */
 static void own_flags_count(struct harness *harness)
 {
     struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
@@ -339,8 +340,8 @@ static void own_flags_count(struct harness *harness)
     }
 }
 
-/* From the moment at which CONFIG SET is confirmed, and with the change to be seen by whoever hears
- * of it; in between, when nobody wants events, none is sent. */
+/* Events come from the moment at which CONFIG SET is confirmed, and a receiver that looks sees the
+ * change; while nobody wants events, none is sent. */
 static void flags_hold_at_once(struct harness *harness)
 {
     struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
@@ -370,8 +371,8 @@ static void flags_hold_at_once(struct harness *harness)
     raw_close(listener);
 }
 
-/* A server with the option in its configuration hears all that is done after its first answer,
- * however new it is; one that dies leaves nothing behind that matters. */
+/* A server with the option in its configuration gets the events of everything after its first
+ * answer, however new it is; one that dies leaves nothing behind that matters. */
 static void a_new_server_hears(struct harness *harness)
 {
     static const char *const args[] = {"--" OPTION, "E$", NULL};
@@ -392,7 +393,7 @@ static void a_new_server_hears(struct harness *harness)
     raw_close(speaker);
 }
 
-/* What could not be kept has not happened. */
+/* A change that could not be kept has not happened. */
 static void failed_commits_say_nothing(struct harness *harness)
 {
     const char *mounted = harness_mount(harness, "1m");
@@ -440,8 +441,8 @@ static void failed_commits_say_nothing(struct harness *harness)
 
 #define EXPIRING 200
 
-/* Some are written again as soon as they are gone, at either server; one is prolonged at one server
- * while the other looks at nothing. */
+/* Some keys are written again as soon as they are gone, at either server; one is extended at one
+ * server while the other does nothing. */
 static void expired_once(struct harness *harness)
 {
     struct server *servers[] = {server_start(harness, NULL), server_start(harness, NULL)};
@@ -504,7 +505,7 @@ static void expired_once(struct harness *harness)
     }
 }
 
-/* In the database in which it happens, also one that this server has not used. */
+/* In the database of the change, even if this server has not used it. */
 static void expired_in_databases(struct harness *harness)
 {
     struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
@@ -515,7 +516,7 @@ static void expired_in_databases(struct harness *harness)
     raw_expect(speaker, "+OK", "SET k 1 PX 3000");
     raw_expect_reply(listener, EVENT("__keyspace@9__:k", "expired"));
     raw_expect_reply(listener, EVENT("__keyevent@9__:expired", "k"));
-    /* A time that has come already: nobody ever has the key in memory. */
+    /* A time in the past: nobody ever has the key in memory. */
     raw_expect(speaker, "+OK", "SET k 1 PXAT 1");
     raw_expect_reply(listener, EVENT("__keyspace@9__:k", "expired"));
     raw_expect_reply(listener, EVENT("__keyevent@9__:expired", "k"));

@@ -42,7 +42,7 @@ static void append_message(struct bytes *out, const char *name, const char *payl
     append_frame(out, 1, name, payload, strlen(name), strlen(payload));
 }
 
-/* Sends bytes to a server's socket for peers and waits until it closes, or not. */
+/* Sends bytes to a server's socket for peers; waits until the server closes, if it should. */
 static void send_bytes(const char *path, const struct bytes *out, bool closes)
 {
     struct raw *raw = raw_connect_path(path);
@@ -75,7 +75,7 @@ static void send_broken(const char *path)
         append_frame(&out, 1, "c", "x", sizes[i].name_size, sizes[i].payload_size);
         send_bytes(path, &out, true);
     }
-    /* A large frame of which nothing comes takes no memory. */
+    /* A large frame that never comes takes no memory. */
     for (int i = 0; i < 20; i++) {
         bytes_clear(&out);
         append_hello(&out, 'b', (uint64_t)i);
@@ -101,7 +101,7 @@ static void send_random(const char *path, struct random *random)
     bytes_free(&out);
 }
 
-/* What no peer would send closes that link, and nothing else happens. */
+/* Bytes that no peer would send close that link, and nothing else happens. */
 void garbage(struct harness *harness)
 {
     struct random random;
@@ -116,7 +116,7 @@ void garbage(struct harness *harness)
         send_random(path, &random);
     raw_expect(speaker, ":0", "PUBLISH c 1");
     peers_expect(listener, "c", "1");
-    /* Who speaks the protocol is heard: a frame in pieces, one of a kind that is not known yet. */
+    /* A client that speaks the protocol is heard: a frame in pieces, and one of an unknown kind. */
     struct bytes out = {0};
     append_hello(&out, 'd', 5);
     append_frame(&out, 4000000000, "what", "ever", 4, 4);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is published at one server reaches the subscribers of all servers on the same file: in
- * order, not before what was written before it, whichever servers start, die, stop or lie
- * meanwhile. */
+/* A message published at one server reaches the subscribers of all servers on the same file: in
+ * order, not before earlier writes, whichever servers start, die, stop or lie meanwhile. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -109,7 +108,7 @@ static void all_servers_hear(struct harness *harness)
                    "PSUBSCRIBE n?ws");
     }
     for (unsigned from = 0; from < SERVERS; from++) {
-        /* The number is of the receivers at the same server. */
+        /* PUBLISH returns the number of receivers at the same server. */
         raw_expect(speakers[from], ":2", "PUBLISH news hello");
         raw_expect(speakers[from], ":1", "PUBLISH nows x");
         raw_expect(speakers[from], ":0", "PUBLISH weather rain");
@@ -137,7 +136,7 @@ static void all_servers_hear(struct harness *harness)
     peers_expect(listeners[2], "news", "");
     raw_expect_reply(listeners[2], "[$pmessage $n?ws $news $]");
     peers_expect(listeners[2], "news", (const char *)large.data);
-    /* What is asked about is one server. */
+    /* PUBSUB asks about one server. */
     raw_expect(speakers[0], "[$news :1]", "PUBSUB NUMSUB news");
     raw_expect(speakers[0], ":1", "PUBSUB NUMPAT");
     for (unsigned i = 0; i < SERVERS; i++) {
@@ -149,7 +148,7 @@ static void all_servers_hear(struct harness *harness)
     bytes_free(&large);
 }
 
-/* Who gets the message and reads, sees what was written before it: also if both were sent in one
+/* A receiver that reads sees what was written before the message: also if both were sent in one
  * piece, or are one transaction. */
 static void what_was_written_is_seen(struct harness *harness)
 {
@@ -187,7 +186,7 @@ static void what_was_written_is_seen(struct harness *harness)
     raw_close(readers[1]);
 }
 
-/* A transaction that could not be kept publishes nothing; what does not depend on it is
+/* A transaction that could not be kept publishes nothing; messages that do not depend on it are
  * published. */
 static void failed_commits_say_nothing(struct harness *harness)
 {
@@ -225,7 +224,7 @@ static void failed_commits_say_nothing(struct harness *harness)
     bytes_free(&value);
 }
 
-/* What one connection publishes, some of it behind a write on its way to the disk. */
+/* The messages of one connection, some of them behind a write on its way to the disk. */
 static void order_is_kept(struct harness *harness)
 {
     struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
@@ -281,7 +280,7 @@ static void nobody_listens(struct harness *harness)
 
 /* ---- Servers that come and go ------------------------------------------------------------- */
 
-/* From its first answer on a server hears what others publish, however new it is. */
+/* From its first answer on, a server gets what others publish, however new it is. */
 static void a_new_server_hears(struct harness *harness)
 {
     struct server *one = server_start(harness, NULL);
@@ -322,7 +321,7 @@ static void killed_servers_leave_nothing(struct harness *harness)
     peers_expect(listener, "c", "3");
     raw_close(listener);
     raw_close(speaker);
-    /* All at once: the next one finds only dead ones. */
+    /* All servers at once: the next one finds only dead ones. */
     server_kill(servers[0]);
     server_kill(servers[1]);
     server_restart(servers[0]);
@@ -333,7 +332,7 @@ static void killed_servers_leave_nothing(struct harness *harness)
     free(place);
 }
 
-/* What a server published just before it was told to end arrives. */
+/* A message published just before a server was told to end arrives. */
 static void last_words(struct harness *harness)
 {
     struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);
@@ -354,8 +353,8 @@ static void last_words(struct harness *harness)
     raw_close(listener);
 }
 
-/* A server that does not run for a while delays nobody, and costs bounded memory; it hears again
- * when it goes on. */
+/* A server that is stopped for a while delays nobody and costs bounded memory; it gets messages
+ * again when it goes on. */
 static void a_stopped_server_delays_nobody(struct harness *harness)
 {
     const char *const args[] = {"--client-output-buffer-limit", "pubsub 4mb 0 0", NULL};
@@ -371,7 +370,7 @@ static void a_stopped_server_delays_nobody(struct harness *harness)
     char padding[2001];
     memset(padding, 'p', sizeof padding - 1);
     padding[sizeof padding - 1] = '\0';
-    /* Twelve megabytes, in pieces that the other one takes in time. */
+    /* Twelve megabytes, in pieces that the other server reads in time. */
     unsigned sent = 0;
     for (unsigned piece = 0; piece < 60; piece++) {
         for (unsigned i = 0; i < 100; i++) {
@@ -393,7 +392,7 @@ static void a_stopped_server_delays_nobody(struct harness *harness)
     check(strstr(log, "cut, as it does not take"), "the log does not say it");
     free(log);
     process_signal(&servers[2]->process, SIGCONT);
-    /* It hears what is published once there is a link again, and nothing out of order before. */
+    /* It gets messages again once there is a new link, and nothing out of order before. */
     long long last = -1;
     struct patience patience = {0};
     for (bool again = false; !again && patience_left(&patience);) {
@@ -441,7 +440,7 @@ static void long_paths(struct harness *harness)
     free(inner);
 }
 
-/* Also if somebody made the directory for all. */
+/* Also if somebody has opened the directory to all users. */
 static void only_the_owner_may_connect(struct harness *harness)
 {
     char *place = place_of(harness);
@@ -457,7 +456,7 @@ static void only_the_owner_may_connect(struct harness *harness)
     free(path);
 }
 
-/* Somebody tidies up: the sockets come back. */
+/* Somebody removes the directory: the sockets come back. */
 static void a_removed_directory_comes_back(struct harness *harness)
 {
     struct server *one = server_start(harness, NULL), *other = server_start(harness, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Publish/subscribe: each script of commands is run against redis-server and against ours and must
- * give the same; messages published while a write of the receiver is in flight come behind the
- * confirmation, and none behind that of its end; receivers that leave are forgotten; many clients
- * on several workers get each message, in order. */
+/* Publish/subscribe: each script of commands must give the same with redis-server and with ours;
+ * messages published while a write of the receiver is in flight come behind the confirmation, and
+ * none behind that of its end; receivers that leave are forgotten; many clients on several workers
+ * get each message, in order. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ static struct server *start(struct harness *harness, enum server_kind kind)
     return server_start(harness, &options);
 }
 
-/* One client on the other's messages; `resp` is 2 or 3.  The same for both kinds of servers. */
+/* One client at the other's messages; `resp` is 2 or 3.  The same for both kinds of servers. */
 static void conversation(const struct server *server, int resp)
 {
     struct raw *listener = raw_connect(server), *speaker = raw_connect(server);
@@ -170,8 +170,8 @@ static void silent_as_in_redis(struct harness *harness)
 }
 #undef PUSH
 
-/* SUBSCRIBE behind a SET in a pipeline runs on the commit thread: what is published meanwhile must
- * not overtake its confirmation. */
+/* SUBSCRIBE behind a SET in a pipeline runs on the commit thread: a message published meanwhile
+ * must not overtake its confirmation. */
 static void confirmation_comes_first(struct harness *harness)
 {
     struct server *server = start(harness, SERVER_ANYSTORE);
@@ -180,7 +180,7 @@ static void confirmation_comes_first(struct harness *harness)
         struct raw *listener = raw_connect(server);
         check(listener && speaker, "cannot connect");
         check(raw_send_text(listener, "SET k v\r\nSUBSCRIBE c\r\nSUBSCRIBE d\r\n"), "lost");
-        /* Somebody is subscribed as soon as the number of receivers says so. */
+        /* A client is subscribed as soon as the number of receivers says so. */
         struct patience patience = {0};
         long long receivers = 0;
         while (receivers == 0 && patience_left(&patience)) {
@@ -194,7 +194,7 @@ static void confirmation_comes_first(struct harness *harness)
         raw_expect_reply(listener, "[$subscribe $d :2]");
         raw_expect_reply(listener, "[$message $c $m]");
         raw_close(listener);
-        /* The closed one is forgotten. */
+        /* The closed client is forgotten. */
         receivers = 1;
         while (receivers != 0 && patience_left(&patience)) {
             struct reply *reply = raw_command(speaker, "PUBLISH", "c", "late", NULL);
@@ -229,7 +229,7 @@ static void publish_until_told(struct worker *worker)
     raw_close(raw);
 }
 
-/* Behind the confirmation of an UNSUBSCRIBE a client of RESP2 takes what comes for a reply. */
+/* Behind the confirmation of an UNSUBSCRIBE, a RESP2 client would take a message for a reply. */
 static void nothing_comes_behind_the_end(struct harness *harness)
 {
     static struct server *servers[2];
@@ -262,7 +262,7 @@ static void nothing_comes_behind_the_end(struct harness *harness)
 
 #define LISTENERS 40
 
-/* Every listener, on whichever worker, gets all messages in their order. */
+/* Every listener, on any worker, gets all messages in order. */
 static void messages_keep_their_order(struct harness *harness)
 {
     struct server *server = start(harness, SERVER_ANYSTORE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The promise of SCAN: a key that is there from the first step of a scan to its last is answered,
- * while others come and go by the thousands so that the table grows and shrinks, on one server and
- * when each step goes to another of several servers on one file. */
+/* The promise of SCAN: a key that exists from the first step of a scan to its last is returned,
+ * while others come and go by the thousands so that the table grows and shrinks.  Holds at one
+ * server, and when each step goes to another server on the same file. */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,7 +133,7 @@ static void scan_while_keys_come_and_go(struct harness *harness, unsigned scanne
     unsigned scans = harness_scaled(SCANS);
     unsigned before = atomic_load(&shared.changes);
     for (unsigned i = 0; i < scans; i++) {
-        /* Whatever was seen of growing and shrinking: each scan meets at least one change. */
+        /* However the map grows and shrinks, each scan meets at least one change. */
         struct patience patience = {0};
         while (atomic_load(&shared.changes) == before && !workers_failed() &&
                patience_left(&patience))

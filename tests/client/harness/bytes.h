@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A growing piece of memory for bytes.  Tests do not go on without memory: failing to grow ends
- * the process.  All bytes zero is an empty one; one owner at a time. */
+/* A growing piece of memory for bytes.  Tests need memory: failing to grow ends the process.  All
+ * bytes zero is an empty one; one owner at a time. */
 #ifndef TESTS_CLIENT_HARNESS_BYTES_H
 #define TESTS_CLIENT_HARNESS_BYTES_H
 
@@ -22,7 +22,7 @@ void bytes_appendf(struct bytes *bytes, const char *format, ...)
 /* Appends printable characters as they are, others (and the backslash) as \n \r \t \\ or \xHH. */
 void bytes_append_escaped(struct bytes *bytes, const void *data, size_t size);
 
-/* Makes room for `size` more bytes and returns where they go; add them to `size` when written. */
+/* Makes room for `size` more bytes and returns their place; add them to `size` when written. */
 uint8_t *bytes_reserve(struct bytes *bytes, size_t size);
 
 void bytes_consume(struct bytes *bytes, size_t size); /* drops from the front */

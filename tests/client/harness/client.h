@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hiredis, the C client library people use, with expectations.  All of this fails the test where
+/* hiredis, the usual C client library, with expectations.  Each function fails the test if
  * something is not as expected: main thread only. */
 #ifndef TESTS_CLIENT_HARNESS_CLIENT_H
 #define TESTS_CLIENT_HARNESS_CLIENT_H
@@ -25,7 +25,7 @@ redisContext *client_connect(const struct server *server);
 /* The reply as a number; fails the test if it is none. */
 #define client_integer(client, ...) client_integer_at(__FILE__, __LINE__, client, __VA_ARGS__)
 
-/* A field of INFO's section as a number; fails the test if it is not there. */
+/* A field of a section of INFO as a number; fails the test if it is missing. */
 #define client_info(client, section, field)                                                        \
     client_info_at(__FILE__, __LINE__, client, section, field)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sets up and clears away what surrounds each test. */
+/* Prepares each test and cleans up after it. */
 #include "tests/client/harness/harness.h"
 
 #include <dirent.h>
@@ -132,10 +132,10 @@ int harness_teardown(void **state)
     bool clean = true;
     if (!harness->passed && harness->stage)
         fprintf(stderr, "failed in this stage: %s\n", harness->stage);
-    /* Workers of a test that failed half-way find their servers gone and come to an end. */
+    /* Workers of a test that failed half-way lose their servers and end. */
     for (struct server *server = harness->servers; server; server = server->next) {
         server->ended_itself = process_ended(&server->process);
-#ifdef HARNESS_COVERAGE /* counts are written at a process's own end */
+#ifdef HARNESS_COVERAGE /* a process writes its counts when it ends by itself */
         process_signal(&server->process, SIGCONT);
         (void)server_stop(server);
 #endif
@@ -218,8 +218,7 @@ int harness_main(const char *group, const struct CMUnitTest *tests, size_t count
         cmocka_set_test_filter(filter);
     int failures = _cmocka_run_group_tests(group, tests, count, NULL, NULL);
     if (failures) {
-        /* A test that failed half-way has freed nothing: spare us what a leak checker says of
-         * it. */
+        /* A test that failed half-way has freed nothing: a leak checker should not report that. */
         fflush(NULL);
         _exit(1);
     }
@@ -283,6 +282,6 @@ bool patience_left(struct patience *patience)
         patience->until = now + PATIENCE_MS;
     if (now >= patience->until)
         return false;
-    poll(NULL, 0, 2); /* between two looks, so that a wait does not take a core */
+    poll(NULL, 0, 2); /* between two looks, so that a wait does not use a whole core */
     return true;
 }

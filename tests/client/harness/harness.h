@@ -30,7 +30,7 @@ struct harness {
     unsigned tracer_count;
     char *mounted; /* a file system to be unmounted at the end; NULL if none */
     bool passed;
-    const char *stage; /* what a failure happened in, printed then; may be NULL */
+    const char *stage; /* the part of the test, printed with a failure; may be NULL */
     const struct harness_case *row;
 };
 
@@ -56,7 +56,7 @@ void harness_run(void **state);
 int harness_setup(void **state);
 int harness_teardown(void **state);
 
-/* Ends the test as skipped and says why. */
+/* Ends the test as skipped and prints why. */
 void harness_skip(struct harness *harness, const char *reason);
 
 /* Fails the test with a message. */

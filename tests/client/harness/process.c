@@ -16,8 +16,8 @@
 
 #include "tests/client/harness/harness.h"
 
-/* All that the child needs is made before fork: the test has threads, and after fork only simple
- * system calls are safe. */
+/* Everything that the child needs is made before fork: the test has threads, and after fork only
+ * simple system calls are safe. */
 struct launch {
     int program, input, output, errors;
     char **argv;

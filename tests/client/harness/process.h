@@ -19,8 +19,8 @@ struct process {
 struct process_options {
     const char *program;     /* path */
     const char *const *args; /* behind the program's name, NULL ends; may be NULL */
-    /* "NAME=value" sets, "NAME" takes away; NULL ends; may be NULL.  The rest of the environment
-     * is the test's own, without ANYSTORE_* and XDG_*. */
+    /* "NAME=value" sets, "NAME" removes; NULL ends; may be NULL. The rest of the environment is the
+     * test's own, without ANYSTORE_* and XDG_*. */
     const char *const *env;
     const char *input; /* files; NULL: /dev/null; the outputs are appended to */
     const char *output;
@@ -44,7 +44,7 @@ int process_wait(struct process *process);
 void process_signal(struct process *process, int signal); /* nothing if it has ended */
 void process_kill(struct process *process);               /* SIGKILL, and waits */
 
-/* Runs a program to its end: process_wait's status, what it wrote in *output (stderr too). */
+/* Runs a program to its end: process_wait's status, and its output in *output (stderr too). */
 int process_run(const struct process_options *options, struct bytes *output);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers that look random and can be had again: all of a run follow from one printed seed. */
+/* Repeatable random numbers: all numbers of a run follow from one printed seed. */
 #ifndef TESTS_CLIENT_HARNESS_RANDOM_H
 #define TESTS_CLIENT_HARNESS_RANDOM_H
 
@@ -11,7 +11,8 @@ struct random {
     uint64_t state;
 };
 
-/* The seed of this run: ANYSTORE_SEED if set, else a fresh one.  Printed, with `what` it is for. */
+/* The seed of this run: ANYSTORE_SEED if set, else a fresh one.  Printed, with its purpose
+ * `what`. */
 uint64_t random_run_seed(const char *what);
 
 /* Streams of one seed with different numbers are independent of each other (one per thread). */

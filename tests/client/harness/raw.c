@@ -95,7 +95,7 @@ bool raw_receive_pending(struct raw *raw)
     return false;
 }
 
-/* Waits until something can be read (or written, if wanted); false when patience has run out. */
+/* Waits until something can be read (or written, if wanted); false after too long a wait. */
 static bool wait_for(struct raw *raw, short events)
 {
     struct pollfd ready = {.fd = raw->fd, .events = events};
@@ -111,7 +111,7 @@ size_t raw_pending(const struct raw *raw)
     return raw->in.size - raw->start - raw->used;
 }
 
-/* Moves the rest to the front only when much was read, or it would be moved for every reply. */
+/* Moves the rest to the front only after much was read, not for every reply. */
 static void drop_used(struct raw *raw)
 {
     raw->start += raw->used;

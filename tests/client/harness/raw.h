@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A client that sends any bytes and reads replies as they are, RESP2 or RESP3.
- *
- * Nothing here fails a test, so that threads may use it (one thread per connection); a lost
- * connection shows in the results. */
+/* A client that sends any bytes and reads replies as they are, RESP2 or RESP3.  Nothing here fails
+ * a test, so threads may use it (one thread per connection); a lost connection shows in the
+ * results. */
 #ifndef TESTS_CLIENT_HARNESS_RAW_H
 #define TESTS_CLIENT_HARNESS_RAW_H
 
@@ -17,11 +16,11 @@ struct server;
 
 struct raw {
     int fd;
-    struct bytes in; /* what came */
-    size_t start;    /* of it, what was read already */
+    struct bytes in; /* received bytes */
+    size_t start;    /* how many of them were read already */
     size_t used;     /* behind start: the reply handed out last */
     bool ended;      /* the server closed the connection */
-    bool garbled;    /* what came is no reply */
+    bool garbled;    /* the received bytes are no reply */
 };
 
 /* NULL if nobody listens. */
@@ -30,27 +29,27 @@ struct raw *raw_connect_path(const char *path);
 struct raw *raw_connect_tcp(const char *address, int port);
 void raw_close(struct raw *raw); /* takes NULL */
 
-/* Sends everything; takes in what arrives meanwhile, so that neither side waits for the other.
- * False if the server closed the connection before. */
+/* Sends everything; reads what arrives meanwhile, so that neither side waits for the other.  False
+ * if the server closed the connection before. */
 bool raw_send(struct raw *raw, const void *data, size_t size);
 bool raw_send_text(struct raw *raw, const char *text);
 void raw_shutdown(struct raw *raw); /* nothing more will be sent */
 
 /* The bytes of exactly one reply, valid until the next call; false if the connection ends first or
- * what came is no reply. */
+ * the bytes are no reply. */
 bool raw_read(struct raw *raw, const uint8_t **data, size_t *size);
 
 /* Everything up to the server's close, appended to *out; false if it does not close. */
 bool raw_read_to_end(struct raw *raw, struct bytes *out);
 
-/* Whether the server has closed the connection, or closes it within the patience of a test,
- * without sending anything more. */
+/* Whether the server has closed the connection, or closes it within a test's patience, without
+ * sending anything more. */
 bool raw_closes(struct raw *raw);
 
-/* How many bytes have arrived and were not read yet. */
+/* How many received bytes were not read yet. */
 size_t raw_pending(const struct raw *raw);
 
-/* Takes in what has arrived, without waiting; false if the connection has ended. */
+/* Receives what has arrived, without waiting; false if the connection has ended. */
 bool raw_receive_pending(struct raw *raw);
 
 /* One command as an array of bulk strings: text arguments, NULL ends.  The reply, freed with
@@ -68,10 +67,11 @@ struct raw_arg {
 void raw_encode(struct bytes *out, const struct raw_arg *args, size_t count);
 void raw_encode_texts(struct bytes *out, const char *first, ...) __attribute__((sentinel));
 
-/* Reads a reply and fails the test unless its text (see reply.h) is as expected; main thread. */
+/* Reads a reply and fails the test unless its text (see reply.h) is the expected one; main
+ * thread. */
 #define raw_expect_reply(raw, expected) raw_expect_at(__FILE__, __LINE__, raw, expected, NULL)
 
-/* Sends a command of blank separated words and expects; main thread. */
+/* Sends a command, given as words with blanks between, and expects its reply; main thread. */
 #define raw_expect(raw, expected, words) raw_expect_at(__FILE__, __LINE__, raw, expected, words)
 
 void raw_expect_at(const char *file, int line, struct raw *raw, const char *expected,

@@ -11,7 +11,7 @@
 
 #define DEPTH_MAX 32
 
-/* A line "<sign>text\r\n": its text's size, or no line yet, or a CR without LF. */
+/* A line "<sign>text\r\n": the size of its text, or no line yet, or a CR without LF. */
 static size_t line_size(const uint8_t *data, size_t size, bool *bad)
 {
     const uint8_t *cr = memchr(data, '\r', size);
@@ -61,7 +61,7 @@ static size_t measure(const uint8_t *data, size_t size, int depth)
     }
     if (data[0] == '%' || data[0] == '|')
         count *= 2;
-    if (data[0] == '|') /* attributes stand before the reply they belong to */
+    if (data[0] == '|') /* attributes come before the reply they belong to */
         count++;
     for (long long i = 0; i < count; i++) {
         size_t item = measure(data + used, size - used, depth + 1);

@@ -15,7 +15,7 @@ struct redisReply;
 
 struct reply {
     char type;     /* the protocol's sign; '_' for each kind of no value */
-    uint8_t *data; /* of strings, errors, numbers: what stands there, NUL behind it */
+    uint8_t *data; /* of strings, errors, numbers: the text, with a NUL behind it */
     size_t size;
     struct reply *items; /* of collections; a map has its keys and values in turn */
     size_t count;
@@ -24,7 +24,7 @@ struct reply {
 #define REPLY_MORE ((size_t)0)
 #define REPLY_BAD  SIZE_MAX
 
-/* The number of bytes the first reply in `data` takes, REPLY_MORE if it is not whole yet,
+/* The number of bytes that the first reply in `data` takes; REPLY_MORE if it is not whole yet,
  * REPLY_BAD if these bytes are no reply. */
 size_t reply_measure(const uint8_t *data, size_t size);
 

@@ -71,7 +71,7 @@ static struct server *make(struct harness *harness, const struct server_options 
         const char *common[] = {"--unixsocket", server->socket, "--port", "0"};
         const char *of_data[] = {"--dir", data, "--dbfilename", "anystore.db"};
         const char *of_key[] = {"--encryption-key-file", harness->key_file};
-        const char *of_threads[] = {"--io-threads", "2"}; /* however many cores there are */
+        const char *of_threads[] = {"--io-threads", "2"}; /* whatever the number of cores */
         const char *of_redis[] = {"--dir", server->home, "--save", "", "--appendonly", "no"};
         count = add(args, count, common, sizeof common / sizeof *common);
         if (!ours)
@@ -129,7 +129,7 @@ void server_free(struct server *server)
     free(server);
 }
 
-/* With a home in its own directory, so that no default place reaches outside of it. */
+/* A home in its own directory, so that no default place lies outside it. */
 static void launch(struct server *server)
 {
     char *home = text_format("HOME=%s", server->home);
@@ -137,7 +137,7 @@ static void launch(struct server *server)
     size_t env_count = 1;
     for (size_t i = 0; server->options.env[i]; i++)
         env[env_count++] = server->options.env[i];
-#ifdef HARNESS_COVERAGE /* another user cannot write counts where the others do, and would say so */
+#ifdef HARNESS_COVERAGE /* another user cannot write counts there, and would complain */
     char *counts = text_format("GCOV_PREFIX=%s", server->home);
     if (server->options.user)
         env[env_count++] = counts;
@@ -180,7 +180,7 @@ static void launch(struct server *server)
     check(started, "cannot start a server");
 }
 
-/* True when it answers PING, or says that one must authenticate first; false if it has ended. */
+/* True when it answers PING, or asks for authentication first; false if it has ended. */
 static bool wait_ready(struct server *server)
 {
     struct patience patience = {0};
@@ -202,7 +202,8 @@ static bool wait_ready(struct server *server)
     return false;
 }
 
-/* Another process may take a free port before the server does: then it ends, and gets another. */
+/* Another process may take a free port before the server does: then the server ends and gets
+ * another port. */
 static bool start(struct server *server)
 {
     for (int i = 0;; i++) {

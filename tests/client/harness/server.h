@@ -14,7 +14,7 @@ struct harness;
 
 enum server_kind { SERVER_ANYSTORE, SERVER_REDIS };
 
-/* Zero in every field is an ordinary server of ours on a UNIX socket. */
+/* All fields zero: an ordinary server of ours on a UNIX socket. */
 struct server_options {
     enum server_kind kind;
     const char *config;      /* a configuration file */
@@ -42,7 +42,7 @@ struct server {
     char *socket;                  /* path of its UNIX socket */
     int port;                      /* 0: none */
     char *output, *errors;         /* files with its stdout and stderr */
-    bool ended_itself;             /* was not running any more at the end of the test */
+    bool ended_itself;             /* had already ended at the end of the test */
 };
 
 /* Starts a server and waits until it answers PING; fails the test if it does not. */
@@ -55,8 +55,8 @@ void server_restart(struct server *server);
 void server_restart_pending(struct server *server);
 void server_wait_ready(struct server *server);
 
-/* Runs a server that is to fail at its start: its exit status, and what it wrote to stderr in
- * *errors.  Should it start after all, it is stopped, and the result is -1. */
+/* Runs a server whose start must fail: its exit status, and its stderr in *errors.  If it starts
+ * after all, it is stopped, and the result is -1. */
 int server_run_failing(struct harness *harness, const struct server_options *options,
                        struct bytes *errors);
 
@@ -69,13 +69,13 @@ bool server_log_has_report(const struct server *server);
 void server_print_logs(const struct server *server); /* the ends of its outputs, to stderr */
 void server_free(struct server *server);
 
-/* All it has written so far to stdout and stderr; the caller frees. */
+/* Everything it has written so far to stdout and stderr; the caller frees. */
 char *server_log(const struct server *server);
 
 /* A TCP port on the loopback interface that was free a moment ago. */
 int free_port(void);
 
-/* The binary of ours: ANYSTORE_SERVER, else the one of this build. */
+/* Our binary: ANYSTORE_SERVER, else the one of this build. */
 const char *server_program(void);
 
 #endif

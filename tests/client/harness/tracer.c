@@ -56,7 +56,7 @@ static bool file_has(const char *path, const char *text)
     return found;
 }
 
-/* Once it says so, it traces all threads that there are. */
+/* Once strace says so, it traces all existing threads. */
 static void wait_attached(struct harness *harness, struct tracer *tracer)
 {
     struct patience patience = {0};
@@ -99,8 +99,8 @@ void tracer_attach(struct harness *harness, struct tracer *tracer, const struct 
     wait_attached(harness, tracer);
 }
 
-/* strace may wait for ever for threads of a server that was killed: then it is ended, which
- * detaches, too. */
+/* strace may wait for ever for threads of a killed server: then it is ended, which detaches it,
+ * too. */
 void tracer_detach(struct tracer *tracer)
 {
     struct patience patience = {0};
@@ -175,13 +175,13 @@ size_t tracer_steps(const struct tracer *tracer, const char *directory, struct t
     for (char *line = strtok_r((char *)log.data, "\n", &save); line;
          line = strtok_r(NULL, "\n", &save)) {
         char thread[16], call[24];
-        /* "12345 name(": not a signal, nor the rest of a call that was interrupted */
+        /* "12345 name(": not a signal, and not the rest of an interrupted call */
         if (sscanf(line, "%15[0-9] %23[a-z0-9_](", thread, call) != 2)
             continue;
         struct tracer_step step = {.when = count_up(&counts, thread, call)};
         snprintf(step.call, sizeof step.call, "%s", call);
         snprintf(step.text, sizeof step.text, "%s", line + strlen(thread) + 1);
-        /* The sockets of peers are no part of a commit. */
+        /* The sockets of peers have no part in a commit. */
         if (count < most && strstr(line, directory) && !strstr(line, ".peers") &&
             !has_step(steps, count, &step))
             steps[count++] = step;

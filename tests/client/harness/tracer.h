@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* strace at a running server: it writes down its system calls, makes some of them fail, or ends or
- * stops the server at one of them.  Main thread only.
- *
- * strace counts calls for each thread of the server on its own, from the moment it is attached. */
+/* strace at a running server: notes its system calls, makes some of them fail, or ends or stops the
+ * server at one of them.  Main thread only. strace counts the calls of each thread of the server
+ * separately, from the moment it is attached. */
 #ifndef TESTS_CLIENT_HARNESS_TRACER_H
 #define TESTS_CLIENT_HARNESS_TRACER_H
 
@@ -31,35 +30,35 @@ struct tracer_options {
 struct tracer {
     struct process process;
     char *log;    /* file with a line for each call */
-    char *errors; /* file with what strace says itself */
+    char *errors; /* file with strace's own messages */
 };
 
 /* Its path. */
 const char *tracer_program(void);
 
-/* Attaches strace to all threads of a server.  Where that is not allowed the test is skipped. */
+/* Attaches strace to all threads of a server.  Skips the test where that is not allowed. */
 void tracer_attach(struct harness *harness, struct tracer *tracer, const struct server *server,
                    const struct tracer_options *options);
 
-/* Detaches it, if the server has not ended anyway; its log can be read until tracer_free. */
+/* Detaches strace, unless the server has ended anyway; its log can be read until tracer_free. */
 void tracer_detach(struct tracer *tracer);
 void tracer_free(struct tracer *tracer);
 
 /* Whether its log has the text by now. */
 bool tracer_saw(const struct tracer *tracer, const char *text);
 
-/* Whether the server was stopped by a signal that strace sent, and does stand. */
+/* Whether strace's signal has stopped the server. */
 bool tracer_stands(const struct tracer *tracer);
 
-/* A call as it can be named to strace: the `when`-th one of that name that its thread makes. */
+/* A call by the name that strace knows: the `when`-th call of that name by its thread. */
 struct tracer_step {
     char call[24];
     unsigned when;
     char text[160]; /* the beginning of its line, for messages */
 };
 
-/* The calls in the log that use something in the directory, in their order, each step once: the
- * number of them, `most` at most. */
+/* The calls in the log that use something in the directory, in order, each step once; returns their
+ * number, at most `most`. */
 size_t tracer_steps(const struct tracer *tracer, const char *directory, struct tracer_step *steps,
                     size_t most);
 

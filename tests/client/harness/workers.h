@@ -18,8 +18,8 @@ struct worker {
     char error[400]; /* empty: none */
 };
 
-/* Starts `count` (at most WORKERS_MAX) threads.  `shared` must outlive the test: should the test
- * fail on the main thread, they are joined after it, when all servers have been ended. */
+/* Starts `count` (at most WORKERS_MAX) threads. `shared` must outlive the test: if the test fails
+ * on the main thread, they are joined after it, when all servers have ended. */
 #define WORKERS_MAX 64
 void workers_start(unsigned count, void (*run)(struct worker *worker), void *shared);
 
@@ -29,11 +29,11 @@ void workers_join(void);
 /* Start and join. */
 void workers_run(unsigned count, void (*run)(struct worker *worker), void *shared);
 
-/* Records an error; the first one stays.  For a worker to return after. */
+/* Records an error; the first one stays.  The worker should then return. */
 void worker_fail(struct worker *worker, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* True when a worker is to end early: another one or the test has failed. */
+/* True when a worker should end early: another one or the test has failed. */
 bool workers_failed(void);
 
 /* For the harness: ends the workers of a test that failed. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Histories that are known to be right and known to be wrong, by hand. */
+/* Histories known to be right and known to be wrong, made by hand. */
 #include "tests/client/history/examples.h"
 
 #include <stdlib.h>
@@ -26,7 +26,7 @@ struct example {
     struct row rows[ROWS_MAX]; /* up to the first that takes no time */
 };
 
-/* Steps, each with its result; the ones with B are on another key. */
+/* Steps, each with its result; steps with B are on another key. */
 #define GET(value)         .kind = HISTORY_GET, .result = (value)
 #define GET_B(value)       .kind = HISTORY_GET, .key = 1, .result = (value)
 #define SET(value)         .kind = HISTORY_SET, .argument = (value), .result = 1
@@ -271,7 +271,7 @@ static const struct example examples[] = {
      false,
      {OP2(1, 2, SETPX(7, 10), SETPX_B(8, 20)), OP2(12, 13, GET(NIL), GET_B(NIL))}},
 
-    /* A value that nobody tells. */
+    /* A value that no reply has told. */
     {"it is what it was seen to be",
      true,
      {OP(1, 2, BRING(1)), OP(3, 4, GET(7)), OP(5, 6, GET(7)), OP(7, 8, GETDEL(7))}},

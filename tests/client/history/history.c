@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Records histories, knows what each command does, and splits a history by keys for the search. */
+/* Records histories, knows the effect of each command, and splits a history by keys for the
+ * search. */
 #include "tests/client/history/history.h"
 
 #include <inttypes.h>
@@ -13,7 +14,7 @@
 
 #define STATES_MAX  20000000
 #define CLOCK_TRIES 10
-#define AROUND      12 /* operations printed with one that does not fit */
+#define AROUND      12 /* operations printed beside one that does not fit */
 
 struct log {
     struct history_op *ops;
@@ -23,7 +24,7 @@ struct log {
 struct history {
     unsigned clients;
     bool clock_known;
-    int64_t clock_low, clock_high; /* ns that the servers' clock is ahead of ours */
+    int64_t clock_low, clock_high; /* how far the servers' clock is ahead of ours, in ns */
     struct log logs[];
 };
 
@@ -210,7 +211,7 @@ static int by_invocation(const void *one, const void *other)
     return ((*a)->invoked > (*b)->invoked) - ((*a)->invoked < (*b)->invoked);
 }
 
-/* False if no operation is on these keys. */
+/* False if no operation uses these keys. */
 static bool collect(const struct history *history, const struct ties *ties, unsigned root,
                     struct history_group *group)
 {

@@ -11,7 +11,7 @@
 #include "tests/client/harness/process.h"
 #include "tests/client/harness/server.h"
 
-/* All steps of DESIGN.md: a session that says nothing of one of them has failed. */
+/* All steps of DESIGN.md: a session that does not report one of them has failed. */
 static const char *const steps[] = {
     "connect_tcp",  "connect_unix",   "connect_url", "password",    "resp3", "introduce",
     "seen_at_once", "counters",       "pipeline",    "transaction", "watch", "binary",
@@ -19,7 +19,7 @@ static const char *const steps[] = {
     "publish",      "publish_across", "databases",   "reconnect",   "flush",
 };
 
-/* Not plain, so that a client has to encode it in an URL. */
+/* With special characters, so that a client must encode it in a URL. */
 #define PASSWORD     "open sesame/1"
 #define PASSWORD_URL "open%20sesame%2F1"
 
@@ -27,8 +27,8 @@ static const char *const steps[] = {
 
 struct session {
     struct process process;
-    char *output; /* file with what it writes */
-    size_t shown; /* of it, how much has been passed on */
+    char *output; /* file with the session's output */
+    size_t shown; /* how much of it was passed on */
     char *env[ENVIRONMENT_MAX];
     size_t env_count;
 };
@@ -68,7 +68,7 @@ static void start_session(struct session *session, const struct harness *harness
     check(process_start(&session->process, &options), "cannot start %s", words[0]);
 }
 
-/* Passes on what the session has written since; true if that was something. */
+/* Passes on the session's new output; true if there was any. */
 static bool show_progress(struct session *session, struct bytes *text)
 {
     bytes_clear(text);
@@ -80,7 +80,7 @@ static bool show_progress(struct session *session, struct bytes *text)
     return more;
 }
 
-/* As a service manager does: a server that was ended by SIGKILL is started again. */
+/* As a service manager does: a server ended by SIGKILL is started again. */
 static unsigned revive(struct server *server)
 {
     if (!process_ended(&server->process))

@@ -15,7 +15,7 @@
 #include "tests/client/harness/harness.h"
 #include "tests/client/harness/reply.h"
 
-static jmp_buf step_end; /* where a step goes that does not get to its end */
+static jmp_buf step_end; /* where a step ends that fails */
 static char *step_message;
 
 enum { STEP_FAILED = 1, STEP_SKIPPED };
@@ -410,7 +410,7 @@ static void step_databases(struct clients *clients)
     redisFree(third);
 }
 
-/* As a program does: a context that has an error connects again and authenticates. */
+/* As a program does: a context with an error connects again and authenticates. */
 static bool works_again(void *argument)
 {
     redisContext *client = argument;
@@ -517,6 +517,6 @@ int main(void)
            counts[STEP_SKIPPED]);
     fflush(stdout);
     if (counts[STEP_FAILED])
-        _exit(1); /* failed steps have freed nothing: spare us what a leak checker says of it */
+        _exit(1); /* failed steps have freed nothing: a leak checker should not report that */
     return 0;
 }

@@ -7,13 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The two clients that are connected throughout; a step may replace them. */
+/* Two clients that stay connected throughout; a step may replace them. */
 struct clients {
     redisContext *a; /* of server A, over TCP */
     redisContext *b; /* of server B, over its UNIX socket */
 };
 
-/* Steps of DESIGN.md that are about data; the others are in session_hiredis.c. */
+/* Steps of DESIGN.md about data; the others are in session_hiredis.c. */
 void step_binary(struct clients *clients);
 void step_large(struct clients *clients);
 void step_expiry(struct clients *clients);
@@ -21,19 +21,20 @@ void step_scan(struct clients *clients);
 void step_strings(struct clients *clients);
 void step_bits(struct clients *clients);
 
-/* Ends the step as failed, or as one that this client cannot do. */
+/* Ends the step as failed, or as impossible with this client. */
 void session_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void session_skip(const char *reason) __attribute__((noreturn));
 
-/* Sends a command in hiredis's format and expects its reply's text as harness/reply.h has it. */
+/* Sends a command in hiredis's format and expects its reply's text in the form of
+ * harness/reply.h. */
 void expect(redisContext *client, const char *expected, const char *format, ...);
-/* The same for a part of the text. */
+/* Expects that text within the reply's. */
 void expect_part(redisContext *client, const char *part, const char *format, ...);
 /* Expects an integer in a range. */
 void expect_within(redisContext *client, long long least, long long most, const char *format, ...);
 /* Expects these bytes. */
 void expect_bytes(redisContext *client, const void *data, size_t size, const char *format, ...);
-/* The reply of a command, any but none; freed with freeReplyObject. */
+/* The reply of a command, of any kind; freed with freeReplyObject. */
 redisReply *command(redisContext *client, const char *format, ...);
 /* Expects the next reply of a pipeline, or the next message, as text. */
 void expect_next(redisContext *client, const char *expected);

@@ -83,7 +83,7 @@ void step_expiry(struct clients *clients)
 #define SCAN_KEYS    3000
 #define SCAN_FOREIGN 500
 
-/* Scans with the calls at two clients in turn: each key, and no other. */
+/* Scans at the two clients in turn: each key, and no other. */
 static void scan_all(redisContext *one, redisContext *other)
 {
     bool found[SCAN_KEYS] = {false};
