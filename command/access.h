@@ -11,7 +11,8 @@
 /* The map of a database that the call needs; NULL: it does not. */
 struct anystore_txn *call_txn(const struct call *call, unsigned database);
 
-/* Counts a lookup of a command that only reads in call->hits or call->misses, and tells of a miss. */
+/* Counts a lookup of a command that only reads in call->hits or call->misses, and tells of a
+ * miss. */
 void count_lookup(struct call *call, const struct resp_arg *key, bool there);
 
 /* Looks a key up for a command that only reads, and counts that.  value may be NULL. */
@@ -29,8 +30,8 @@ bool get_string_or_reply(struct call *call, const struct resp_arg *key,
  * if there was none. */
 bool store_ok_or_reply(struct call *call, enum anystore_status status);
 
-/* As anystore_put.  A time that has come already: in Redis the key may then be there, but nobody can
- * see it; here it is not even written. */
+/* As anystore_put.  A time that has come already: in Redis the key may then be there, but nobody
+ * can see it; here it is not even written. */
 enum anystore_status put_or_expire(struct call *call, const struct resp_arg *key,
                                    const struct anystore_value *value);
 

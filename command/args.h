@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The arguments of a call.  All functions are pure but for the reply of those that end in _or_reply. */
+/* The arguments of a call.  All functions are pure but for the reply of those that end in
+ * _or_reply. */
 #ifndef COMMAND_ARGS_H
 #define COMMAND_ARGS_H
 
@@ -14,7 +15,8 @@ static inline const char *arg_text(const struct resp_arg *arg)
     return (const char *)arg->data;
 }
 
-/* Whether an argument is a word, in upper or lower case.  As in Redis a NUL byte ends the argument. */
+/* Whether an argument is a word, in upper or lower case.  As in Redis a NUL byte ends the
+ * argument. */
 bool arg_is(const struct resp_arg *arg, const char *word);
 
 /* Reads an integer as number_parse does; false if the argument is none. */
@@ -32,8 +34,8 @@ bool arg_database_or_reply(struct call *call, size_t index, int64_t *database);
 /* Reads a timeout in milliseconds, zero or more; if it fails, it replies what is wrong. */
 bool arg_timeout_or_reply(struct call *call, size_t index, int64_t *ms);
 
-/* An argument as logs and other clients may see it: "(redacted)" in the place of a secret, such as a
- * password.  The bytes are the call's or constant.  call->command must be set. */
+/* An argument as logs and other clients may see it: "(redacted)" in the place of a secret, such as
+ * a password.  The bytes are the call's or constant.  call->command must be set. */
 struct resp_arg arg_shown(const struct call *call, size_t index);
 
 #endif

@@ -22,8 +22,8 @@ struct scope {
     struct anystore_txn *txn; /* of `database`: a view or an update; NULL: it cannot be used */
     database_bits databases;  /* one call over several: these; else 0 */
     struct anystore_txn *const *txns; /* of these, by number; NULL as txn */
-    /* Of several: the one whose commit comes first. If it fails, the changes in the others are undone
-     * by the store, which needs their journals for that; see anystore_settle. */
+    /* Of several: the one whose commit comes first. If it fails, the changes in the others are
+     * undone by the store, which needs their journals for that; see anystore_settle. */
     database_bits commits_first;
     bool updating;  /* else it is a view */
     bool rewriting; /* an update that writes a new base */
@@ -38,8 +38,8 @@ struct call {
     struct session *session;         /* whose call it is; only the host looks into it */
     const struct command *command;   /* the subcommand's row where there is one */
     unsigned database;               /* the selected one */
-    /* The map of the selected database: to read with COMMAND_READONLY, to change too with COMMAND_WRITE.
-     * Commands with neither flag must not use it. */
+    /* The map of the selected database: to read with COMMAND_READONLY, to change too with
+     * COMMAND_WRITE.  Commands with neither flag must not use it. */
     struct anystore_txn *txn;
     const struct scope *scope; /* the maps that can be used, see call_txn */
     size_t argc;               /* >= 1 */

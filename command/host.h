@@ -17,12 +17,13 @@
 /* Constant while commands run, but for events_wanted.  Its functions are called by commands, on the
  * thread that runs the call. */
 struct command_host {
-    /* Tells of an event of a wanted class: what a command did to a key of a database.  The key is lent.
-     * The host decides when the event leaves; it is forgotten if the call or its commit fails. */
+    /* Tells of an event of a wanted class: what a command did to a key of a database.  The key is
+     * lent.  The host decides when the event leaves; it is forgotten if the call or its commit
+     * fails. */
     void (*event)(struct call *call, enum notify_class class, unsigned database, const char *event,
                   const struct resp_arg *key);
-    /* The number whose low bits are the classes (enum notify_class) that anybody wants to hear of; never
-     * NULL.  Another number may take its place at any time. */
+    /* The number whose low bits are the classes (enum notify_class) that anybody wants to hear of;
+     * never NULL.  Another number may take its place at any time. */
     _Atomic(struct anystore_shared *) events_wanted;
     /* The most bytes that a string may have, as far as the host says: proto-max-bulk-len. */
     size_t (*string_bytes_most)(const struct call *call);

@@ -8,8 +8,8 @@
 
 #include "command/table.h"
 
-/* One range over all those that the row tells, as COMMAND INFO shows it: numbers of arguments, and -1
- * for the last argument.  All 0: the command has no keys. */
+/* One range over all those that the row tells, as COMMAND INFO shows it: numbers of arguments, and
+ * -1 for the last argument.  All 0: the command has no keys. */
 struct key_span {
     int first, last, step;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The replies that many commands have in common, with Redis's texts.  Each function writes one whole
- * reply to call->reply. */
+/* The replies that many commands have in common, with Redis's texts.  Each function writes one
+ * whole reply to call->reply. */
 #ifndef COMMAND_REPLY_H
 #define COMMAND_REPLY_H
 

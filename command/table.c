@@ -35,7 +35,8 @@ static uint8_t lower(uint8_t byte)
 /* FNV-1a of the name in lower case, with its best bits on top.
  *
  * Folding eight letters at once in machine words would take as long for GET and SET (7 ns a lookup
- * with gcc), and 7 instead of 15 ns for names of ten letters and more.  A whole GET takes 1,300 ns. */
+ * with gcc), and 7 instead of 15 ns for names of ten letters and more.  A whole GET takes 1,300
+ * ns. */
 static uint64_t hash_name(const uint8_t *name, size_t size)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -86,7 +87,8 @@ static size_t count_rows(const struct command *rows)
     return count;
 }
 
-/* Counts commands in *count, and the rows of subcommands with the ends of their lists in *subcommands. */
+/* Counts commands in *count, and the rows of subcommands with the ends of their lists in
+ * *subcommands. */
 static void count_families(const struct command *const *families, size_t *count,
                            size_t *subcommands)
 {

@@ -14,7 +14,8 @@ const char *value_type_name(enum anystore_type type);
 /* Whether Redis would keep a string as an integer; *number is then that. */
 bool value_is_integer(const struct anystore_value *value, int64_t *number);
 
-/* The word that OBJECT ENCODING answers: how Redis would keep the value if it had been set as it is. */
+/* The word that OBJECT ENCODING answers: how Redis would keep the value if it had been set as it
+ * is. */
 const char *value_encoding(const struct anystore_value *value);
 
 #endif

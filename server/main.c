@@ -159,9 +159,10 @@ static bool write_pid_file(struct main_loop *loop)
     return true;
 }
 
-/* One for two cores that this process may run on: the kernel's part of the network, the commit thread and
- * clients on the same host want the rest.  More than that and each has so little to do at a time that it
- * sleeps and wakes for nearly every request, which costs more than the request. */
+/* One for two cores that this process may run on: the kernel's part of the network, the commit
+ * thread and clients on the same host want the rest.  More than that and each has so little to do
+ * at a time that it sleeps and wakes for nearly every request, which costs more than the
+ * request. */
 static int64_t default_thread_count(void)
 {
     cpu_set_t cores;

@@ -7,9 +7,9 @@
 
 struct server;
 
-/* Starts the peers of a server that has a data file, and sets server->peers.  Called before the workers
- * start: a client that is told that it is subscribed hears the other servers.  False and *cause
- * (allocated) on failure. */
+/* Starts the peers of a server that has a data file, and sets server->peers.  Called before the
+ * workers start: a client that is told that it is subscribed hears the other servers.  False and
+ * *cause (allocated) on failure. */
 bool peering_start(struct server *server, char **cause);
 
 /* Called when nothing is published any more. */

@@ -5,9 +5,10 @@
  * whole family shares (LOCKFILE_SEVERAL): only one thread of one process can be here at a time, and
  * everybody else waits for one file's lock at most.  So nobody can wait in a circle.
  *
- * The locks are held by the commit threads: the update of the first store runs on its commit thread,
- * which waits there while the update of the second runs on the second's, and so on.  The innermost one
- * sees all of them at rest, and of the others only what is durable: they begin a round. */
+ * The locks are held by the commit threads: the update of the first store runs on its commit
+ * thread, which waits there while the update of the second runs on the second's, and so on.  The
+ * innermost one sees all of them at rest, and of the others only what is durable: they begin a
+ * round. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,8 +65,8 @@ static bool update_next(struct several *several)
 {
     size_t index = several->order[several->begun];
     struct anystore *store = several->stores[index];
-    /* What came before in this store must be durable when fn sees it, as the store behind it will show what fn
-     * makes of it before this one does. */
+    /* What came before in this store must be durable when fn sees it, as the store behind it will
+     * show what fn makes of it before this one does. */
     const bool starts_round = several->begun + 1 < several->count;
     struct anystore_error error;
     enum anystore_status status =
@@ -91,8 +92,8 @@ static bool run_next(struct anystore_txn *txn, void *arg)
     return several->fn(several->txns, several->arg);
 }
 
-/* As given, so that the last one is durable first.  Stores without files, where nothing is durable, in an
- * order that is always the same: as each update holds the lock of its readers. */
+/* As given, so that the last one is durable first.  Stores without files, where nothing is durable,
+ * in an order that is always the same: as each update holds the lock of its readers. */
 static void arrange(struct several *several)
 {
     for (size_t i = 0; i < several->count; i++) {
@@ -143,8 +144,8 @@ struct swap {
     struct anystore_error error;
 };
 
-/* The number of the state after the exchange, which neither store has had yet: so that every process
- * notices it. */
+/* The number of the state after the exchange, which neither store has had yet: so that every
+ * process notices it. */
 static uint64_t next_generation(const struct anystore *a, const struct anystore *b)
 {
     uint64_t most = a->file.chain.generation > b->file.chain.generation ? a->file.chain.generation
@@ -152,8 +153,8 @@ static uint64_t next_generation(const struct anystore *a, const struct anystore 
     return most + 1;
 }
 
-/* Writes the store's file anew with that generation, as if there had been commits that changed nothing.
- * Nobody sees it before the mark is raised. */
+/* Writes the store's file anew with that generation, as if there had been commits that changed
+ * nothing.  Nobody sees it before the mark is raised. */
 static enum anystore_status renumber(struct anystore *store, uint64_t generation,
                                      struct anystore_error *error)
 {

@@ -3,8 +3,8 @@
  *
  * A byte below 32 says that one more than so many bytes follow as they are.  Any other begins a
  * reference to what was written before: its upper three bits are the length less two (7: one more
- * byte is added to that), its lower five and the byte at the end of the reference how far back, less
- * one. */
+ * byte is added to that), its lower five and the byte at the end of the reference how far back,
+ * less one. */
 #include "command/key/lzf.h"
 
 #include <string.h>

@@ -8,8 +8,8 @@
  *   2 bytes     version, little endian
  *   8 bytes     CRC-64 of all before, little endian
  *
- * A length is 1, 2, 5 or 9 bytes, told by the first one: 00 and six bits; 01 and, with the next byte,
- * fourteen; 0x80 and four bytes; 0x81 and eight, all big endian. */
+ * A length is 1, 2, 5 or 9 bytes, told by the first one: 00 and six bits; 01 and, with the next
+ * byte, fourteen; 0x80 and four bytes; 0x81 and eight, all big endian. */
 #include "command/key/rdb.h"
 
 #include <endian.h>
@@ -238,7 +238,8 @@ enum rdb_status rdb_string_load(const uint8_t *payload, size_t size, struct rdb_
     if (version > RDB_VERSION || crc64(payload, size - CHECKSUM_BYTES) != le64toh(checksum))
         return RDB_BAD_CHECKSUM;
 
-    /* As in Redis the footer may be read as part of the value, and what follows it is of no matter. */
+    /* As in Redis the footer may be read as part of the value, and what follows it is of no
+     * matter. */
     struct reader reader = {payload + 1, payload + size};
     unsigned type = payload[0];
     if (type == TYPE_STRING)

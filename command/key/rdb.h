@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The bytes of a string with type, version and checksum: *payload, which the caller frees.  False if
- * memory is short.  Redis would compress longer strings; it reads them as they are, too. */
+/* The bytes of a string with type, version and checksum: *payload, which the caller frees.  False
+ * if memory is short.  Redis would compress longer strings; it reads them as they are, too. */
 bool rdb_string_dump(const void *data, size_t size, uint8_t **payload, size_t *payload_size);
 
 enum rdb_status {
@@ -25,8 +25,8 @@ struct rdb_string {
     uint8_t *memory; /* what is to be freed */
 };
 
-/* Reads what Redis or rdb_string_dump has written.  With RDB_OK string->data points into the payload
- * or into memory of its own, and rdb_string_free is to be called. */
+/* Reads what Redis or rdb_string_dump has written.  With RDB_OK string->data points into the
+ * payload or into memory of its own, and rdb_string_free is to be called. */
 enum rdb_status rdb_string_load(const uint8_t *payload, size_t size, struct rdb_string *string);
 void rdb_string_free(struct rdb_string *string);
 

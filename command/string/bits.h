@@ -15,7 +15,8 @@ enum bits_operation { BITS_AND, BITS_OR, BITS_XOR, BITS_NOT };
 /* The number of ones from bit `first` to before bit `end`. */
 uint64_t bits_count(const uint8_t *bytes, uint64_t first, uint64_t end);
 
-/* Where the first one (`bit`) or zero is from bit `first` to before bit `end`; -1 if none is there. */
+/* Where the first one (`bit`) or zero is from bit `first` to before bit `end`; -1 if none is
+ * there. */
 int64_t bits_find(const uint8_t *bytes, uint64_t first, uint64_t end, bool bit);
 
 /* to = to AND from, and so on, and for BITS_NOT, to = NOT from.  They must not overlap. */

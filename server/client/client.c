@@ -197,7 +197,8 @@ size_t client_kill(struct client_registry *registry, const struct client_filter 
     return count;
 }
 
-/* What the clients that stay take, and which of those that need not stay takes most (NULL: none). */
+/* What the clients that stay take, and which of those that need not stay takes most (NULL:
+ * none). */
 static uint64_t sum_locked(const struct client_registry *registry, struct client **largest)
 {
     uint64_t sum = 0;

@@ -76,9 +76,9 @@ struct config;
 struct config *config_new(void);
 void config_free(struct config *config); /* takes NULL */
 
-/* For a change of several options, and for one that must not meet it.  Whoever takes options back when a
- * later one fails must not take back what another thread has set.  Any thread; no function of this header
- * takes this lock. */
+/* For a change of several options, and for one that must not meet it.  Whoever takes options back
+ * when a later one fails must not take back what another thread has set.  Any thread; no function
+ * of this header takes this lock. */
 void config_lock_changes(struct config *config);
 void config_unlock_changes(struct config *config);
 
@@ -110,8 +110,8 @@ struct config_output_limit config_output_limit(const struct config *config,
  * changed then.  Any thread may call it. */
 bool config_set(struct config *config, enum config_id id, const char *value, char **cause);
 
-/* Writes the options back into a configuration file, in an atomic step; comments and order stay.  False
- * with errno set on failure: the file is as it was then. */
+/* Writes the options back into a configuration file, in an atomic step; comments and order stay.
+ * False with errno set on failure: the file is as it was then. */
 bool config_rewrite(const struct config *config, const char *path);
 
 /* The table. */
@@ -129,7 +129,8 @@ struct config_row {
     const char *name;
     enum config_type type;
     bool mutable; /* CONFIG SET may change it while the server runs */
-    /* Numbers; CONFIG_MEMORY in bytes, where a min below zero allows a percentage, which is negative. */
+    /* Numbers; CONFIG_MEMORY in bytes, where a min below zero allows a percentage, which is
+     * negative. */
     int64_t min, max;
     const char *default_text;  /* as it would stand in the file */
     const char *const *values; /* CONFIG_ENUM: the names, in the order of the enum, NULL ends */

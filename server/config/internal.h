@@ -17,7 +17,8 @@ struct config_definition {
     /* What the type does not say about a value; NULL: nothing.  It answers NULL if the value fits,
      * else why not, as CONFIG SET words it. */
     const char *(*check)(const char *value);
-    /* A value that fits as CONFIG GET shows it (allocated; NULL if memory is short); NULL: as it is. */
+    /* A value that fits as CONFIG GET shows it (allocated; NULL if memory is short); NULL: as it
+     * is. */
     char *(*tidy)(const char *value);
 };
 

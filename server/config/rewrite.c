@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* CONFIG REWRITE: writes the options back into the configuration file.
  *
- * The first line of each option gets its present value, further ones of the same option go; comments,
- * the order and what the options do not know (include) stay.  An option that is not in the file is
- * appended if it is not at its default.  As in Redis several empty lines become one. */
+ * The first line of each option gets its present value, further ones of the same option go;
+ * comments, the order and what the options do not know (include) stay.  An option that is not in
+ * the file is appended if it is not at its default.  As in Redis several empty lines become one. */
 #include "server/config/config.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What CLIENT shares with HELLO, and the file of CLIENT with that of its subcommands for tracking. */
+/* What CLIENT shares with HELLO, and the file of CLIENT with that of its subcommands for
+ * tracking. */
 #ifndef SERVER_FAMILY_CLIENT_H
 #define SERVER_FAMILY_CLIENT_H
 

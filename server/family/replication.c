@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What Redis says about replicas and clusters.  Here servers share a file, and all are equal: each is
- * a master without replicas, and no part of a cluster. */
+/* What Redis says about replicas and clusters.  Here servers share a file, and all are equal: each
+ * is a master without replicas, and no part of a cluster. */
 #include "command/args.h"
 #include "command/reply.h"
 #include "command/table.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A client's connection: a socket, its output, and the session behind it.
  *
- * It belongs to one worker thread.  While an update is in flight, the session is another thread's (see
- * session.h), and so is the update but for what update.h says; the rest stays the worker's. */
+ * It belongs to one worker thread.  While an update is in flight, the session is another thread's
+ * (see session.h), and so is the update but for what update.h says; the rest stays the worker's. */
 #ifndef SERVER_NET_CONNECTION_H
 #define SERVER_NET_CONNECTION_H
 

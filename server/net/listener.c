@@ -294,8 +294,8 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
             event_add(listener->sockets[i].event, NULL);
 }
 
-/* A connection could not be accepted.  Where descriptors or memory are missing it is still there: it
- * waits for a moment, or the loop would turn in circles and fill the log. */
+/* A connection could not be accepted.  Where descriptors or memory are missing it is still there:
+ * it waits for a moment, or the loop would turn in circles and fill the log. */
 static void on_accept_error(struct socket_entry *entry, int number)
 {
     struct listener *listener = entry->listener;

@@ -131,8 +131,8 @@ static bool look(struct anystore_txn *txn, void *arg)
     return true;
 }
 
-/* A look into each open database, which brings it up to date.  Outside of any view: a thread that holds
- * one must not wait for another. */
+/* A look into each open database, which brings it up to date.  Outside of any view: a thread that
+ * holds one must not wait for another. */
 static void freshen(struct visit *visit)
 {
     const struct databases *databases = visit->connection->session.server->databases;

@@ -15,7 +15,8 @@ struct delivery;
 /* Bytes have come, or the end of them. */
 enum verdict serve_readable(struct connection *connection);
 
-/* The socket takes more.  If that frees output space, goes on with a client that was not read from. */
+/* The socket takes more.  If that frees output space, goes on with a client that was not read
+ * from. */
 enum verdict serve_writable(struct connection *connection);
 
 /* Goes on with a connection whose session is the worker's: runs, sends, hands over. */
@@ -24,12 +25,12 @@ enum verdict serve_continue(struct connection *connection);
 /* The update of the connection came back. */
 enum verdict serve_finish_update(struct connection *connection);
 
-/* A published message for the connection, which it takes over.  `more`: the next one is for the same
- * connection and comes at once, so that both are sent together. */
+/* A published message for the connection, which it takes over.  `more`: the next one is for the
+ * same connection and comes at once, so that both are sent together. */
 enum verdict serve_message(struct connection *connection, struct delivery *delivery, bool more);
 
-/* The steps of serve_continue.  Runs what has come, as far as the worker can; SESSION_CALL: the call
- * that waits has to be handed over. */
+/* The steps of serve_continue.  Runs what has come, as far as the worker can; SESSION_CALL: the
+ * call that waits has to be handed over. */
 enum session_state serve_run(struct connection *connection);
 
 /* Hands the session over to the thread that can run its call. */

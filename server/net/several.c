@@ -31,9 +31,9 @@ static void add(struct several *several, database_bits bits)
     }
 }
 
-/* What is only read comes first and so is held until what is written is durable: nobody can change it
- * and be answered before that.  Of the others the selected one is durable last: MOVE takes the key out of
- * it when it is safe in the other one. */
+/* What is only read comes first and so is held until what is written is durable: nobody can change
+ * it and be answered before that.  Of the others the selected one is durable last: MOVE takes the
+ * key out of it when it is safe in the other one. */
 static void arrange(struct several *several)
 {
     const struct connection *connection = several->connection;

@@ -7,9 +7,9 @@
 
 struct connection;
 
-/* Has databases opened, those that the session's call needs and those of `opening`.  If the call uses
- * several, it is run there, too; else the worker can go on with it itself.  The connection comes back
- * as from an update.  On the worker, which has the session. */
+/* Has databases opened, those that the session's call needs and those of `opening`.  If the call
+ * uses several, it is run there, too; else the worker can go on with it itself.  The connection
+ * comes back as from an update.  On the worker, which has the session. */
 void several_submit(struct connection *connection, database_bits opening);
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The connections of a worker that have more to run than fits a turn, in order.  Worker's thread. */
+/* The connections of a worker that have more to run than fits a turn, in order.  Worker's
+ * thread. */
 #ifndef SERVER_NET_TURNS_H
 #define SERVER_NET_TURNS_H
 
 struct connection;
 struct worker;
 
-/* The connection goes on when the loop has looked at all others.  It is not read from until then. */
+/* The connection goes on when the loop has looked at all others.  It is not read from until
+ * then. */
 void turns_wait(struct connection *connection);
 
 /* Has the event of turns called when the loop has looked at all sockets. */

@@ -143,8 +143,8 @@ static bool run_refused(struct anystore_txn *txn, void *arg)
     return true;
 }
 
-/* Nothing was run, as the commit could not begin or a database not be opened: writes get the error, or
- * the one call that wanted these databases. */
+/* Nothing was run, as the commit could not begin or a database not be opened: writes get the error,
+ * or the one call that wanted these databases. */
 static void refuse_update(struct connection *connection)
 {
     const struct session *session = &connection->session;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The update of a connection: what a client writes goes to the thread that may write, with everything
- * the client sent behind it, and comes back with replies that may leave.
+/* The update of a connection: what a client writes goes to the thread that may write, with
+ * everything the client sent behind it, and comes back with replies that may leave.
  *
  * Worker: update_submit or several_submit -> commit thread or databases' thread: session_run,
  * update_end -> mailbox -> worker: update_take_replies. */
@@ -42,8 +42,8 @@ struct update {
     struct finished_update finished; /* on its way to the worker */
 };
 
-/* Hands the session over to the commit thread of a database, which runs what has come.  `rewriting`:
- * in a commit that writes a new base.  On the worker, which has the session. */
+/* Hands the session over to the commit thread of a database, which runs what has come.
+ * `rewriting`: in a commit that writes a new base.  On the worker, which has the session. */
 void update_submit(struct connection *connection, unsigned database, bool rewriting);
 
 /* Makes the session another thread's; on the worker. */
@@ -52,8 +52,8 @@ void update_begin(struct connection *connection, enum update_kind kind);
 /* Gives the session back to the worker; on the thread that ran the update. */
 void update_end(struct connection *connection, bool ran, const struct anystore_error *error);
 
-/* The update came back: its replies, or the error in the place of those that depend on it, go to the
- * output, if that can still be sent.  On the worker. */
+/* The update came back: its replies, or the error in the place of those that depend on it, go to
+ * the output, if that can still be sent.  On the worker. */
 void update_take_replies(struct connection *connection);
 
 #endif

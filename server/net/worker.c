@@ -179,8 +179,8 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
         recheck_clients(worker);
 }
 
-/* A turn for each of those that wait for one now: a connection that is not done stands behind the last
- * of them again. */
+/* A turn for each of those that wait for one now: a connection that is not done stands behind the
+ * last of them again. */
 static void run_turns(struct worker *worker)
 {
     const struct connection *last = worker->last_turn;
@@ -207,7 +207,8 @@ static struct connection *connection_of(struct finished_update *update)
                                          offsetof(struct connection, update.finished));
 }
 
-/* Answers some of the finished updates, the oldest first.  Other clients are served before the rest. */
+/* Answers some of the finished updates, the oldest first.  Other clients are served before the
+ * rest. */
 static void finish_updates(struct worker *worker, struct finished_update *more)
 {
     *worker->finished_end = more;

@@ -2,8 +2,8 @@
 /* The protocol between the servers of a data file, as bytes.
  *
  * A link is a UNIX stream socket from the server that publishes to the one that listens.  Both say
- * hello; the listener's carries the descriptor of its interest page (interest.h).  Then frames go to
- * the listener, and nothing comes back.  Numbers are little-endian.
+ * hello; the listener's carries the descriptor of its interest page (interest.h).  Then frames go
+ * to the listener, and nothing comes back.  Numbers are little-endian.
  *
  * hello, 64 bytes         frame, 32 bytes, then name and payload
  *  0  8  "ANYPEER1"        0  4  kind (enum message_kind); an unknown one is skipped
@@ -13,8 +13,8 @@
  *                         16  8  size of the name
  *                         24  8  size of the payload
  *
- * The numbers of a server's links to one listener rise: of two links the higher one holds, so that what
- * is left in an older one cannot come behind newer messages. */
+ * The numbers of a server's links to one listener rise: of two links the higher one holds, so that
+ * what is left in an older one cannot come behind newer messages. */
 #ifndef SERVER_PEER_FRAME_H
 #define SERVER_PEER_FRAME_H
 

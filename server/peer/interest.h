@@ -2,9 +2,9 @@
 /* What a server wants to hear from its peers, in a page of memory that they all see.
  *
  * A server raises it before it confirms a subscription; a peer looks at it when it publishes.  So
- * nobody is told too late, and a message that nobody waits for costs one memory load.  The page is a
- * memfd sealed against shrinking, which a peer gets over the link: nothing that happens to it later
- * can make a reader fail. */
+ * nobody is told too late, and a message that nobody waits for costs one memory load.  The page is
+ * a memfd sealed against shrinking, which a peer gets over the link: nothing that happens to it
+ * later can make a reader fail. */
 #ifndef SERVER_PEER_INTEREST_H
 #define SERVER_PEER_INTEREST_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Links to peers: the bounded queue of each, connecting, sending, finding out that a peer is dead. */
+/* Links to peers: the bounded queue of each, connecting, sending, finding out that a peer is
+ * dead. */
 #include "server/peer/link.h"
 
 #include <errno.h>

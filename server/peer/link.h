@@ -2,7 +2,8 @@
 /* A link to a peer: a socket, and the queue of the messages that wait for it.
  *
  * A link is made when the peer is found, and lives until the peer is gone: until its socket refuses
- * connections or is missing.  Messages are queued by any thread, and sent by the thread of the peers. */
+ * connections or is missing.  Messages are queued by any thread, and sent by the thread of the
+ * peers. */
 #ifndef SERVER_PEER_LINK_H
 #define SERVER_PEER_LINK_H
 
@@ -53,11 +54,12 @@ struct peer_link {
 /* Adds a link to a peer, not connected yet, if there is none.  The mutex is held.  Any thread. */
 void peer_link_add_locked(struct peers *peers, const char *run_id);
 
-/* Queues a message if the peer wants it.  `most_bytes` may wait at most (0: no limit), or the queue is
- * dropped.  True if the thread must look at the link.  The mutex is held.  Any thread. */
+/* Queues a message if the peer wants it.  `most_bytes` may wait at most (0: no limit), or the queue
+ * is dropped.  True if the thread must look at the link.  The mutex is held.  Any thread. */
 bool peer_link_push_locked(struct peer_link *link, struct message *message, uint64_t most_bytes);
 
-/* Connects if need be and sends what waits.  The link may be freed afterwards.  The peers' thread. */
+/* Connects if need be and sends what waits.  The link may be freed afterwards.  The peers'
+ * thread. */
 void peer_link_go_on(struct peer_link *link);
 
 /* Closes the link and takes it out of the list.  The peers' thread, or after its end. */

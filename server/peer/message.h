@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What is published: one message, shared by all its receivers and by all links to other servers.
  *
- * Nothing but the number of references changes after message_new.  Any thread may read a message that
- * it holds a reference of. */
+ * Nothing but the number of references changes after message_new.  Any thread may read a message
+ * that it holds a reference of. */
 #ifndef SERVER_PEER_MESSAGE_H
 #define SERVER_PEER_MESSAGE_H
 
@@ -28,7 +28,8 @@ struct message {
     uint8_t bytes[]; /* name, then payload */
 };
 
-/* Messages with copies of name and payload, and one reference, the caller's.  NULL if memory is short. */
+/* Messages with copies of name and payload, and one reference, the caller's.  NULL if memory is
+ * short. */
 struct message *message_new(enum message_kind kind, const struct resp_arg *name,
                             const struct resp_arg *payload);
 struct message *message_new_event(unsigned class, unsigned database, const struct resp_arg *event,

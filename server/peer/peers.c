@@ -24,8 +24,8 @@ static void on_found(const char *run_id, void *arg)
     peer_link_add_locked(peers, run_id);
 }
 
-/* A server is in the directory before it says that it is ready, and the kernel tells of it at once: so
- * whoever publishes later has a link to it, connected or not, when the message is queued. */
+/* A server is in the directory before it says that it is ready, and the kernel tells of it at once:
+ * so whoever publishes later has a link to it, connected or not, when the message is queued. */
 void peers_relay(struct peers *peers, struct message *message)
 {
     if (!peers)

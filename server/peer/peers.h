@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The other servers on the same data file: a transport for messages.
  *
- * Beside the data file is a directory, <data file>.peers, in which each server has a UNIX socket named
- * after its run id.  A thread keeps a link to each of the other servers.  No message is written to disk,
- * and nobody waits for a peer: one that takes too little loses messages.
+ * Beside the data file is a directory, <data file>.peers, in which each server has a UNIX socket
+ * named after its run id.  A thread keeps a link to each of the other servers.  No message is
+ * written to disk, and nobody waits for a peer: one that takes too little loses messages.
  *
  * The transport does not know what messages mean.  It hands over what arrives through its hooks. */
 #ifndef SERVER_PEER_PEERS_H
@@ -34,28 +34,29 @@ struct peers_options {
     void *arg; /* of the hooks */
 };
 
-/* Starts the thread.  From then on this server hears what others publish.  NULL and *cause (allocated)
- * only if memory or threads are short: a directory that cannot be used is logged, and tried again. */
+/* Starts the thread.  From then on this server hears what others publish.  NULL and *cause
+ * (allocated) only if memory or threads are short: a directory that cannot be used is logged, and
+ * tried again. */
 struct peers *peers_start(const struct peers_options *options, char **cause);
 
-/* Sends what waits, as far as peers take it at once, and ends the thread.  Nobody may publish any more.
- * Takes NULL. */
+/* Sends what waits, as far as peers take it at once, and ends the thread.  Nobody may publish any
+ * more.  Takes NULL. */
 void peers_stop(struct peers *peers);
 
-/* Sends a message to all peers that are interested, including those that have just started.  Messages of
- * one thread keep their order.  Any thread; never waits for a peer.  Takes NULL. */
+/* Sends a message to all peers that are interested, including those that have just started.
+ * Messages of one thread keep their order.  Any thread; never waits for a peer.  Takes NULL. */
 void peers_relay(struct peers *peers, struct message *message);
 
-/* Where this server shows its peers how many channels and patterns its clients listen to.  It must be
- * raised before a subscription is confirmed.  NULL: there is no such place, and peers send all
+/* Where this server shows its peers how many channels and patterns its clients listen to.  It must
+ * be raised before a subscription is confirmed.  NULL: there is no such place, and peers send all
  * messages.  Valid until peers_stop.  Takes NULL. */
 atomic_uint_least32_t *peers_shown_names(struct peers *peers);
 
 /* Shows peers which classes of keyspace events this server wants.  Any thread; takes NULL. */
 void peers_show_events(struct peers *peers, unsigned classes);
 
-/* Which classes any of the peers wants.  False if that is not known of all: a peer has just started, or
- * there is no link.  Any thread; takes NULL. */
+/* Which classes any of the peers wants.  False if that is not known of all: a peer has just
+ * started, or there is no link.  Any thread; takes NULL. */
 bool peers_wanted_events(struct peers *peers, unsigned *classes);
 
 /* For INFO.  A message that goes to two peers counts twice. */

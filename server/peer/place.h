@@ -3,8 +3,8 @@
  * "<run id>.sock".
  *
  * A socket is made as "<run id>.new" and gets its name when it listens: so a name that refuses a
- * connection is a dead server's, and a server whose name is there hears.  Paths may be longer than a
- * UNIX socket's can be: they go through /proc/self/fd. */
+ * connection is a dead server's, and a server whose name is there hears.  Paths may be longer than
+ * a UNIX socket's can be: they go through /proc/self/fd. */
 #ifndef SERVER_PEER_PLACE_H
 #define SERVER_PEER_PLACE_H
 
@@ -26,8 +26,8 @@ bool peer_place_open(struct peer_place *place, const char *data_path, const char
 /* Takes one's own socket away, and the directory if it was the last one. */
 void peer_place_close(struct peer_place *place);
 
-/* Whether the others can find one's own socket: false if somebody removed it, or the directory.  True if
- * that cannot be told: a socket that works is not given up for a call that fails. */
+/* Whether the others can find one's own socket: false if somebody removed it, or the directory.
+ * True if that cannot be told: a socket that works is not given up for a call that fails. */
 bool peer_place_is_whole(const struct peer_place *place);
 
 typedef void peer_place_found_fn(const char *run_id, void *arg);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The state that the files of the peers share.
  *
- * A link is ours: messages leave on it (link.h).  A visitor is the link of a peer to us: messages arrive on
- * it (visitor.h).  The place is where servers find each other (place.h).  Everything here is used on
- * the thread of the peers only, unless a comment says otherwise. */
+ * A link is ours: messages leave on it (link.h).  A visitor is the link of a peer to us: messages
+ * arrive on it (visitor.h).  The place is where servers find each other (place.h).  Everything here
+ * is used on the thread of the peers only, unless a comment says otherwise. */
 #ifndef SERVER_PEER_STATE_H
 #define SERVER_PEER_STATE_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The mailbox of a worker: what other threads have for the connections of the worker.
  *
- * No thread but the worker touches a connection.  Every other thread posts here, and the worker, woken
- * through its loop, takes everything at once.  What is posted is linked through a field of its own, so
- * that posting takes no memory and cannot fail.  Mail of one kind keeps its order. */
+ * No thread but the worker touches a connection.  Every other thread posts here, and the worker,
+ * woken through its loop, takes everything at once.  What is posted is linked through a field of
+ * its own, so that posting takes no memory and cannot fail.  Mail of one kind keeps its order. */
 #ifndef SERVER_PUBLISH_MAILBOX_H
 #define SERVER_PUBLISH_MAILBOX_H
 
@@ -34,7 +34,8 @@ struct mail {
     bool stop;            /* the server ends */
 };
 
-/* A mailbox whose owner runs the loop and takes the mail when it is woken.  NULL if memory is short. */
+/* A mailbox whose owner runs the loop and takes the mail when it is woken.  NULL if memory is
+ * short. */
 struct mailbox *mailbox_new(struct loop *loop);
 
 /* Nobody posts any more, and the last mail was taken.  Takes NULL. */
@@ -49,8 +50,8 @@ void mailbox_post_delivery(struct mailbox *mailbox, struct delivery *delivery);
 void mailbox_ask_recheck(struct mailbox *mailbox);
 void mailbox_ask_stop(struct mailbox *mailbox);
 
-/* Takes all mail.  The lists are the caller's, the oldest first.  The worker's thread; or any thread when
- * the worker has ended. */
+/* Takes all mail.  The lists are the caller's, the oldest first.  The worker's thread; or any
+ * thread when the worker has ended. */
 void mailbox_take(struct mailbox *mailbox, struct mail *mail);
 
 #endif

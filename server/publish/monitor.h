@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* MONITOR: clients that are shown each command that this server runs.
  *
- * A command is shown when it has run, on the thread that ran it.  So the writes of all clients appear in
- * the order in which they happened, before their commit is known to be durable.  The line goes the way
- * of a published message (subscriber.h).  Any thread may call these functions. */
+ * A command is shown when it has run, on the thread that ran it.  So the writes of all clients
+ * appear in the order in which they happened, before their commit is known to be durable.  The line
+ * goes the way of a published message (subscriber.h).  Any thread may call these functions. */
 #ifndef SERVER_PUBLISH_MONITOR_H
 #define SERVER_PUBLISH_MONITOR_H
 
@@ -44,8 +44,8 @@ struct monitor_origin {
     bool is_unix;
 };
 
-/* Shows a call, without its secrets, to all clients that monitor but `except` (NULL: to all).  If memory is
- * short, a line is lost. */
+/* Shows a call, without its secrets, to all clients that monitor but `except` (NULL: to all).  If
+ * memory is short, a line is lost. */
 void monitors_show(struct monitors *monitors, const struct call *call,
                    const struct monitor_origin *origin, const struct subscriber *except);
 

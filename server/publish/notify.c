@@ -105,8 +105,9 @@ void notify_change(struct notify *notify)
     pthread_mutex_unlock(&notify->mutex);
 }
 
-/* A bit is taken back if nobody wants it now.  A server that wants it shows that first and raises the bit
- * then.  So if the number is still the one that was read before looking, no wish was overlooked. */
+/* A bit is taken back if nobody wants it now.  A server that wants it shows that first and raises
+ * the bit then.  So if the number is still the one that was read before looking, no wish was
+ * overlooked. */
 static void tidy_locked(struct notify *notify)
 {
     struct anystore_shared *shared = find_shared_locked(notify);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Keyspace events: subscribers of "__keyspace@<db>__:<key>" and "__keyevent@<db>__:<event>" are told what
- * commands do to keys, as notify-keyspace-events says.
+/* Keyspace events: subscribers of "__keyspace@<db>__:<key>" and "__keyevent@<db>__:<event>" are
+ * told what commands do to keys, as notify-keyspace-events says.
  *
- * Each server has flags of its own, which say what its subscribers are told, whichever server made the
- * change.  The server that makes it sends an event to the peers that want its class (interest.h), and
- * each of them makes its own messages of it.  Each server finds out for itself that keys have expired.
+ * Each server has flags of its own, which say what its subscribers are told, whichever server made
+ * the change.  The server that makes it sends an event to the peers that want its class
+ * (interest.h), and each of them makes its own messages of it.  Each server finds out for itself
+ * that keys have expired.
  *
- * The classes that any server of a file may want are the low half of the number that the store shares
- * between its processes: a look at that number tells a command that nobody wants its event.  A server
- * raises its bits before it confirms CONFIG SET.  Bits that nobody needs any more cost time only, and
- * are taken back once a second (notify_tidy). */
+ * The classes that any server of a file may want are the low half of the number that the store
+ * shares between its processes: a look at that number tells a command that nobody wants its event.
+ * A server raises its bits before it confirms CONFIG SET.  Bits that nobody needs any more cost
+ * time only, and are taken back once a second (notify_tidy). */
 #ifndef SERVER_PUBLISH_NOTIFY_H
 #define SERVER_PUBLISH_NOTIFY_H
 
@@ -32,15 +33,16 @@ struct outbox;
 struct peers;
 struct pubsub;
 
-/* Reads the option from `config` and publishes to `pubsub`; both must outlive it.  Before notify_start no
- * event is wanted.  NULL if memory is short. */
+/* Reads the option from `config` and publishes to `pubsub`; both must outlive it.  Before
+ * notify_start no event is wanted.  NULL if memory is short. */
 struct notify *notify_new(const struct config *config, struct pubsub *pubsub);
 void notify_free(struct notify *notify); /* takes NULL */
 
 /* ---- The server's flags --------------------------------------------------------------------- */
 
-/* Begins before any command runs.  The shared number is that of `store`; commands look for it in *wanted,
- * which is kept up to date.  `peers` may be NULL: the number is shared with nobody then. */
+/* Begins before any command runs.  The shared number is that of `store`; commands look for it in
+ * *wanted, which is kept up to date.  `peers` may be NULL: the number is shared with nobody
+ * then. */
 void notify_start(struct notify *notify, struct anystore *store, struct peers *peers,
                   _Atomic(struct anystore_shared *) *wanted);
 
@@ -55,12 +57,13 @@ void notify_tidy(struct notify *notify);
 
 /* ---- Events --------------------------------------------------------------------------------- */
 
-/* Puts an event of a wanted class into the outbox of the session whose command made it.  As in Redis an
- * event is lost if memory is short.  The thread that has the outbox. */
+/* Puts an event of a wanted class into the outbox of the session whose command made it.  As in
+ * Redis an event is lost if memory is short.  The thread that has the outbox. */
 void notify_send(struct notify *notify, struct outbox *outbox, enum notify_class class,
                  unsigned database, const char *event, const struct resp_arg *key);
 
-/* Tells the subscribers of this server of an event of a peer, as far as the flags say.  Any thread. */
+/* Tells the subscribers of this server of an event of a peer, as far as the flags say.  Any
+ * thread. */
 void notify_hear(struct notify *notify, const struct message *event);
 
 /* For the databases (see anystore_options): a key has expired; whether anybody wants to know.  Any

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The messages that the commands of a session publish, until they may leave.
  *
- * During an update nothing leaves before the commit is durable.  So a client that gets a message and
- * then reads sees what was written before the message, at every server; and a commit that fails
+ * During an update nothing leaves before the commit is durable.  So a client that gets a message
+ * and then reads sees what was written before the message, at every server; and a commit that fails
  * publishes nothing.  The receivers are those of the moment at which the command ran.
  *
  * An outbox belongs to a session (session.h) and to the thread that has it. */
@@ -41,8 +41,9 @@ int64_t outbox_add(struct outbox *outbox, struct pubsub *pubsub, struct message 
 void outbox_add_here(struct outbox *outbox, struct pubsub *pubsub, struct message *message);
 void outbox_add_there(struct outbox *outbox, struct message *message);
 
-/* Sends the queued messages: right after a command, or at the end of an update.  After a failed update,
- * messages that depended on it are dropped.  `peers` may be NULL: there are no other servers. */
+/* Sends the queued messages: right after a command, or at the end of an update.  After a failed
+ * update, messages that depended on it are dropped.  `peers` may be NULL: there are no other
+ * servers. */
 void outbox_send(struct outbox *outbox, struct peers *peers, bool committed);
 
 /* A request of an update is over: notes whether its messages depend on the commit. */

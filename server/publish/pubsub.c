@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of subscriptions: for each kind a tree of names, each with its subscribers; and for each
- * subscriber a tree of what it is subscribed to. */
+/* The table of subscriptions: for each kind a tree of names, each with its subscribers; and for
+ * each subscriber a tree of what it is subscribed to. */
 #include "server/publish/pubsub.h"
 
 #include <pthread.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Publish/subscribe among the clients of this server: who is subscribed to what, one table under one
- * lock.  What comes from and goes to other servers is peers.h's.
+/* Publish/subscribe among the clients of this server: who is subscribed to what, one table under
+ * one lock.  What comes from and goes to other servers is peers.h's.
  *
  * A message is addressed first (who receives it), then delivered: it goes to the worker of each
- * receiver, which writes it to the connection, as no other thread touches a connection.  All functions
- * may be called on any thread. */
+ * receiver, which writes it to the connection, as no other thread touches a connection.  All
+ * functions may be called on any thread. */
 #ifndef SERVER_PUBLISH_PUBSUB_H
 #define SERVER_PUBLISH_PUBSUB_H
 
@@ -35,8 +35,8 @@ void pubsub_unsubscribe(struct pubsub *pubsub, struct subscriber *subscriber, en
 bool pubsub_any(struct pubsub *pubsub, struct subscriber *subscriber, enum pubsub_kind kind,
                 struct resp_arg *name);
 
-/* Finds who receives a message of a channel: *deliveries becomes the list.  Returns how many they are
- * (one twice, if by channel and by pattern). */
+/* Finds who receives a message of a channel: *deliveries becomes the list.  Returns how many they
+ * are (one twice, if by channel and by pattern). */
 int64_t pubsub_address(struct pubsub *pubsub, struct message *message,
                        struct delivery **deliveries);
 
@@ -47,8 +47,8 @@ void pubsub_publish(struct pubsub *pubsub, struct message *message);
  * confirmation of an UNSUBSCRIBE. */
 bool pubsub_wants(struct pubsub *pubsub, const struct delivery *delivery);
 
-/* Keeps the number of names that somebody is subscribed to in *count from now on, for others to see:
- * it is raised before a subscription is confirmed.  NULL: nowhere. */
+/* Keeps the number of names that somebody is subscribed to in *count from now on, for others to
+ * see: it is raised before a subscription is confirmed.  NULL: nowhere. */
 void pubsub_show_count(struct pubsub *pubsub, atomic_uint_least32_t *count);
 
 /* Subscribers of a channel; patterns do not count. */

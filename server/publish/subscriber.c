@@ -26,8 +26,9 @@ void subscriber_release(struct subscriber *subscriber)
         free(subscriber);
 }
 
-/* As in Redis a client that monitors is a normal client.  But where normal clients have no limit, which
- * is the default, the limit of subscribers holds: a client that monitors cannot ask for less. */
+/* As in Redis a client that monitors is a normal client.  But where normal clients have no limit,
+ * which is the default, the limit of subscribers holds: a client that monitors cannot ask for
+ * less. */
 struct config_output_limit subscriber_output_limit(struct subscriber *subscriber)
 {
     bool subscribed = subscriber_total(subscriber) > 0;

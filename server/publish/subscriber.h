@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A client as a receiver of messages, and the deliveries that are on their way to it.
  *
- * A delivery goes through the mailbox of the client's worker, which writes it to the connection.  What may
- * wait for a client on that way is limited: a client that takes too little gets no more deliveries,
- * and its worker closes it. */
+ * A delivery goes through the mailbox of the client's worker, which writes it to the connection.
+ * What may wait for a client on that way is limited: a client that takes too little gets no more
+ * deliveries, and its worker closes it. */
 #ifndef SERVER_PUBLISH_SUBSCRIBER_H
 #define SERVER_PUBLISH_SUBSCRIBER_H
 
@@ -76,8 +76,8 @@ struct delivery {
     uint8_t pattern[];
 };
 
-/* A delivery that is not on its way yet.  `pattern` is for DELIVERY_PATTERN, else NULL.  NULL if memory is
- * short.  Any thread. */
+/* A delivery that is not on its way yet.  `pattern` is for DELIVERY_PATTERN, else NULL.  NULL if
+ * memory is short.  Any thread. */
 struct delivery *delivery_new(struct subscriber *subscriber, struct message *message,
                               enum delivery_kind kind, const struct resp_arg *pattern);
 

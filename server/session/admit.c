@@ -112,8 +112,9 @@ static void note_update(const struct call *call)
     }
 }
 
-/* Whether more is used than maxmemory, before a call runs that would take more.  While an update is on
- * its way to the disk, what it replaces is there, too: an eighth of maxmemory is granted for that. */
+/* Whether more is used than maxmemory, before a call runs that would take more.  While an update is
+ * on its way to the disk, what it replaces is there, too: an eighth of maxmemory is granted for
+ * that. */
 static bool memory_is_short(const struct call *call)
 {
     const struct server *server = call->session->server;
@@ -125,8 +126,8 @@ static bool memory_is_short(const struct call *call)
     return memory_used_beyond(server->memory, server->databases, granted) > most;
 }
 
-/* Beyond maxmemory, as in Redis, nothing is done that takes more of it.  Nothing is queued either, as
- * that has no bound; what ends a transaction is let through. */
+/* Beyond maxmemory, as in Redis, nothing is done that takes more of it.  Nothing is queued either,
+ * as that has no bound; what ends a transaction is let through. */
 static bool is_memory_short(const struct call *call)
 {
     const struct session *session = call->session;

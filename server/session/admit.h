@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Admission: whether a client may have a call run as things stand.  Each request comes here once, in
- * Redis's order of refusals, with Redis's texts.
+/* Admission: whether a client may have a call run as things stand.  Each request comes here once,
+ * in Redis's order of refusals, with Redis's texts.
  *
  * All functions are for the thread that has the session. */
 #ifndef SERVER_SESSION_ADMIT_H
@@ -11,9 +11,9 @@
 struct call;
 struct session;
 
-/* Finds the command of a call that has its arguments and looks at all that may speak against it.  Sets
- * call->command (NULL: there is none) and the session's needs.  False: the error has been replied, and
- * a transaction that is being queued will fail. */
+/* Finds the command of a call that has its arguments and looks at all that may speak against it.
+ * Sets call->command (NULL: there is none) and the session's needs.  False: the error has been
+ * replied, and a transaction that is being queued will fail. */
 bool admit_or_reply(struct call *call);
 
 /* Whether the admitted call waits for EXEC, and its queueing, which replies. */

@@ -33,8 +33,9 @@ static void roll_back(const struct call *call, const size_t *savepoints)
 
 /* A command that the store refuses a change (memory is short) changes nothing at all.
  *
- * A change is settled when only the failure of its own commit can still undo it.  Of several databases
- * that is so in the one that commits first: if its commit fails, the store undoes the others. */
+ * A change is settled when only the failure of its own commit can still undo it.  Of several
+ * databases that is so in the one that commits first: if its commit fails, the store undoes the
+ * others. */
 static void run_write(struct call *call)
 {
     size_t savepoints[DATABASES_MOST];

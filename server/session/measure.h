@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What is noted about each command that runs: its count, its duration, its error, and whether it was
- * slow.
+/* What is noted about each command that runs: its count, its duration, its error, and whether it
+ * was slow.
  *
  * The clock is read once for each command, and only if an option asks for durations
- * (slowlog-log-slower-than, latency-tracking, latency-monitor-threshold): the end of one command of a
- * run is the beginning of the next one, which therefore includes its parsing.  All functions are for
- * the thread that has the session (session.h). */
+ * (slowlog-log-slower-than, latency-tracking, latency-monitor-threshold): the end of one command of
+ * a run is the beginning of the next one, which therefore includes its parsing.  All functions are
+ * for the thread that has the session (session.h). */
 #ifndef SERVER_SESSION_MEASURE_H
 #define SERVER_SESSION_MEASURE_H
 

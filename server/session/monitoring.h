@@ -5,8 +5,8 @@
 
 struct call;
 
-/* Called for each call that MONITOR shows.  If nobody monitors it costs one load.  The thread that has
- * the call's session. */
+/* Called for each call that MONITOR shows.  If nobody monitors it costs one load.  The thread that
+ * has the call's session. */
 void monitoring_show(struct call *call);
 
 #endif

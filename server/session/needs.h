@@ -12,8 +12,8 @@ struct call;
 /* Of a request whose checks have been made. */
 struct needs needs_of(const struct call *call);
 
-/* Whether EXEC is to be refused: what is queued writes in more than one database, and each has a commit
- * of its own. */
+/* Whether EXEC is to be refused: what is queued writes in more than one database, and each has a
+ * commit of its own. */
 bool needs_too_many(const struct call *call, const struct needs *needs);
 
 #endif

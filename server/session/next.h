@@ -29,17 +29,17 @@ void session_begin_run(struct session *session);
 /* The run ends: CLIENT LIST and INFO show what is new. */
 void session_end_run(struct session *session);
 
-/* Finds the next call.  What is refused or queued on the way is answered into `replies`.  A call that
- * was admitted before and has not run is still the next one, and is neither parsed nor admitted
- * again.  `scope`: of the update that runs; NULL: none does. */
+/* Finds the next call.  What is refused or queued on the way is answered into `replies`.  A call
+ * that was admitted before and has not run is still the next one, and is neither parsed nor
+ * admitted again.  `scope`: of the update that runs; NULL: none does. */
 enum session_state session_next(struct session *session, const struct scope *scope,
                                 struct resp_buffer *replies);
 
 /* Lets session->call reply into `replies`, or into nothing if the client does not want it. */
 void session_aim(struct session *session, struct resp_buffer *replies);
 
-/* session->call has been answered: the next request is the next one in the input.  `ran`: its command
- * was called.  `touched_store`: the reply depends on the commit of the update that runs. */
+/* session->call has been answered: the next request is the next one in the input.  `ran`: its
+ * command was called.  `touched_store`: the reply depends on the commit of the update that runs. */
 void session_answered(struct session *session, struct resp_buffer *replies, bool ran,
                       bool touched_store);
 

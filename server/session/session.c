@@ -8,8 +8,8 @@
 #include "server/config/config.h"
 #include "server/server.h"
 
-/* Replies that wait to be sent, beyond which no further request of the same client is run.  A client
- * that does not read its replies costs no more memory than this and one reply. */
+/* Replies that wait to be sent, beyond which no further request of the same client is run.  A
+ * client that does not read its replies costs no more memory than this and one reply. */
 #define OUTPUT_PAUSE ((size_t)1 << 20)
 
 bool session_start(struct session *session, struct server *server, struct client *client,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A session: what the commands of one client see and change, with the client's input.
  *
- * A session changes hands.  It belongs to the worker of its connection.  While an update of it is in
- * flight, it belongs to the thread that runs the update, which runs everything that has arrived, in
- * order.  It changes hands through the queue of the store and the mailbox of the worker, which order
- * all accesses to memory.
+ * A session changes hands.  It belongs to the worker of its connection.  While an update of it is
+ * in flight, it belongs to the thread that runs the update, which runs everything that has arrived,
+ * in order.  It changes hands through the queue of the store and the mailbox of the worker, which
+ * order all accesses to memory.
  *
  * next.h asks a session for its next call and what that call needs; run.h runs calls. */
 #ifndef SERVER_SESSION_SESSION_H
@@ -44,8 +44,8 @@ struct reply_end {
     bool of_exec; /* its errors begin as those of an EXEC that was not run */
 };
 
-/* How often each step was taken.  Builds with ANYSTORE_CHECK prove by it that each request is parsed,
- * checked and admitted once, whichever way it takes (next.c). */
+/* How often each step was taken.  Builds with ANYSTORE_CHECK prove by it that each request is
+ * parsed, checked and admitted once, whichever way it takes (next.c). */
 struct session_steps {
     uint64_t parsed, checked, admitted, refused, answered;
 };

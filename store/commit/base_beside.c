@@ -12,12 +12,12 @@
 #include "store/common/error.h"
 #include "store/map/record.h"
 
-/* After so many bytes the files are synced: a commit that comes meanwhile may have to wait for the disk
- * to take what was written before. */
+/* After so many bytes the files are synced: a commit that comes meanwhile may have to wait for the
+ * disk to take what was written before. */
 #define SYNC_BYTES ((uint64_t)256 << 10)
 
-/* So many bytes of commits may be left for finish, which others wait for.  If commits are faster than
- * this thread, more are left: then they have to wait. */
+/* So many bytes of commits may be left for finish, which others wait for.  If commits are faster
+ * than this thread, more are left: then they have to wait. */
 #define LEFT_BYTES ((uint64_t)64 << 10)
 
 static void fail(struct base_job *job, enum anystore_status status)

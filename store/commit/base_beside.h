@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Writing a base beside running commits.
  *
- * The commit thread begins the base and puts it in place, under the file lock.  What takes long is done
- * in between by a thread of its own, which holds no lock for longer than it takes to copy a few keys:
+ * The commit thread begins the base and puts it in place, under the file lock.  What takes long is
+ * done in between by a thread of its own, which holds no lock for longer than it takes to copy a
+ * few keys:
  *
  *     begin   commit thread, file lock  makes the files, notes the position G in the data file
  *     write   base thread               writes the map, step by step, as it is at each step; then all
@@ -12,13 +13,14 @@
  *     clean   base thread               removes what is left over
  *
  * Why the result is the state of the last commit: if a key is changed while the map is walked, that
- * change is published by a commit behind G.  So what the commit says of the key stands in the base again,
- * later than anything that the walk wrote.  A record says what holds afterwards; so it does no harm if
- * the walk has met the changed key, too.
+ * change is published by a commit behind G.  So what the commit says of the key stands in the base
+ * again, later than anything that the walk wrote.  A record says what holds afterwards; so it does
+ * no harm if the walk has met the changed key, too.
  *
- * One process at a time writes a base: it holds the claim (a byte of the lock file) from begin to clean.
- * The two files have names of their own, so nobody else touches them.  All the same, before one takes
- * the data file's name its identity is checked: somebody may have removed or replaced it. */
+ * One process at a time writes a base: it holds the claim (a byte of the lock file) from begin to
+ * clean.  The two files have names of their own, so nobody else touches them.  All the same, before
+ * one takes the data file's name its identity is checked: somebody may have removed or replaced
+ * it. */
 #ifndef STORE_COMMIT_BASE_BESIDE_H
 #define STORE_COMMIT_BASE_BESIDE_H
 
@@ -46,18 +48,20 @@ struct base_job {
     struct anystore_error error;
 };
 
-/* Begins a base.  The file lock is held and the map is up to date.  False if another process is writing
- * one.  Otherwise job->status tells whether to go on to write or, after a failure, to clean. */
+/* Begins a base.  The file lock is held and the map is up to date.  False if another process is
+ * writing one.  Otherwise job->status tells whether to go on to write or, after a failure, to
+ * clean. */
 bool base_beside_begin(struct anystore *store, struct base_job *job);
 
 /* The long part.  No lock is held. */
 void base_write_beside(struct anystore *store, struct base_job *job);
 
-/* Puts the base in place, unless something failed before.  The file lock is held and the map is up to
- * date. */
+/* Puts the base in place, unless something failed before.  The file lock is held and the map is up
+ * to date. */
 void base_beside_finish(struct anystore *store, struct base_job *job);
 
-/* Removes what is left over and gives the claim back; after begin said true, whatever happened since. */
+/* Removes what is left over and gives the claim back; after begin said true, whatever happened
+ * since. */
 void base_beside_clean(struct anystore *store, struct base_job *job);
 
 /* Removes what a dead process left of a base, unless a living one is writing one.  The file lock is

@@ -33,8 +33,8 @@ static enum anystore_status write_to(struct anystore *store, int fd, const uint8
         base_file_begin(store, fd, store->paths.temp, store_id, chain, error);
     if (status != ANYSTORE_OK)
         return status;
-    /* The commit thread reads the map without a lock: it is the only one that changes it while the file
-     * lock is held. */
+    /* The commit thread reads the map without a lock: it is the only one that changes it while the
+     * file lock is held. */
     struct base_writing writing = {.now_ms = clock_now_ms()};
     const struct byte_file file = disk_file(store->disk, fd, store->paths.temp);
     segment_writer_begin(&writing.writer, &file, chain, FORMAT_BASE, error);

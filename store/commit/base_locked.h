@@ -8,8 +8,8 @@
 
 struct anystore;
 
-/* Writes the map as a file of its own, with a new file id, and puts it in place.  The file lock is held
- * and the map is up to date.  store_id NULL: it is the first file of a new store. */
+/* Writes the map as a file of its own, with a new file id, and puts it in place.  The file lock is
+ * held and the map is up to date.  store_id NULL: it is the first file of a new store. */
 enum anystore_status base_write_locked(struct anystore *store, const uint8_t *store_id,
                                        struct anystore_error *error);
 

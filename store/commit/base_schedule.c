@@ -14,9 +14,9 @@
 /* About what a record and the map's entry cost beside key and value. */
 #define BASE_RECORD_BYTES 8
 
-/* The base thread's own priority, in nice's terms (on Linux each thread has one): where there are more
- * threads than cores, commits and clients come first.  It is not the lowest: the thread must get on
- * faster than the file grows. */
+/* The base thread's own priority, in nice's terms (on Linux each thread has one): where there are
+ * more threads than cores, commits and clients come first.  It is not the lowest: the thread must
+ * get on faster than the file grows. */
 #define NICE 10
 
 bool base_schedule_init(struct base_schedule *schedule)

@@ -40,7 +40,8 @@ void base_schedule_destroy(struct base_schedule *schedule);
 /* Starts the base thread; false if the system has no more threads. */
 bool base_schedule_start(struct anystore *store);
 
-/* When the commit thread has ended: gives up a base that is being written, and ends the base thread. */
+/* When the commit thread has ended: gives up a base that is being written, and ends the base
+ * thread. */
 void base_schedule_end(struct anystore *store);
 
 /* ---- For the commit thread ---------------------------------------------------------------- */
@@ -54,7 +55,8 @@ void base_ask(struct anystore *store, struct queued *list);
 /* Whether somebody waits for a base. */
 bool base_has_waiters(const struct anystore *store);
 
-/* Does what the commit thread has to do for a base, if anything; `due`: one is.  No lock is held. */
+/* Does what the commit thread has to do for a base, if anything; `due`: one is.  No lock is
+ * held. */
 void base_take_turn(struct anystore *store, bool due);
 
 #endif

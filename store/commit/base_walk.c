@@ -66,8 +66,9 @@ static bool take_entry(struct entry *entry, void *arg)
     return true;
 }
 
-/* Writes an entry piece by piece.  If it changes meanwhile, the commit that changed it follows in the
- * base, and any bytes will do here; if its time has come, no commit does: so it is deleted behind. */
+/* Writes an entry piece by piece.  If it changes meanwhile, the commit that changed it follows in
+ * the base, and any bytes will do here; if its time has come, no commit does: so it is deleted
+ * behind. */
 static void write_large(struct walk *walk, const uint8_t *key, size_t key_size, uint8_t *piece)
 {
     const struct map *map = &walk->published->map;

@@ -184,8 +184,8 @@ static bool mark_is_behind(struct anystore *store)
     return lockfile_mark(&store->lockfile) < loaded;
 }
 
-/* Sets a mark right that somebody damaged, finds a lock file that was replaced, releases what could not be
- * released. */
+/* Sets a mark right that somebody damaged, finds a lock file that was replaced, releases what could
+ * not be released. */
 static void check_mark(struct anystore *store)
 {
     struct anystore_error error;

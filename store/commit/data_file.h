@@ -14,14 +14,14 @@ struct anystore;
 /* Whether the path names the file that is loaded, and nothing stands behind what is loaded. */
 bool data_file_has_nothing_new(const struct anystore *store);
 
-/* Opens what the path names, into news->fd and news->st: the length is of a moment when the path named
- * it.  What is written to it later, when it is the spare, may be within that, in its room: refresh.c
- * minds that. */
+/* Opens what the path names, into news->fd and news->st: the length is of a moment when the path
+ * named it.  What is written to it later, when it is the spare, may be within that, in its room:
+ * refresh.c minds that. */
 enum anystore_status data_file_open(const struct anystore *store, struct news *news, bool first,
                                     struct anystore_error *error);
 
-/* Reads the header and checks that the file is this store's; *same tells whether it has the id of what is
- * loaded.  For a file of another id news->chain is its start then. */
+/* Reads the header and checks that the file is this store's; *same tells whether it has the id of
+ * what is loaded.  For a file of another id news->chain is its start then. */
 enum anystore_status data_file_check(struct anystore *store, struct news *news, bool first,
                                      bool *same, struct anystore_error *error);
 
@@ -30,12 +30,12 @@ enum anystore_status data_file_check(struct anystore *store, struct news *news, 
 enum anystore_status data_file_must_grow_on(const struct anystore *store, const struct news *news,
                                             struct anystore_error *error);
 
-/* Whether the path does not name the file of the news any more.  Then it is the spare, and what was read
- * beyond the mark may be of a commit that is being written, or a piece of one. */
+/* Whether the path does not name the file of the news any more.  Then it is the spare, and what was
+ * read beyond the mark may be of a commit that is being written, or a piece of one. */
 bool data_file_has_moved_on(const struct anystore *store, const struct news *news);
 
-/* Takes from the header what the store's id decides: the id, the mask of the mark, the seed of the still
- * empty map.  The first thing when an id is known; the file lock is held. */
+/* Takes from the header what the store's id decides: the id, the mask of the mark, the seed of the
+ * still empty map.  The first thing when an id is known; the file lock is held. */
 enum anystore_status data_file_learn_secrets(struct anystore *store,
                                              const struct format_header *header,
                                              struct anystore_error *error);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Taking expired keys out of memory.
  *
- * A key whose time has come is not there for any reader, as its expiry is an absolute time in the file.
- * So taking it out changes nothing that can be seen, and costs no commit.  The next base leaves it out. */
+ * A key whose time has come is not there for any reader, as its expiry is an absolute time in the
+ * file.  So taking it out changes nothing that can be seen, and costs no commit.  The next base
+ * leaves it out. */
 #ifndef STORE_COMMIT_EXPIRE_H
 #define STORE_COMMIT_EXPIRE_H
 

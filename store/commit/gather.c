@@ -2,12 +2,12 @@
 /* When a round of group commit waits, and when it has learnt not to. */
 #include "store/commit/gather.h"
 
-/* A wait lasts at most the time of the last round divided by this.  Callers that need longer to come back
- * are better off in two halves: one is served while the other comes. */
+/* A wait lasts at most the time of the last round divided by this.  Callers that need longer to
+ * come back are better off in two halves: one is served while the other comes. */
 #define WAIT_DIVISOR 2
 
-/* Nor does it last longer than this: callers that come back at all do so soon, however slow the disk
- * was. */
+/* Nor does it last longer than this: callers that come back at all do so soon, however slow the
+ * disk was. */
 #define MOST_US 4000
 
 /* The most rounds without a wait after waits in vain: 2^6. */

@@ -46,8 +46,8 @@ static bool note_vanished(struct entry *change, void *arg)
     return true;
 }
 
-/* Before a record that makes the pending changes forget some.  After a reload all keys count as changed:
- * there is nothing to note. */
+/* Before a record that makes the pending changes forget some.  After a reload all keys count as
+ * changed: there is nothing to note. */
 static bool note_forgotten(struct news *news, const struct record *record)
 {
     struct map *changes = &news->pending.map;

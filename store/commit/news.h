@@ -14,8 +14,8 @@ struct news {
     bool reload; /* `map` takes the place of the published map, before `pending` is applied */
     struct map map;
     struct pending pending;
-    /* Hashes of keys that one commit made and a later one removed.  Nothing in `pending` tells of them,
-     * but the watches of these keys are to know. */
+    /* Hashes of keys that one commit made and a later one removed.  Nothing in `pending` tells of
+     * them, but the watches of these keys are to know. */
     uint32_t *vanished;
     size_t vanished_count, vanished_capacity;
 };

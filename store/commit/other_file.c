@@ -8,9 +8,9 @@
 #include "store/commit/data_file.h"
 #include "store/commit/state.h"
 
-/* What is loaded is older than the base: the commits in between are in the file that is loaded, one of the
- * two copies that there were, though no name may lead to it any more.  Whether they could be read.  The
- * origin tells that the base was made of them, and not of a commit that failed, say. */
+/* What is loaded is older than the base: the commits in between are in the file that is loaded, one
+ * of the two copies that there were, though no name may lead to it any more.  Whether they could be
+ * read.  The origin tells that the base was made of them, and not of a commit that failed, say. */
 static bool read_missing_commits(struct anystore *store, struct news *news,
                                  const struct chain *base)
 {
@@ -38,9 +38,9 @@ static bool read_missing_commits(struct anystore *store, struct news *news,
     return complete;
 }
 
-/* Skips to the end of the base.  *found: that state is loaded already, or can be reached from it through
- * the news.  A base is made of the newest state, so one that is older than what is loaded, or differs
- * from it, is not of the same history: somebody put a backup back. */
+/* Skips to the end of the base.  *found: that state is loaded already, or can be reached from it
+ * through the news.  A base is made of the newest state, so one that is older than what is loaded,
+ * or differs from it, is not of the same history: somebody put a backup back. */
 static enum anystore_status find_loaded(struct anystore *store, struct news *news,
                                         struct segment_reader *reader, bool *found)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading a file of another id than the one that is loaded: a new base has taken its place, or a file
- * that is none of this history. */
+/* Reading a file of another id than the one that is loaded: a new base has taken its place, or a
+ * file that is none of this history. */
 #ifndef STORE_COMMIT_OTHER_FILE_H
 #define STORE_COMMIT_OTHER_FILE_H
 
@@ -16,7 +16,8 @@ struct anystore;
  *     the file that is loaded leads to the base     its commits go into the news
  *     else                                          the base is read: news->reload
  *
- * `first`: nothing is loaded.  REPLACED if the base is older than what is loaded.  refresh_mutex is held. */
+ * `first`: nothing is loaded.  REPLACED if the base is older than what is loaded.  refresh_mutex is
+ * held. */
 enum anystore_status other_file_read(struct anystore *store, struct news *news, bool first,
                                      struct segment_reader *reader);
 

@@ -40,8 +40,8 @@ void publish_commit(struct anystore *store, struct pending *pending, const struc
 
 /* ---- What other processes committed ------------------------------------------------------- */
 
-/* Keeps the file of the news open in the place of what was loaded, which is the spare now, or was thrown
- * away with its file id. */
+/* Keeps the file of the news open in the place of what was loaded, which is the spare now, or was
+ * thrown away with its file id. */
 static void take_file(struct anystore *store, struct news *news)
 {
     struct copies *file = &store->file;
@@ -108,7 +108,8 @@ enum anystore_status publish_news(struct anystore *store, struct news *news,
     if (news->fd < 0)
         return ANYSTORE_OK;
     if (news->chain.generation != store->file.chain.generation || news->reload) {
-        /* The published map always has a table, so that nobody has to make one under its readers. */
+        /* The published map always has a table, so that nobody has to make one under its
+         * readers. */
         if (!map_ready(news->pending.cleared ? &news->pending.map
                        : news->reload        ? &news->map
                                              : &store->published.map))

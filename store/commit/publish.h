@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Every place where the published state becomes another one.
  *
- * The order is always the same: the mark is raised first, then the map changes, with readers excluded,
- * and its generation with it (R2 in store/DESIGN.md says why).  refresh_mutex is held meanwhile, so a
- * reader that sees the mark ahead waits for the map to follow. */
+ * The order is always the same: the mark is raised first, then the map changes, with readers
+ * excluded, and its generation with it (R2 in store/DESIGN.md says why).  refresh_mutex is held
+ * meanwhile, so a reader that sees the mark ahead waits for the map to follow. */
 #ifndef STORE_COMMIT_PUBLISH_H
 #define STORE_COMMIT_PUBLISH_H
 
@@ -15,8 +15,8 @@ struct copy;
 struct news;
 struct pending;
 
-/* A commit of this process, which is durable and in place: `copy` is the data file now, which ends at
- * `chain`.  map_ready must have said yes.  File lock; refresh_mutex is not held. */
+/* A commit of this process, which is durable and in place: `copy` is the data file now, which ends
+ * at `chain`.  map_ready must have said yes.  File lock; refresh_mutex is not held. */
 void publish_commit(struct anystore *store, struct pending *pending, const struct chain *chain,
                     const struct copy *copy);
 
@@ -27,8 +27,8 @@ enum anystore_status publish_news(struct anystore *store, struct news *news,
 /* The state of the file is the published one, with another generation.  File lock. */
 void publish_generation(struct anystore *store);
 
-/* The files of two stores, of one generation that neither has had, have been exchanged, and with them
- * what the stores hold.  Both file locks.  Without files: only the maps are exchanged. */
+/* The files of two stores, of one generation that neither has had, have been exchanged, and with
+ * them what the stores hold.  Both file locks.  Without files: only the maps are exchanged. */
 void publish_exchange(struct anystore *a, struct anystore *b);
 
 #endif

@@ -71,8 +71,8 @@ enum anystore_status queue_update_and_wait(struct queue *queue, enum queued_kind
                                            anystore_fn *fn, void *arg, bool starts_round,
                                            struct anystore_error *error);
 
-/* Appends a step and waits for its end.  If it is not run, as the file lock cannot be had or a commit
- * before it failed, that is the error. */
+/* Appends a step and waits for its end.  If it is not run, as the file lock cannot be had or a
+ * commit before it failed, that is the error. */
 enum anystore_status queue_step_and_wait(struct queue *queue, queue_step *step, void *arg,
                                          struct anystore_error *error);
 
@@ -94,8 +94,8 @@ enum queue_work {
 /* Waits for work, for so long at most.  may_end: nobody waits for a base. */
 enum queue_work queue_wait(struct queue *queue, uint64_t tick_ms, bool may_end);
 
-/* Waits until there are so many in the queue, or until that time on the monotonic clock, or until the
- * store is being closed.  Returns how many there are. */
+/* Waits until there are so many in the queue, or until that time on the monotonic clock, or until
+ * the store is being closed.  Returns how many there are. */
 size_t queue_wait_for(struct queue *queue, size_t count, uint64_t until_us);
 
 /* What has been submitted, up to one that begins a round of its own. */

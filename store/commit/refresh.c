@@ -11,8 +11,8 @@
 #include "store/commit/state.h"
 #include "store/common/error.h"
 
-/* How often, and after which time, a reader looks again at a file that is ahead of its mark: that ends
- * when the lock holder is done, or this process's commit thread has had the lock. */
+/* How often, and after which time, a reader looks again at a file that is ahead of its mark: that
+ * ends when the lock holder is done, or this process's commit thread has had the lock. */
 #define AHEAD_TRIES   100000
 #define AHEAD_WAIT_NS 200000
 
@@ -73,8 +73,8 @@ bool refresh_is_due(struct anystore *store)
                atomic_load_explicit(&store->published.generation, memory_order_acquire);
 }
 
-/* Reads up to the mark.  The file lock is not held: where the file does not lead there (somebody damaged
- * it, or the mark) what was read counts only if it was the data file all the time. */
+/* Reads up to the mark.  The file lock is not held: where the file does not lead there (somebody
+ * damaged it, or the mark) what was read counts only if it was the data file all the time. */
 static enum anystore_status read_to_mark(struct anystore *store, struct news *news, uint64_t mark,
                                          struct anystore_error *error)
 {
@@ -88,8 +88,8 @@ static enum anystore_status read_to_mark(struct anystore *store, struct news *ne
     }
 }
 
-/* Publishes what is new up to the mark.  *ahead: the file holds a base beyond the mark, so two stores are
- * being exchanged this moment (several.c), or the process that did that has died. */
+/* Publishes what is new up to the mark.  *ahead: the file holds a base beyond the mark, so two
+ * stores are being exchanged this moment (several.c), or the process that did that has died. */
 static enum anystore_status publish_to_mark(struct anystore *store, uint64_t mark, bool *ahead,
                                             struct anystore_error *error)
 {
@@ -140,8 +140,8 @@ enum anystore_status refresh_to_mark(struct anystore *store, struct anystore_err
 
 /* ---- The lock holder ---------------------------------------------------------------------- */
 
-/* The lock holder has found commits beyond the mark: their writer died before it synced the directory.
- * Makes them durable, and says so by the mark. */
+/* The lock holder has found commits beyond the mark: their writer died before it synced the
+ * directory.  Makes them durable, and says so by the mark. */
 static enum anystore_status finish_dead_writer(struct anystore *store, uint64_t generation,
                                                struct anystore_error *error)
 {
@@ -153,8 +153,8 @@ static enum anystore_status finish_dead_writer(struct anystore *store, uint64_t 
     return status;
 }
 
-/* A process with "fsync no" may have written the file: makes it durable, before a process with "fsync
- * always" shows it. */
+/* A process with "fsync no" may have written the file: makes it durable, before a process with
+ * "fsync always" shows it. */
 static enum anystore_status sync_first(struct anystore *store, const struct news *news,
                                        struct anystore_error *error)
 {

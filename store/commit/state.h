@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The open store.  It is made of parts, each with its own header; what guards a part stands beside it.
+/* The open store.  It is made of parts, each with its own header; what guards a part stands beside
+ * it.
  *
  * Locks, in the order in which they are taken:
  *
@@ -45,8 +46,8 @@ struct anystore {
     /* What views see.  guard: published.lock */
     struct published published;
 
-    /* What of the files is in the map.  guard: refresh_mutex; while this process holds the file lock
-     * only the commit thread changes it, and so reads it without. */
+    /* What of the files is in the map.  guard: refresh_mutex; while this process holds the file
+     * lock only the commit thread changes it, and so reads it without. */
     pthread_mutex_t refresh_mutex;
     struct copies file;
     bool commit_in_progress; /* guard: refresh_mutex; the file lock is held and nothing is new */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The two clocks of the store: the time of day, which expiries and commits are noted in, and a clock
- * that is never set, for durations. */
+/* The two clocks of the store: the time of day, which expiries and commits are noted in, and a
+ * clock that is never set, for durations. */
 #ifndef STORE_COMMON_CLOCK_H
 #define STORE_COMMON_CLOCK_H
 

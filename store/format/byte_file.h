@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The bytes of an open file, as the medium gives them to the format: all that segments know of files. */
+/* The bytes of an open file, as the medium gives them to the format: all that segments know of
+ * files. */
 #ifndef STORE_FORMAT_BYTE_FILE_H
 #define STORE_FORMAT_BYTE_FILE_H
 

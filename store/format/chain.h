@@ -6,8 +6,8 @@
 
 #include "store/format/format.h"
 
-/* Plain data: copied to try something and thrown away if it fails.  Wiped by chain_wipe, as it holds
- * the file key.
+/* Plain data: copied to try something and thrown away if it fails.  Wiped by chain_wipe, as it
+ * holds the file key.
  *
  * C1. base_end <= end; end is the offset just behind a commit mark, or FORMAT_HEADER_BYTES.
  * C2. segment is the number of segments before end, tag the tag of the last of them. */

@@ -31,27 +31,30 @@
  * the first).  The kind is not stored: what comes before the first commit mark is the base.
  *
  * The plaintext of a segment ends with a byte: 0, the commit goes on in the next segment, or 1, the
- * commit mark: it ends here.  In front of a commit mark stand the generation (8) and the time of the
- * commit (8; Unix time in milliseconds); at the end of a base, in front of these, the origin (16): the tag of
- * the last segment of the chain whose state it is, zero in the first file.  What is before that, in all segments of a commit together,
- * is one string of records (record.h).  A segment without the mark is full: FORMAT_SEGMENT_BYTES; a
- * marked one is shorter: so the end of a base can be found from the lengths alone.
+ * commit mark: it ends here.  In front of a commit mark stand the generation (8) and the time of
+ * the commit (8; Unix time in milliseconds); at the end of a base, in front of these, the origin
+ * (16): the tag of the last segment of the chain whose state it is, zero in the first file.  What
+ * is before that, in all segments of a commit together, is one string of records (record.h).  A
+ * segment without the mark is full: FORMAT_SEGMENT_BYTES; a marked one is shorter: so the end of a
+ * base can be found from the lengths alone.
  *
  * The generation counts commits over the whole life of a store.  A delta's is one more than that of
- * the commit before it; a base carries the generation and the time of the state it holds and changes no
- * data; where two files were exchanged (several.c) its generation may be higher than that.  It stays below
- * 2^63, so that counting on cannot wrap around.
+ * the commit before it; a base carries the generation and the time of the state it holds and
+ * changes no data; where two files were exchanged (several.c) its generation may be higher than
+ * that.  It stays below 2^63, so that counting on cannot wrap around.
  *
- * The chain ends with the file, or where the next segment would have the length 0 (less than four bytes, all
- * zero: too).  What follows there is room, zeros: so that the sync of a commit has only the commit's bytes to write and not the
- * file's new length, too, a file is made longer than its chain before that is needed.  The zeros that end the
- * chain are written together with the commit mark before them.
+ * The chain ends with the file, or where the next segment would have the length 0 (less than four
+ * bytes, all zero: too).  What follows there is room, zeros: so that the sync of a commit has only
+ * the commit's bytes to write and not the file's new length, too, a file is made longer than its
+ * chain before that is needed.  The zeros that end the chain are written together with the commit
+ * mark before them.
  *
- * Version 2 has no room: the chain ends with the file.  Version 1 also differs in two other things: a base there holds nothing but keys that are there, and has no origin.
- * Since version 2 it may hold any record, and what a later one says of a key holds: so a base can be written
- * while commits go on (base_beside.h).  Its origin lets a process that lags behind tell that the commits it
- * lacks are those in the file that it has open (refresh.c).  A file keeps its version; the next base of it
- * is of the newest. */
+ * Version 2 has no room: the chain ends with the file.  Version 1 also differs in two other things:
+ * a base there holds nothing but keys that are there, and has no origin.  Since version 2 it may
+ * hold any record, and what a later one says of a key holds: so a base can be written while commits
+ * go on (base_beside.h).  Its origin lets a process that lags behind tell that the commits it lacks
+ * are those in the file that it has open (refresh.c).  A file keeps its version; the next base of
+ * it is of the newest. */
 #ifndef STORE_FORMAT_FORMAT_H
 #define STORE_FORMAT_FORMAT_H
 
@@ -93,8 +96,8 @@ void format_header_encode(uint8_t out[FORMAT_HEADER_BYTES], const struct format_
 enum anystore_status format_header_decode(const uint8_t in[FORMAT_HEADER_BYTES],
                                           struct format_header *header);
 
-/* A fresh header of header->version with random file id and salt, of the given store (NULL: a new, random
- * one), and its file key.  False if OpenSSL fails. */
+/* A fresh header of header->version with random file id and salt, of the given store (NULL: a new,
+ * random one), and its file key.  False if OpenSSL fails. */
 bool format_header_new(struct format_header *header, const uint8_t master[ANYSTORE_KEY_BYTES],
                        const uint8_t *store_id, uint8_t file_key[XAES_KEY_BYTES]);
 

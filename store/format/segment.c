@@ -103,7 +103,8 @@ enum anystore_status segment_writer_finish(struct segment_writer *writer, uint64
      * (zeros) fill the segment and the mark gets one of its own. */
     static const uint8_t nothing[FORMAT_END_MOST];
     const size_t size = format_end_bytes(&writer->chain.header, writer->kind);
-    /* No reader would take it.  Counting does not get there: a file that is so far was made by hand. */
+    /* No reader would take it.  Counting does not get there: a file that is so far was made by
+     * hand. */
     if (generation > INT64_MAX)
         writer_fail(writer, error_set(writer->error, ANYSTORE_DAMAGED,
                                       "%s is damaged: it counts no further", writer->file.path));

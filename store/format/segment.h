@@ -24,14 +24,15 @@ struct segment_writer {
     struct anystore_error *error;
 };
 
-/* Starts a commit of that kind at the position `chain` (copied) in the file.  Check the status once at
- * the end: segment_writer_finish gives the first failure. */
+/* Starts a commit of that kind at the position `chain` (copied) in the file.  Check the status once
+ * at the end: segment_writer_finish gives the first failure. */
 void segment_writer_begin(struct segment_writer *writer, const struct byte_file *file,
                           const struct chain *chain, enum format_kind kind,
                           struct anystore_error *error);
 void segment_write(struct segment_writer *writer, const void *data, size_t size);
 
-/* Ends the commit with its mark, a base with writer->chain.origin, too.  On OK writer->chain is the position behind it. */
+/* Ends the commit with its mark, a base with writer->chain.origin, too.  On OK writer->chain is the
+ * position behind it. */
 enum anystore_status segment_writer_finish(struct segment_writer *writer, uint64_t generation,
                                            int64_t time_ms);
 
@@ -65,11 +66,12 @@ enum anystore_status segment_reader_begin(struct segment_reader *reader,
                                           const struct byte_file *file, uint64_t file_size,
                                           const struct chain *chain, struct anystore_error *error);
 
-/* Goes to the next commit: *more is false at the end of the chain.  DAMAGED if what follows does not
- * authenticate or the file ends in the middle of a segment. */
+/* Goes to the next commit: *more is false at the end of the chain.  DAMAGED if what follows does
+ * not authenticate or the file ends in the middle of a segment. */
 enum anystore_status segment_reader_next_commit(struct segment_reader *reader, bool *more);
 
-/* At the end of the chain: DAMAGED if what follows is not room.  Nobody must be writing to the file. */
+/* At the end of the chain: DAMAGED if what follows is not room.  Nobody must be writing to the
+ * file. */
 enum anystore_status segment_reader_check_room(struct segment_reader *reader);
 
 /* Reads exactly `size` bytes of the current commit.  DAMAGED if it has fewer. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* XAES-256-GCM out of OpenSSL's AES-256-ECB (two blocks derive the message's key, as CMAC would) and
- * AES-256-GCM. */
+/* XAES-256-GCM out of OpenSSL's AES-256-ECB (two blocks derive the message's key, as CMAC would)
+ * and AES-256-GCM. */
 #include "store/format/xaes.h"
 
 #include <limits.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* XAES-256-GCM: AES-256-GCM with a 192-bit nonce, so that nonces may be chosen at random for as many
- * messages as anyone can write.  Source: C2SP, "XAES-256-GCM".  All primitives are OpenSSL's.
+/* XAES-256-GCM: AES-256-GCM with a 192-bit nonce, so that nonces may be chosen at random for as
+ * many messages as anyone can write.  Source: C2SP, "XAES-256-GCM".  All primitives are OpenSSL's.
  *
  * A struct xaes is used by one thread at a time. */
 #ifndef STORE_FORMAT_XAES_H

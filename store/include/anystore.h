@@ -40,7 +40,8 @@ enum anystore_status {
 /* A short name for a status, "wrong key" for example; never NULL. */
 ANYSTORE_API const char *anystore_status_text(enum anystore_status status);
 
-/* What went wrong, for a program and, in one line that names the file and the cause, for a person. */
+/* What went wrong, for a program and, in one line that names the file and the cause, for a
+ * person. */
 struct anystore_error {
     enum anystore_status status;
     int sys_errno; /* 0 if no system call was the cause */
@@ -84,32 +85,34 @@ struct anystore_options {
     const char *path; /* the data file; NULL: no file, the data ends with the process */
     const struct anystore_key *key; /* needed with a path; copied */
     enum anystore_fsync fsync;
-    /* Another store, open for longer than this one, that this one belongs together with: only siblings
-     * (those with the same one here, and that one itself) can be used together, see below.  The file
-     * is made as one of that family, and a file of another is refused.  NULL: a store on its own. */
+    /* Another store, open for longer than this one, that this one belongs together with: only
+     * siblings (those with the same one here, and that one itself) can be used together, see below.
+     * The file is made as one of that family, and a file of another is refused.  NULL: a store on
+     * its own. */
     struct anystore *sibling;
     /* Told what an operator wants to know; any thread.  May be NULL. */
     void (*on_log)(enum anystore_log_level level, const char *text, void *arg);
     void *log_arg;
     /* Told of each key whose time has come, once, when this process takes it out of its memory or a
-     * change takes its place; not of those that anystore_clear removes.  That may be some time later:
-     * up to a second if nobody writes.  Any thread, also inside other calls of the store, with locks
-     * held: must not block nor call the store.  The key is valid during the call.  May be NULL. */
+     * change takes its place; not of those that anystore_clear removes.  That may be some time
+     * later: up to a second if nobody writes.  Any thread, also inside other calls of the store,
+     * with locks held: must not block nor call the store.  The key is valid during the call.  May
+     * be NULL. */
     void (*on_expired)(const void *key, size_t key_size, void *arg);
-    /* Whether that matters now: while it says so, what other processes have committed is read before
-     * keys are taken out, so that on_expired is not told of one that they have prolonged or removed.  As
-     * on_expired.  NULL: always. */
+    /* Whether that matters now: while it says so, what other processes have committed is read
+     * before keys are taken out, so that on_expired is not told of one that they have prolonged or
+     * removed.  As on_expired.  NULL: always. */
     bool (*wants_expired)(void *arg);
     void *expired_arg;
 };
 
 struct anystore;
 
-/* Opens the store; makes the file if there is none (its directory must exist).  Beside the file
- * it uses <path>.lock, which stays, <path>.spare, a second copy that commits take turns with, and
- * <path>.tmp while a new base is written; leftovers of processes that died are removed.  Waits while
- * another process commits.
- * NULL and *error on failure; an existing file is never changed by a failing open. */
+/* Opens the store; makes the file if there is none (its directory must exist).  Beside the file it
+ * uses <path>.lock, which stays, <path>.spare, a second copy that commits take turns with, and
+ * <path>.tmp while a new base is written; leftovers of processes that died are removed.  Waits
+ * while another process commits.  NULL and *error on failure; an existing file is never changed by
+ * a failing open. */
 ANYSTORE_API struct anystore *anystore_open(const struct anystore_options *options,
                                             struct anystore_error *error);
 
@@ -158,15 +161,15 @@ enum anystore_submission_kind {
     ANYSTORE_SUBMIT_BASE             /* only write a new base; fn is not used */
 };
 
-/* An update without waiting.  The caller fills in and owns the submission and keeps it until on_done
- * is called. */
+/* An update without waiting.  The caller fills in and owns the submission and keeps it until
+ * on_done is called. */
 struct anystore_submission {
     enum anystore_submission_kind kind;
     anystore_fn *fn;
     void *arg;
-    /* Gets the outcome, on the commit thread; must not block.  `ran` tells whether fn was run at all;
-     * error->status is ANYSTORE_OK, ANYSTORE_ABORTED, or why nothing of it was kept.  The submission
-     * may be freed or submitted again from here. */
+    /* Gets the outcome, on the commit thread; must not block.  `ran` tells whether fn was run at
+     * all; error->status is ANYSTORE_OK, ANYSTORE_ABORTED, or why nothing of it was kept.  The
+     * submission may be freed or submitted again from here. */
     void (*on_done)(struct anystore_submission *submission, bool ran,
                     const struct anystore_error *error);
     union { /* the store's, from anystore_submit to on_done */
@@ -183,21 +186,21 @@ ANYSTORE_API void anystore_submit(struct anystore *store, struct anystore_submis
 typedef bool anystore_several_fn(struct anystore_txn *const *txns, void *arg);
 
 /* Runs fn in an update on each of several different siblings (at least one) at the same time, and
- * returns when all is durable, or undone.  What fn reads is of one moment, whatever other processes do.
- * What it changes in one store is all or nothing, but each store has a file of its own: the changes
- * become durable, and are seen by views, one store after the other, those of the last one in `stores`
- * first.  A store that fn only reads belongs before those that it changes: it stays as it is until they are
- * durable.  If one cannot be made durable, it and all before it are undone; *failed (may be NULL) is its
- * index, and what comes behind it stays changed.  new_base: each of them gets a new base, too.
- * Not to be called in a transaction. */
+ * returns when all is durable, or undone.  What fn reads is of one moment, whatever other processes
+ * do.  What it changes in one store is all or nothing, but each store has a file of its own: the
+ * changes become durable, and are seen by views, one store after the other, those of the last one
+ * in `stores` first.  A store that fn only reads belongs before those that it changes: it stays as
+ * it is until they are durable.  If one cannot be made durable, it and all before it are undone;
+ * *failed (may be NULL) is its index, and what comes behind it stays changed.  new_base: each of
+ * them gets a new base, too.  Not to be called in a transaction. */
 ANYSTORE_API enum anystore_status anystore_update_several(struct anystore *const *stores,
                                                           size_t count, anystore_several_fn *fn,
                                                           void *arg, bool new_base, size_t *failed,
                                                           struct anystore_error *error);
 
-/* Exchanges what two siblings hold, and with it their files, for all processes, in one atomic step on
- * the disk.  Costs writing both files anew.  If it fails nothing was exchanged.
- * Not to be called in a transaction. */
+/* Exchanges what two siblings hold, and with it their files, for all processes, in one atomic step
+ * on the disk.  Costs writing both files anew.  If it fails nothing was exchanged.  Not to be
+ * called in a transaction. */
 ANYSTORE_API enum anystore_status anystore_swap(struct anystore *a, struct anystore *b,
                                                 struct anystore_error *error);
 
@@ -226,10 +229,10 @@ ANYSTORE_API enum anystore_status anystore_set_expiry(struct anystore_txn *txn, 
 ANYSTORE_API size_t anystore_savepoint(const struct anystore_txn *txn);
 ANYSTORE_API void anystore_rollback(struct anystore_txn *txn, size_t savepoint);
 
-/* What was done in this call of the update function will not be undone: savepoints taken so far are void,
- * and it must not return false any more.  Frees the values that are kept only to be put back: a
- * function that makes many changes of the same large values calls it now and then.
- * Within anystore_update_several only the last store's transaction may be settled: the changes in the
+/* What was done in this call of the update function will not be undone: savepoints taken so far are
+ * void, and it must not return false any more.  Frees the values that are kept only to be put back:
+ * a function that makes many changes of the same large values calls it now and then.  Within
+ * anystore_update_several only the last store's transaction may be settled: the changes in the
  * others are undone if the commit of a later one fails. */
 ANYSTORE_API void anystore_settle(struct anystore_txn *txn);
 
@@ -248,9 +251,10 @@ typedef bool anystore_each_fn(const void *key, size_t key_size, const struct any
                               void *arg);
 ANYSTORE_API void anystore_each(struct anystore_txn *txn, anystore_each_fn *fn, void *arg);
 
-/* One step of a scan over all keys: calls fn for some of them and returns the cursor for the next step,
- * 0 at the end; the first is 0.  A key that is there from the first step to the last is visited at least
- * once, whatever is changed in between, and in whichever processes the steps are made. */
+/* One step of a scan over all keys: calls fn for some of them and returns the cursor for the next
+ * step, 0 at the end; the first is 0.  A key that is there from the first step to the last is
+ * visited at least once, whatever is changed in between, and in whichever processes the steps are
+ * made. */
 ANYSTORE_API uint64_t anystore_scan(struct anystore_txn *txn, uint64_t cursor, anystore_each_fn *fn,
                                     void *arg);
 
@@ -259,9 +263,9 @@ ANYSTORE_API int64_t anystore_now(const struct anystore_txn *txn);
 
 /* ---- Watching keys ------------------------------------------------------------------------ */
 
-/* Notices changes of one key from anystore_watch_start on, by any process, its own transactions included.
- * A change counts though it is undone later, or leaves the value as it was; only of a key that one
- * commit of another process both makes and removes, nothing is left to be noticed by.
+/* Notices changes of one key from anystore_watch_start on, by any process, its own transactions
+ * included.  A change counts though it is undone later, or leaves the value as it was; only of a
+ * key that one commit of another process both makes and removes, nothing is left to be noticed by.
  * The caller fills in key and key_size, keeps both, and calls anystore_watch_end. */
 struct anystore_watch {
     const void *key;
@@ -280,7 +284,8 @@ ANYSTORE_API void anystore_watch_start(struct anystore_txn *txn, struct anystore
 ANYSTORE_API bool anystore_watch_changed(const struct anystore_txn *txn,
                                          const struct anystore_watch *watch);
 
-/* A number that is the same for watches of the same key in the same store: for tables of watches. */
+/* A number that is the same for watches of the same key in the same store: for tables of
+ * watches. */
 ANYSTORE_API uint32_t anystore_watch_hash(const struct anystore_watch *watch);
 
 ANYSTORE_API void anystore_watch_end(struct anystore *store, struct anystore_watch *watch);
@@ -317,15 +322,16 @@ struct anystore_stats {
 /* Takes no lock: also from inside a transaction.  The numbers need not be of one instant. */
 ANYSTORE_API void anystore_stats_read(struct anystore *store, struct anystore_stats *stats);
 
-/* Bytes of memory that the published map takes, with what the allocator needs for it, about.  Takes no
- * lock: also from inside a transaction. */
+/* Bytes of memory that the published map takes, with what the allocator needs for it, about.  Takes
+ * no lock: also from inside a transaction. */
 ANYSTORE_API uint64_t anystore_memory(struct anystore *store);
 
-/* A number in memory that all processes with the same file share, for whatever they want to tell each
- * other; without a file this process has its own.  The store does not use it.  It stands in the lock
- * file: a new one begins with 0, an old one with what was left there.  If somebody replaces the lock
- * file the number is another one, so ask for it again now and then.  Valid until anystore_close.  All
- * functions over it are atomic; those that are not inline are ordered with each other in all processes. */
+/* A number in memory that all processes with the same file share, for whatever they want to tell
+ * each other; without a file this process has its own.  The store does not use it.  It stands in
+ * the lock file: a new one begins with 0, an old one with what was left there.  If somebody
+ * replaces the lock file the number is another one, so ask for it again now and then.  Valid until
+ * anystore_close.  All functions over it are atomic; those that are not inline are ordered with
+ * each other in all processes. */
 struct anystore_shared;
 ANYSTORE_API struct anystore_shared *anystore_shared_number(struct anystore *store);
 

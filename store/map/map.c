@@ -8,8 +8,8 @@
 
 #define MAP_LEAST 16 /* buckets of the smallest table */
 
-/* Buckets that one change moves.  To grow to double size, one would be enough.  A table of S buckets
- * starts to shrink when S / 8 entries are left, and must be done before they are gone. */
+/* Buckets that one change moves.  To grow to double size, one would be enough.  A table of S
+ * buckets starts to shrink when S / 8 entries are left, and must be done before they are gone. */
 #define MAP_STEP 16
 
 struct entry *entry_new(enum entry_kind kind, size_t key_size, size_t value_size)
@@ -120,7 +120,8 @@ static void start_rehash(struct map *map, size_t size)
     /* cppcheck-suppress memleak ; does not see that the structure keeps them */
 }
 
-/* The table for `count` entries: at most one entry per bucket on average, while hashes have bits. */
+/* The table for `count` entries: at most one entry per bucket on average, while hashes have
+ * bits. */
 static size_t size_for(uint64_t count)
 {
     size_t size = MAP_LEAST;
@@ -129,8 +130,8 @@ static size_t size_for(uint64_t count)
     return size;
 }
 
-/* One step of growing or shrinking, called by every change.  Only removals start to shrink: a reserved
- * table is emptier than that until its entries come. */
+/* One step of growing or shrinking, called by every change.  Only removals start to shrink: a
+ * reserved table is emptier than that until its entries come. */
 static void adapt(struct map *map, bool removal)
 {
     if (rehashing(map)) {

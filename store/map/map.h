@@ -20,8 +20,8 @@
 #include "anystore.h"
 #include "store/map/siphash.h"
 
-/* What an entry says.  The published map has only ENTRY_PUT; the others are changes that wait for their
- * commit (pending.h) or are being read from the file. */
+/* What an entry says.  The published map has only ENTRY_PUT; the others are changes that wait for
+ * their commit (pending.h) or are being read from the file. */
 enum entry_kind {
     ENTRY_PUT,
     ENTRY_DELETE, /* the key is not there */
@@ -98,15 +98,15 @@ static inline uint64_t map_memory(const struct map *map)
 /* NULL if there is none. */
 struct entry *map_find(const struct map *map, uint32_t hash, const void *key, size_t key_size);
 
-/* Makes sure that a put finds a table; false if memory is short.  Only this first allocation can fail a
- * caller: later growth that fails just leaves longer chains. */
+/* Makes sure that a put finds a table; false if memory is short.  Only this first allocation can
+ * fail a caller: later growth that fails just leaves longer chains. */
 bool map_ready(struct map *map);
 
 /* Makes room for `count` entries at once, before many are put. */
 void map_reserve(struct map *map, uint64_t count);
 
-/* Puts in an entry whose hash is set.  Returns the entry of the same key that it replaces, or NULL; the
- * caller owns that.  map_ready must have said yes. */
+/* Puts in an entry whose hash is set.  Returns the entry of the same key that it replaces, or NULL;
+ * the caller owns that.  map_ready must have said yes. */
 struct entry *map_put(struct map *map, struct entry *entry);
 
 /* Takes an entry out; NULL if there is none. */
@@ -119,18 +119,18 @@ void map_set_expiry(struct map *map, struct entry *entry, int64_t expire_ms);
 typedef bool map_each_fn(struct entry *entry, void *arg);
 bool map_each(const struct map *map, map_each_fn *fn, void *arg);
 
-/* One step of a scan: calls fn for the entries of the buckets that the cursor names, and returns the
- * cursor for the next step, 0 at the end.  The first cursor is 0.  An entry that is in the map from the
- * beginning to the end of a scan is visited, even if the table grows or shrinks in between; some may
- * be visited twice.  Cursors count from the highest bit down (P. Noordhuis's way, as Redis's SCAN), so
- * they fit tables of any size, in any process with the same seed.  *group_mask has the low bits of a
- * hash by which the step chose its entries. */
+/* One step of a scan: calls fn for the entries of the buckets that the cursor names, and returns
+ * the cursor for the next step, 0 at the end.  The first cursor is 0.  An entry that is in the map
+ * from the beginning to the end of a scan is visited, even if the table grows or shrinks in
+ * between; some may be visited twice.  Cursors count from the highest bit down (P. Noordhuis's way,
+ * as Redis's SCAN), so they fit tables of any size, in any process with the same seed.  *group_mask
+ * has the low bits of a hash by which the step chose its entries. */
 uint64_t map_scan(const struct map *map, uint64_t cursor, map_each_fn *fn, void *arg,
                   uint64_t *group_mask);
 
-/* Takes out the entries that have expired at now_ms from a number of buckets, starting at *cursor, which
- * is moved on: to 0 at the end of the table, where a call stops.  Returns them as a list; *count grows
- * by their number. */
+/* Takes out the entries that have expired at now_ms from a number of buckets, starting at *cursor,
+ * which is moved on: to 0 at the end of the table, where a call stops.  Returns them as a list;
+ * *count grows by their number. */
 struct entry *map_take_expired(struct map *map, size_t *cursor, size_t buckets, int64_t now_ms,
                                uint64_t *count);
 

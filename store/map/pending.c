@@ -130,8 +130,8 @@ struct apply {
     int64_t expired_ms;
 };
 
-/* Whether the published entry had expired when the change was made.  A change with the same expiry is of
- * a key that was there, so it had not. */
+/* Whether the published entry had expired when the change was made.  A change with the same expiry
+ * is of a key that was there, so it had not. */
 static bool had_expired(const struct apply *apply, const struct entry *old,
                         const struct entry *change)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Changes that are not part of the published map yet: those of a commit on its way to the disk, or
- * those of another process's commits that are being read.  They are a small map of their own, with at
- * most one entry per key, which hides what the published map says of the key.
+ * those of another process's commits that are being read.  They are a small map of their own, with
+ * at most one entry per key, which hides what the published map says of the key.
  *
  * Invariants, checked by pending_check:
  * P1. An ENTRY_DELETE is of a key that the published map has.
@@ -16,11 +16,11 @@
 struct pending {
     struct map map;
     bool cleared;
-    /* A published entry that a change replaces, with another expiry, had expired if its time came before
-     * this.  Unix time in milliseconds; 0: only entry->replaces_expired counts. */
+    /* A published entry that a change replaces, with another expiry, had expired if its time came
+     * before this.  Unix time in milliseconds; 0: only entry->replaces_expired counts. */
     int64_t expired_ms;
-    /* After pending_apply, for the caller to look at: the published entries that had expired before they
-     * were replaced. */
+    /* After pending_apply, for the caller to look at: the published entries that had expired before
+     * they were replaced. */
     struct entry *expired;
     /* Changes of earlier commits that a change of the current one has replaced; see
      * pending_end_commit. */
@@ -43,16 +43,16 @@ bool pending_add(struct pending *pending, const struct map *published, struct en
 /* All keys are removed: those of the published map, and those that were put here. */
 void pending_clear(struct pending *pending);
 
-/* A commit that was made at that time has been read.  What it replaced of earlier commits that are being
- * read, too, had expired if its time had come by then. */
+/* A commit that was made at that time has been read.  What it replaced of earlier commits that are
+ * being read, too, had expired if its time had come by then. */
 void pending_end_commit(struct pending *pending, int64_t time_ms);
 
 /* Writes the changes as records. */
 void pending_write(const struct pending *pending, struct segment_writer *writer);
 
-/* Makes the changes part of the map, whose readers must be excluded.  Cannot fail; map_ready must have
- * said yes.  *garbage (a list of entries) and *old (a whole map, if cleared) get what is not needed any
- * more: the caller frees them when readers are back.  pending is empty afterwards. */
+/* Makes the changes part of the map, whose readers must be excluded.  Cannot fail; map_ready must
+ * have said yes.  *garbage (a list of entries) and *old (a whole map, if cleared) get what is not
+ * needed any more: the caller frees them when readers are back.  pending is empty afterwards. */
 void pending_apply(struct pending *pending, struct map *map, struct entry **garbage,
                    struct map *old);
 

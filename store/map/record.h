@@ -14,8 +14,8 @@
  * (v): a variable-length number, 7 bits a byte, lowest first, the top bit says that more follow; at
  * most 10 bytes.  Expiries are Unix time in milliseconds, little-endian.
  *
- * A put over a key that had an expiry is always a whole put, never "expire": a process whose clock is
- * ahead may have taken the key out already. */
+ * A put over a key that had an expiry is always a whole put, never "expire": a process whose clock
+ * is ahead may have taken the key out already. */
 #ifndef STORE_MAP_RECORD_H
 #define STORE_MAP_RECORD_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* SipHash with any numbers of rounds: the function that siphash.c makes SipHash-1-3 of, and the tests
- * SipHash-2-4, which has published test vectors. */
+/* SipHash with any numbers of rounds: the function that siphash.c makes SipHash-1-3 of, and the
+ * tests SipHash-2-4, which has published test vectors. */
 #ifndef STORE_MAP_SIPHASH_ROUNDS_H
 #define STORE_MAP_SIPHASH_ROUNDS_H
 
@@ -30,7 +30,8 @@ static inline void sip_round(struct sip_state *s)
     s->v2 = rotate_left(s->v2, 32);
 }
 
-/* c_rounds for each word, d_rounds at the end: constants, so that the compiler unrolls the loops. */
+/* c_rounds for each word, d_rounds at the end: constants, so that the compiler unrolls the
+ * loops. */
 static inline __attribute__((always_inline)) uint64_t siphash_rounds(const struct siphash_key *key,
                                                                      const uint8_t *data,
                                                                      size_t size, int c_rounds,

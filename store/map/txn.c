@@ -47,7 +47,8 @@ static void touch(struct anystore_txn *txn, uint32_t hash, const void *key, size
         watch_touch(txn->watches, hash, key, key_size);
 }
 
-/* Undoes one change.  A watch that was set since then has seen what is undone, so it is marked, too. */
+/* Undoes one change.  A watch that was set since then has seen what is undone, so it is marked,
+ * too. */
 static void undo_one(struct anystore_txn *txn, struct txn_undo *undo)
 {
     struct map *map = layer(txn);
@@ -306,8 +307,8 @@ int64_t anystore_now(const struct anystore_txn *txn)
 
 /* ---- Changing ----------------------------------------------------------------------------- */
 
-/* Whether a change replaces a published entry that has expired; `old` is the change that the layer had of
- * the key before. */
+/* Whether a change replaces a published entry that has expired; `old` is the change that the layer
+ * had of the key before. */
 static bool replaces_expired(const struct anystore_txn *txn, const struct entry *change,
                              const struct entry *old)
 {

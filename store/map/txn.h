@@ -44,8 +44,8 @@ void txn_begin(struct anystore_txn *txn, enum txn_mode mode, struct map *map,
 /* The update function said no: undoes all that it did. */
 void txn_abort(struct anystore_txn *txn);
 
-/* The end of an update function's run: frees what its changes left over.  In TXN_DIRECT call it when
- * readers are back. */
+/* The end of an update function's run: frees what its changes left over.  In TXN_DIRECT call it
+ * when readers are back. */
 void txn_end(struct anystore_txn *txn);
 
 /* Frees the handle's own memory, after txn_end. */

@@ -23,8 +23,8 @@ void watch_table_destroy(struct watch_table *table)
 
 static bool nobody_watches(struct watch_table *table)
 {
-    /* A watch is added with the view lock held, or on the thread that runs updates, so it cannot come
-     * while a change is being made visible. */
+    /* A watch is added with the view lock held, or on the thread that runs updates, so it cannot
+     * come while a change is being made visible. */
     return atomic_load_explicit(&table->count, memory_order_acquire) == 0;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Watched keys: a watch is marked when somebody changes its key, in whatever process.
  *
- * A change is noticed where it is made: a change of this process while its update runs, one of another
- * process when its commit is published here.  A watch may be set in a view while an update that has
- * changed the key already is on its way to the disk: then it is marked at the publication.
+ * A change is noticed where it is made: a change of this process while its update runs, one of
+ * another process when its commit is published here.  A watch may be set in a view while an update
+ * that has changed the key already is on its way to the disk: then it is marked at the publication.
  *
  * All functions are for any thread. */
 #ifndef STORE_MAP_WATCH_H
@@ -17,8 +17,8 @@
 
 #define WATCH_BUCKETS 256 /* at first: they grow with the number of watches */
 
-/* The private part of a watch.  previous and next: in its bucket; guard: the table's mutex.  The rest,
- * but for `changed`, is constant from anystore_watch_start on. */
+/* The private part of a watch.  previous and next: in its bucket; guard: the table's mutex.  The
+ * rest, but for `changed`, is constant from anystore_watch_start on. */
 struct watch {
     atomic_bool changed;
     bool existed;
@@ -60,19 +60,19 @@ void watch_touch_clear(struct watch_table *table);
 /* A key of that hash was made and removed again. */
 void watch_touch_hash(struct watch_table *table, uint32_t hash);
 
-/* A round of commits failed.  Watches that were set during it may have seen changes that never became
- * visible. */
+/* A round of commits failed.  Watches that were set during it may have seen changes that never
+ * became visible. */
 void watch_touch_round(struct watch_table *table, uint64_t round);
 
 /* Another state was loaded, which may differ in any key: marks all watches. */
 void watch_touch_all(struct watch_table *table);
 
-/* Everything was exchanged for the contents of the map, which has the same seed: marks the watches of keys
- * that existed before, or exist now. */
+/* Everything was exchanged for the contents of the map, which has the same seed: marks the watches
+ * of keys that existed before, or exist now. */
 void watch_touch_exchange(struct watch_table *table, const struct map *map, int64_t now_ms);
 
-/* Changes are being published: those of round number `round` of this process (watches that were set in it
- * were marked by watch_touch already), or, with 0, those of another process. */
+/* Changes are being published: those of round number `round` of this process (watches that were set
+ * in it were marked by watch_touch already), or, with 0, those of another process. */
 void watch_touch_pending(struct watch_table *table, const struct pending *pending, uint64_t round);
 
 void watch_add(struct watch_table *table, struct anystore_watch *watch);

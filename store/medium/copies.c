@@ -12,8 +12,8 @@
 /* How much is compared with the data file at once, and copied again: a block. */
 #define COMPARE_BYTES FORMAT_BLOCK_BYTES
 
-/* Room is made for about so many commits as the one that needs it, but for no more than this part of the file, as
- * disks are finite; within limits. */
+/* Room is made for about so many commits as the one that needs it, but for no more than this part
+ * of the file, as disks are finite; within limits. */
 #define ROOM_COMMITS   32
 #define ROOM_PART(end) ((end) / 8)
 #define ROOM_LEAST     ((uint64_t)16 << 10)
@@ -59,7 +59,8 @@ int copies_make_file(const struct copies *copies, const char *path, struct anyst
 
 /* ---- The spare ---------------------------------------------------------------------------- */
 
-/* Whether the bytes of both files are the same in [offset, offset + size), size <= COMPARE_BYTES. */
+/* Whether the bytes of both files are the same in [offset, offset + size), size <=
+ * COMPARE_BYTES. */
 static bool same_bytes(const struct copies *copies, int fd, uint64_t offset, size_t size)
 {
     uint8_t own[COMPARE_BYTES], other[COMPARE_BYTES];
@@ -88,8 +89,8 @@ static bool is_own(const struct stat *st)
     return S_ISREG(st->st_mode) && st->st_nlink == 1;
 }
 
-/* Whether the copy has the segment there that ends what is in common, by its tag; and whether there is only room
- * behind it: a writer that died has first written there what it lacked. */
+/* Whether the copy has the segment there that ends what is in common, by its tag; and whether there
+ * is only room behind it: a writer that died has first written there what it lacked. */
 static bool is_as_left(const struct copies *copies, struct copy *copy)
 {
     static const uint8_t zeros[FORMAT_END_BYTES];
@@ -156,8 +157,8 @@ void copies_cut_back(struct copies *copies, struct copy *copy)
     copies->spare = *copy;
 }
 
-/* Brings the spare to the state of the data file.  *used is false if there is none that can be; *copied is how
- * many bytes it lacked. */
+/* Brings the spare to the state of the data file.  *used is false if there is none that can be;
+ * *copied is how many bytes it lacked. */
 static enum anystore_status use_spare(struct copies *copies, struct copy *copy, bool *used,
                                       uint64_t *copied, struct anystore_error *error)
 {
@@ -345,8 +346,8 @@ enum anystore_status copies_install(struct copies *copies, int fd, const char *f
         disk->ftruncate(disk, fd, 0); /* should it stay there, nobody must take it for a spare */
         return status;
     }
-    /* The last look before the rename: who restores a backup takes no lock, and who removes the lock
-     * file breaks it. */
+    /* The last look before the rename: who restores a backup takes no lock, and who removes the
+     * lock file breaks it. */
     struct stat st;
     bool named = copies->fd < 0 || disk->stat(disk, copies->paths->file, &st) == 0;
     if (!named && errno != ENOENT)
@@ -359,8 +360,8 @@ enum anystore_status copies_install(struct copies *copies, int fd, const char *f
     if (status != ANYSTORE_OK || !sync || disk_sync_directory_of(disk, copies->paths->file))
         return status;
     status = error_system(error, "cannot sync the directory of %s", copies->paths->file);
-    /* Back, and the new file has no name then.  It must not be there as a spare, to be changed: as long as the
-     * directory is not synced a power cut may leave it as the data file. */
+    /* Back, and the new file has no name then.  It must not be there as a spare, to be changed: as
+     * long as the directory is not synced a power cut may leave it as the data file. */
     if (!exchanged || disk->rename(disk, from, copies->paths->file) != 0)
         store_log(copies->log, ANYSTORE_LOG_WARNING,
                   "%s may hold a commit that its clients were told had failed",

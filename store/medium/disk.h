@@ -33,12 +33,13 @@ struct disk {
                           off_t to_offset, size_t size); /* copy_file_range */
     int (*lock)(const struct disk *disk, int fd);        /* flock LOCK_EX, waits */
     int (*unlock)(const struct disk *disk, int fd);      /* flock LOCK_UN */
-    /* An open file description lock on one byte (F_OFD_SETLKW), see lockfile.h; enter waits for it, claim
-     * fails with EAGAIN if somebody has it. */
+    /* An open file description lock on one byte (F_OFD_SETLKW), see lockfile.h; enter waits for it,
+     * claim fails with EAGAIN if somebody has it. */
     int (*enter)(const struct disk *disk, int fd, off_t byte);
     int (*leave)(const struct disk *disk, int fd, off_t byte);
     int (*claim)(const struct disk *disk, int fd, off_t byte);
-    /* Whether the file is open nowhere else, in no process (a write lease, F_SETLEASE, is granted): 0 or -1. */
+    /* Whether the file is open nowhere else, in no process (a write lease, F_SETLEASE, is granted):
+     * 0 or -1. */
     int (*alone)(const struct disk *disk, int fd);
     void *(*map)(const struct disk *disk, int fd,
                  size_t size); /* shared, read and write; or NULL */

@@ -45,8 +45,9 @@ void lockfile_close(struct lockfile *lockfile);
 enum anystore_status lockfile_acquire(struct lockfile *lockfile, struct anystore_error *error);
 void lockfile_release(struct lockfile *lockfile);
 
-/* Whether something could not be released (network file systems may fail there), so that others wait for
- * a process that does not need it: the next lockfile_acquire and lockfile_release try it again. */
+/* Whether something could not be released (network file systems may fail there), so that others
+ * wait for a process that does not need it: the next lockfile_acquire and lockfile_release try it
+ * again. */
 static inline bool lockfile_stuck(const struct lockfile *lockfile)
 {
     return lockfile->in_queue || lockfile->locked;

@@ -15,8 +15,9 @@ struct paths {
     char *base_spare; /* .base.spare: the second copy of that */
 };
 
-/* Sets all of them for the data file at `path`, with links resolved, so that every process uses the same
- * files.  The data file need not exist, but its directory must.  After a failure paths_free is due, too. */
+/* Sets all of them for the data file at `path`, with links resolved, so that every process uses the
+ * same files.  The data file need not exist, but its directory must.  After a failure paths_free is
+ * due, too. */
 enum anystore_status paths_set(struct paths *paths, const char *path, struct anystore_error *error);
 
 void paths_free(struct paths *paths);

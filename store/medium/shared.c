@@ -4,7 +4,8 @@
 
 #include "anystore.h"
 
-/* The public type has no members, so that the header needs no atomic types; it stands for this one. */
+/* The public type has no members, so that the header needs no atomic types; it stands for this
+ * one. */
 static _Atomic uint64_t *number_of(const struct anystore_shared *number)
 {
     return (_Atomic uint64_t *)(uintptr_t)(const void *)number;

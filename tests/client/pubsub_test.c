@@ -97,8 +97,9 @@ static void conversation_as_in_redis(struct harness *harness)
     }
 }
 
-/* A client that wants no replies is told all the same what it is subscribed to, and gets messages; one
- * that waits for the confirmation would hang without it.  The same for both kinds of servers. */
+/* A client that wants no replies is told all the same what it is subscribed to, and gets messages;
+ * one that waits for the confirmation would hang without it.  The same for both kinds of
+ * servers. */
 static void silent_conversation(const struct server *server, int resp, bool off)
 {
     struct raw *listener = raw_connect(server), *speaker = raw_connect(server);

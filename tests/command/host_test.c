@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the seam between commands and the program that runs them: the commands on data run over a
- * host that is no server, in its limits, and tell it each event that is wanted and no other. */
+/* Protects the seam between commands and the program that runs them: the commands on data run over
+ * a host that is no server, in its limits, and tell it each event that is wanted and no other. */
 #include "command/host.h"
 
 #include <setjmp.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the transport between servers, without servers: what one sends is handed to the hooks of the
- * others in order, nothing is sent that nobody wants, and a message that is too large ends a link. */
+/* Protects the transport between servers, without servers: what one sends is handed to the hooks of
+ * the others in order, nothing is sent that nobody wants, and a message that is too large ends a
+ * link. */
 #include "server/peer/peers.h"
 
 #include <pthread.h>
