@@ -133,7 +133,7 @@ static bool find_key(const void *key, size_t key_size, const struct anystore_val
     struct scan *scan = arg;
     scan->seen++;
     if (pattern_fits(&scan->pattern, key, key_size) &&
-        (!scan->type || arg_is(scan->type, type_name(value->type)))) {
+        (!scan->type || arg_is(scan->type, value_type_name(value->type)))) {
         resp_write_bulk(&scan->found, key, key_size);
         scan->count++;
     }
