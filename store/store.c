@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,23 @@
 
 /* ---- Open and close ----------------------------------------------------------------------- */
 
+/* Adds to the error what can be done about a damaged file. */
+static void advise(const struct anystore *store, struct anystore_error *error)
+{
+    struct stat st;
+    if (!error || error->status != ANYSTORE_DAMAGED)
+        return;
+    size_t used = strlen(error->text);
+    if (store->disk->stat(store->disk, store->paths.spare, &st) == 0)
+        snprintf(error->text + used, sizeof error->text - used,
+                 "; its spare, %s, lacks at most the last commit: end all servers on the file, "
+                 "keep a copy of both, and give the spare the name of the file",
+                 store->paths.spare);
+    else
+        snprintf(error->text + used, sizeof error->text - used,
+                 "; its spare, %s, is not there: put a backup in its place", store->paths.spare);
+}
+
 /* Loads the file, or makes it if there is none.  The file lock is held. */
 static enum anystore_status load_or_make(struct anystore *store, struct anystore_error *error)
 {
@@ -31,6 +49,7 @@ static enum anystore_status load_or_make(struct anystore *store, struct anystore
     enum anystore_status status;
     if (exists) {
         status = refresh_first(store, error);
+        advise(store, error);
     } else {
         const struct anystore *family = store->family;
         const uint8_t *id = family == store ? NULL : family->id;

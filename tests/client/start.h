@@ -33,6 +33,7 @@ void key_file_contents(struct harness *harness);
 void key_file_is_no_file(struct harness *harness);
 void truncated_file(struct harness *harness);
 void tampered_file(struct harness *harness);
+void damaged_file_has_a_spare(struct harness *harness);
 void foreign_file(struct harness *harness);
 void directory_in_its_place(struct harness *harness);
 void fifo_in_its_place(struct harness *harness);
@@ -53,5 +54,6 @@ void sigterm_finishes_writes(struct harness *harness);
 void sigint_stops(struct harness *harness);
 void sighup_reopens_log(struct harness *harness);
 void other_signals(struct harness *harness);
+void one_of_a_kind(struct harness *harness);
 
 #endif

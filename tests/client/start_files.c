@@ -205,6 +205,36 @@ void tampered_file(struct harness *harness)
     bytes_free(&changed);
 }
 
+/* The message says what to do, and that works. */
+void damaged_file_has_a_spare(struct harness *harness)
+{
+    start_make_data(harness);
+    char *spare = text_format("%s.spare", harness->db);
+    struct bytes data = {0};
+    for (int i = 0; i < 2; i++) {
+        bytes_clear(&data);
+        start_read_data(harness, &data);
+        data.data[200] ^= 1;
+        put_data(harness, data.data, data.size);
+        start_fails(harness, NULL,
+                    (const char *const[]){harness->db, "is damaged", spare,
+                                          i == 0 ? "give the spare the name" : "a backup", NULL});
+        if (i == 1)
+            break;
+        start_fails(harness, NULL, (const char *const[]){spare, "give the spare the name", NULL});
+        check(!rename(spare, harness->db), "%s: %s", spare, strerror(errno));
+        struct server *server = server_start(harness, NULL);
+        redisContext *client = client_connect(server);
+        client_expect(client, "$value:18", "GET key:18");
+        client_expect(client, ":19", "DBSIZE");
+        redisFree(client);
+        check(server_stop(server) == 0, "the server does not stop cleanly");
+        check(access(spare, F_OK) != 0, "a server that wrote nothing has made a spare");
+    }
+    bytes_free(&data);
+    free(spare);
+}
+
 void foreign_file(struct harness *harness)
 {
     static const char *const texts[] = {

@@ -379,7 +379,8 @@ static void configuration_file(struct harness *harness)
     start_fails(harness, &options, (const char *const[]){harness->dir, NULL});
     unlink(path);
     options = (struct server_options){.config = path, .bare = true};
-    start_fails(harness, &options, (const char *const[]){path, "No such file", NULL});
+    start_fails(harness, &options,
+                (const char *const[]){path, "configuration file", "does not exist", NULL});
     free(path);
     free(socket);
 }
@@ -458,6 +459,7 @@ int main(void)
         HARNESS_TEST(key_file_is_no_file),
         HARNESS_TEST(truncated_file),
         HARNESS_TEST(tampered_file),
+        HARNESS_TEST(damaged_file_has_a_spare),
         HARNESS_TEST(foreign_file),
         HARNESS_TEST(directory_in_its_place),
         HARNESS_TEST(fifo_in_its_place),
@@ -476,6 +478,7 @@ int main(void)
         HARNESS_TEST(sigint_stops),
         HARNESS_TEST(sighup_reopens_log),
         HARNESS_TEST(other_signals),
+        HARNESS_TEST(one_of_a_kind),
     };
     return harness_main("client_start_test", tests, sizeof tests / sizeof *tests);
 }
