@@ -30,6 +30,7 @@
 #include "server/server.h"
 #include "server/startup.h"
 #include "server/version.h"
+#include "text/number.h"
 
 #define MOST_DEFAULT_THREADS 8
 
@@ -137,8 +138,8 @@ static void adjust_open_files(struct server *server)
     snprintf(text, sizeof text, "%lld", (long long)most);
     config_set(server->config, CONFIG_MAXCLIENTS, text, NULL);
     log_write(server->log, LOG_WARNING,
-              "The limit of open files allows %lld clients only: maxclients is reduced to that",
-              (long long)most);
+              "The limit of open files allows only %lld client%s: maxclients is reduced to that",
+              (long long)most, number_plural((uint64_t)most));
 }
 
 static bool write_pid_file(struct main_loop *loop)
@@ -226,10 +227,11 @@ static void log_ready(struct main_loop *loop)
     anystore_stats_read(databases_store(server->databases, 0), &stats);
     log_write(server->log, LOG_NOTICE, "AnyStore %s, speaking as Redis %s, with %u worker thread%s",
               ANYSTORE_VERSION_TEXT, SERVER_REDIS_VERSION, server->worker_count,
-              server->worker_count == 1 ? "" : "s");
+              number_plural(server->worker_count));
     if (server->data_path) {
-        log_write(server->log, LOG_NOTICE, "Data file: %s (%llu keys, %llu bytes, generation %llu)",
-                  server->data_path, (unsigned long long)stats.keys,
+        log_write(server->log, LOG_NOTICE,
+                  "Data file: %s (%llu key%s, %llu bytes, generation %llu)", server->data_path,
+                  (unsigned long long)stats.keys, number_plural(stats.keys),
                   (unsigned long long)stats.file_size, (unsigned long long)stats.generation);
         log_write(server->log, LOG_NOTICE, "Key file: %s",
                   server->key_path ? server->key_path : "none, the key is from ANYSTORE_KEY");

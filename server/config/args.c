@@ -71,7 +71,7 @@ static bool fail_argument(const struct config_load *load, const char *argument, 
     char *start = strndup(argument, strcspn(argument, " "));
     if (!start)
         return config_fail(load->cause, "out of memory");
-    config_fail_file(load->cause, NULL, start, reason);
+    config_fail_argument(load->cause, start, reason);
     free(start);
     return false;
 }

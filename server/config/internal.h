@@ -83,9 +83,14 @@ bool config_fail_value(char **cause, const struct config_directive *directive,
 
 bool config_fail_unknown(char **cause, const struct config_directive *directive);
 
-/* `includer`: the directive that named the file, NULL if none did. */
+/* A file could not be read.  `includer`: the directive that named the file; NULL: it is the first
+ * one, or CONFIG_STANDARD_INPUT.  `reason` may be NULL then: there is no such file. */
 bool config_fail_file(char **cause, const struct config_directive *includer, const char *path,
                       const char *reason);
+#define CONFIG_STANDARD_INPUT "standard input"
+
+/* An argument of the command line cannot be used. */
+bool config_fail_argument(char **cause, const char *argument, const char *reason);
 
 enum { CONFIG_INCLUDE_DEPTH = 16 };
 

@@ -203,7 +203,8 @@ static bool load_path(struct config_load *load, const struct config_directive *i
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
-        return config_fail_file(load->cause, includer, path, strerror(errno));
+        return config_fail_file(load->cause, includer, path,
+                                includer || errno != ENOENT ? strerror(errno) : NULL);
     bool ok = load_descriptor(load, includer, path, fd);
     close(fd);
     return ok;
@@ -291,7 +292,7 @@ static bool load_include(struct config_load *load, const struct config_directive
 bool config_load_first(struct config_load *load, const char *path)
 {
     if (!strcmp(path, "-"))
-        return load_descriptor(load, NULL, "standard input", STDIN_FILENO);
+        return load_descriptor(load, NULL, CONFIG_STANDARD_INPUT, STDIN_FILENO);
     return load_path(load, NULL, path);
 }
 

@@ -144,7 +144,24 @@ bool config_fail_file(char **cause, const struct config_directive *includer, con
         return config_fail(cause, "out of memory");
     if (includer)
         print_place(out, includer, CONFIG_SUBJECT_NAME);
-    print_text(out, path);
+    else if (strcmp(path, CONFIG_STANDARD_INPUT) != 0)
+        fputs("configuration file ", out);
+    print_text(out, *path ? path : "\"\"");
+    if (reason)
+        fprintf(out, ": %s", reason);
+    else /* an argument that may have been meant for something else */
+        fputs(" does not exist (an option begins with --)", out);
+    return finish(out, &text, cause);
+}
+
+bool config_fail_argument(char **cause, const char *argument, const char *reason)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return config_fail(cause, "out of memory");
+    print_text(out, argument);
     fprintf(out, ": %s", reason);
     return finish(out, &text, cause);
 }

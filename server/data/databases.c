@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "server/observe/log.h"
+#include "text/number.h"
 
 /* How often the thread looks for files that other processes made. */
 #define LOOK_SECONDS 1
@@ -117,8 +118,8 @@ static enum anystore_status open_one(struct databases *databases, unsigned numbe
     struct anystore_stats stats;
     anystore_stats_read(store, &stats);
     if (options.path)
-        log_write(databases->log, LOG_NOTICE, "Database %u: %s (%llu keys, %llu bytes)", number,
-                  options.path, (unsigned long long)stats.keys,
+        log_write(databases->log, LOG_NOTICE, "Database %u: %s (%llu key%s, %llu bytes)", number,
+                  options.path, (unsigned long long)stats.keys, number_plural(stats.keys),
                   (unsigned long long)stats.file_size);
     atomic_store_explicit(&databases->stores[number], store, memory_order_release);
     return ANYSTORE_OK;

@@ -10,6 +10,7 @@
 #include "server/observe/stats.h"
 #include "server/publish/pubsub.h"
 #include "server/server.h"
+#include "text/number.h"
 
 static void change(struct connection *connection, size_t now)
 {
@@ -32,8 +33,8 @@ static void evict(struct server *server)
     if (count == 0)
         return;
     atomic_fetch_add(&server->stats->evicted_clients, count);
-    log_write(server->log, LOG_NOTICE, "%zu clients closed: all together exceed maxmemory-clients",
-              count);
+    log_write(server->log, LOG_NOTICE, "%zu client%s closed: all together exceed maxmemory-clients",
+              count, number_plural(count));
 }
 
 void connection_memory_count(struct connection *connection)

@@ -488,3 +488,31 @@ void other_signals(struct harness *harness)
               ended[0] ? "ends" : "does not end", ended[1] ? "ends" : "does not end");
     }
 }
+
+/* A message does not speak of "1 clients". */
+void one_of_a_kind(struct harness *harness)
+{
+    static const char *const wrapper[] = {"/bin/sh", "-c", "ulimit -n 200; exec \"$0\" \"$@\"",
+                                          NULL};
+    const struct server_options options = {
+        .wrapper = wrapper, .args = (const char *const[]){"--io-threads", "1", NULL}};
+    struct server *server = server_start(harness, &options);
+    /* The connection that looked whether the server is ready may count for a while yet. */
+    struct patience patience = {0};
+    bool done = false;
+    while (!done && patience_left(&patience)) {
+        redisContext *client = client_connect(server);
+        char *text = client_text(client, "SET k v");
+        done = !strcmp(text, "+OK");
+        free(text);
+        redisFree(client);
+    }
+    check(server_stop(server) == 0, "the server does not stop cleanly");
+    server_restart(server);
+    char *log = server_log(server);
+    static const char *const texts[] = {"allows only 1 client:", "(1 key, ", "(0 keys, ",
+                                        "with 1 worker thread\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        check(strstr(log, texts[i]), "no \"%s\" in the log: %s", texts[i], log);
+    free(log);
+}

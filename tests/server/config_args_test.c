@@ -116,7 +116,12 @@ static void test_wrong_arguments(void **state)
                      "--daemonize", "yes", NULL);
     assert_args_fail("--include: none.conf: No such file or directory", "--include", "none.conf",
                      NULL);
-    assert_args_fail("none.conf: No such file or directory", "none.conf", "--port", "1", NULL);
+    assert_args_fail("configuration file none.conf does not exist (an option begins with --)",
+                     "none.conf", "--port", "1", NULL);
+    assert_args_fail("configuration file foo does not exist (an option begins with --)", "foo",
+                     NULL);
+    assert_args_fail("configuration file /nope.conf does not exist (an option begins with --)",
+                     "/nope.conf", NULL);
 
     write_file("test.conf", "port 1\n");
     snprintf(cause, sizeof cause, "extra: %s", expected);

@@ -227,21 +227,23 @@ static void test_password_is_not_shown(void **state)
 static void test_unreadable_files(void **state)
 {
     (void)state;
-    assert_load_fails("none.conf", "none.conf: No such file or directory");
-    assert_load_fails("", ": No such file or directory");
-    assert_load_fails("a\nb", "a\\x0ab: No such file or directory");
+    assert_load_fails("none.conf",
+                      "configuration file none.conf does not exist (an option begins with --)");
+    assert_load_fails("", "configuration file \"\" does not exist (an option begins with --)");
+    assert_load_fails("a\nb",
+                      "configuration file a\\x0ab does not exist (an option begins with --)");
     assert_int_equal(mkdir("sub", 0700), 0);
-    assert_load_fails("sub", "sub: is a directory");
+    assert_load_fails("sub", "configuration file sub: is a directory");
     assert_int_equal(symlink("loop", "loop"), 0);
-    assert_load_fails("loop", "loop: Too many levels of symbolic links");
+    assert_load_fails("loop", "configuration file loop: Too many levels of symbolic links");
     /* Nothing is mapped at address 0. */
-    assert_load_fails("/proc/self/mem", "/proc/self/mem: Input/output error");
-    assert_load_fails("/dev/zero", "/dev/zero: larger than 1 MiB");
+    assert_load_fails("/proc/self/mem", "configuration file /proc/self/mem: Input/output error");
+    assert_load_fails("/dev/zero", "configuration file /dev/zero: larger than 1 MiB");
 
     write_file("secret.conf", "port 1\n");
     assert_int_equal(chmod("secret.conf", 0), 0);
     if (geteuid() != 0)
-        assert_load_fails("secret.conf", "secret.conf: Permission denied");
+        assert_load_fails("secret.conf", "configuration file secret.conf: Permission denied");
 }
 
 /* Beyond one read and one buffer, with the line number kept. */
