@@ -227,6 +227,7 @@ static enum anystore_status update_in_memory(struct anystore *store, anystore_fn
     if (!ok)
         txn_abort(&txn);
     counters_note_map(&store->counters, &store->published.map);
+    published_check_changes(&store->published, txn.undo_count);
     view_unlock_exclusive(&store->published.lock);
     txn_end(&txn);
     expired_tell(&store->expired, txn.expired);
@@ -305,6 +306,11 @@ void anystore_check(struct anystore *store)
     pthread_mutex_lock(&store->refresh_mutex);
     unsigned slot = view_lock_shared(&store->published.lock);
     map_check(&store->published.map);
+    watch_check(&store->published.watches);
     view_unlock_shared(&store->published.lock, slot);
+    if (store->paths.file)
+        copies_check(&store->file);
     pthread_mutex_unlock(&store->refresh_mutex);
+    /* Pending changes are the commit thread's: it checks them at the end of its round. */
+    atomic_store(&store->commit.check_is_asked, true);
 }

@@ -90,6 +90,8 @@ static uint64_t run_updates(struct anystore *store, struct queued *list, struct 
         ran++;
     }
     txn_free(&txn);
+    if (atomic_exchange(&store->commit.check_is_asked, false))
+        pending_check(pending, &store->published.map);
     return ran;
 }
 

@@ -12,6 +12,7 @@
 #define STORE_COMMIT_COMMIT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "anystore.h"
@@ -19,11 +20,12 @@
 
 struct anystore;
 
-/* Of the commit thread, but for the first two. */
+/* Of the commit thread, where nothing else is said. */
 struct commit {
-    pthread_t thread;
-    bool thread_started; /* constant after open */
-    uint64_t round;      /* number of rounds so far */
+    pthread_t thread; /* constant after open, as the next */
+    bool thread_started;
+    atomic_bool check_is_asked; /* any thread; see anystore_check */
+    uint64_t round;             /* number of rounds so far */
     struct gather gather;
     size_t expire_cursor; /* where expire_some goes on */
 };

@@ -24,6 +24,7 @@ static bool expire_step(struct anystore *store, int64_t now_ms)
     counters_note_map(&store->counters, map);
     bool more = map->expiring != 0 && *cursor != 0;
     view_unlock_exclusive(&store->published.lock);
+    published_check_changes(&store->published, expired);
     pthread_mutex_unlock(&store->refresh_mutex);
     expired_tell(&store->expired, taken);
     entry_free_list(taken);

@@ -18,6 +18,8 @@ void publish_commit(struct anystore *store, struct pending *pending, const struc
     struct published *published = &store->published;
     struct entry *garbage = NULL;
     struct map old;
+    struct published_check check;
+    published_check_before(&check, pending, &published->map);
     atomic_fetch_add(&store->counters.bytes_written, chain->end - store->file.chain.end);
     pthread_mutex_lock(&store->refresh_mutex);
     lockfile_set_mark(&store->lockfile, chain->generation);
@@ -32,6 +34,8 @@ void publish_commit(struct anystore *store, struct pending *pending, const struc
     store->file.st = copy->st;
     store->file.chain = *chain;
     counters_note_file(&store->counters, chain);
+    published_check_after(&check, published);
+    copies_check(&store->file);
     pthread_mutex_unlock(&store->refresh_mutex);
     expired_tell(&store->expired, pending->expired);
     entry_free_list(garbage);
@@ -62,6 +66,7 @@ static void take_file(struct anystore *store, struct news *news)
     file->st = news->st;
     file->chain = news->chain;
     counters_note_file(&store->counters, &file->chain);
+    copies_check(file);
 }
 
 static void touch_watches(struct watch_table *watches, const struct news *news, bool all)
@@ -79,6 +84,8 @@ static void apply_news(struct anystore *store, struct news *news)
     struct published *published = &store->published;
     struct entry *garbage = NULL;
     struct map replaced, cleared;
+    struct published_check check;
+    published_check_before(&check, &news->pending, news_base(news, &published->map));
     map_init(&replaced, &published->map.seed);
     view_lock_exclusive(&published->lock);
     if (news->reload) {
@@ -92,6 +99,7 @@ static void apply_news(struct anystore *store, struct news *news)
     atomic_store_explicit(&published->generation, news->chain.generation, memory_order_release);
     counters_note_map(&store->counters, &published->map);
     view_unlock_exclusive(&published->lock);
+    published_check_after(&check, published);
     if (news->reload)
         expired_tell_dropped(&store->expired, &replaced, &published->map, news->chain.time_ms);
     else

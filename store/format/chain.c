@@ -2,6 +2,7 @@
 /* Positions in the chain of segments. */
 #include "store/format/chain.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -18,6 +19,11 @@ void chain_start(struct chain *chain, const struct format_header *header,
 bool chain_same_file(const struct chain *chain, const struct format_header *header)
 {
     return memcmp(&chain->header, header, sizeof *header) == 0;
+}
+
+void chain_check(const struct chain *chain)
+{
+    assert(chain->base_end <= chain->end && chain->end >= FORMAT_HEADER_BYTES); /* C1 */
 }
 
 void chain_wipe(struct chain *chain)

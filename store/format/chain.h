@@ -30,6 +30,9 @@ void chain_start(struct chain *chain, const struct format_header *header,
 /* Whether two positions are in the same file, by id. */
 bool chain_same_file(const struct chain *chain, const struct format_header *header);
 
+/* Aborts if C1 does not hold. */
+void chain_check(const struct chain *chain);
+
 void chain_wipe(struct chain *chain);
 
 #endif

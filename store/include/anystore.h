@@ -348,8 +348,9 @@ ANYSTORE_API void anystore_shared_store(struct anystore_shared *number, uint64_t
 ANYSTORE_API bool anystore_shared_replace(struct anystore_shared *number, uint64_t *seen,
                                           uint64_t value);
 
-/* Checks every numbered invariant of the structures in memory (see store/DESIGN.md); aborts with a
- * message if one does not hold.  Slow: for tests. */
+/* Checks every numbered invariant of the structures in memory (store/DESIGN.md lists them) and aborts with
+ * a message if one does not hold.  Changes that are on their way to the disk are checked by the commit
+ * thread, at the end of its next round.  Slow: for tests. */
 ANYSTORE_API void anystore_check(struct anystore *store);
 
 #ifdef __cplusplus

@@ -329,25 +329,52 @@ static void require(bool holds, const char *invariant)
     }
 }
 
+/* What the entries of some buckets add up to. */
+struct sums {
+    uint64_t count, expiring, bytes;
+};
+
+static void check_bucket(const struct map *map, unsigned t, size_t i, struct sums *sums)
+{
+    const struct map_table *table = &map->table[t];
+    require(t == 1 || i >= map->moved || !table->buckets[i], "M2: moved buckets are empty");
+    for (const struct entry *e = table->buckets[i]; e; e = e->next) {
+        require((e->hash & (table->size - 1)) == i, "M1: entries are in their bucket");
+        require(e->hash == map_hash(map, entry_key(e), e->key_size), "M1: hashes fit");
+        require(map_find(map, e->hash, entry_key(e), e->key_size) == e,
+                "M4: an entry is found by its key");
+        sums->count++;
+        sums->expiring += e->expire_ms != 0;
+        sums->bytes += (uint64_t)e->key_size + e->value_size;
+    }
+}
+
+static void check_tables(const struct map *map)
+{
+    for (unsigned t = 0; t < 2; t++)
+        require((map->table[t].size & (map->table[t].size - 1)) == 0,
+                "M1: sizes are powers of two");
+    require(rehashing(map) || map->moved == 0, "M2: moved only while rehashing");
+}
+
 void map_check(const struct map *map)
 {
-    uint64_t count = 0, expiring = 0, bytes = 0;
-    for (unsigned t = 0; t < 2; t++) {
-        const struct map_table *table = &map->table[t];
-        require((table->size & (table->size - 1)) == 0, "M1: sizes are powers of two");
-        for (size_t i = 0; i < table->size; i++) {
-            require(t == 1 || i >= map->moved || !table->buckets[i], "M2: moved buckets are empty");
-            for (const struct entry *e = table->buckets[i]; e; e = e->next) {
-                require((e->hash & (table->size - 1)) == i, "M1: entries are in their bucket");
-                require(e->hash == map_hash(map, entry_key(e), e->key_size), "M1: hashes fit");
-                require(map_find(map, e->hash, entry_key(e), e->key_size) == e,
-                        "M4: an entry is found by its key");
-                count++;
-                expiring += e->expire_ms != 0;
-                bytes += (uint64_t)e->key_size + e->value_size;
-            }
-        }
-    }
-    require(rehashing(map) || map->moved == 0, "M2: moved only while rehashing");
-    require(count == map->count && expiring == map->expiring && bytes == map->bytes, "M3: sums");
+    struct sums sums = {.count = 0};
+    check_tables(map);
+    for (unsigned t = 0; t < 2; t++)
+        for (size_t i = 0; i < map->table[t].size; i++)
+            check_bucket(map, t, i, &sums);
+    require(sums.count == map->count && sums.expiring == map->expiring && sums.bytes == map->bytes,
+            "M3: sums");
+}
+
+void map_check_buckets_of(const struct map *map, uint32_t hash)
+{
+    struct sums sums = {.count = 0};
+    check_tables(map);
+    for (unsigned t = 0; t < 2; t++)
+        if (map->table[t].size != 0)
+            check_bucket(map, t, hash & (map->table[t].size - 1), &sums);
+    require(sums.count <= map->count && sums.expiring <= map->expiring && sums.bytes <= map->bytes,
+            "M3: sums");
 }

@@ -137,4 +137,7 @@ struct entry *map_take_expired(struct map *map, size_t *cursor, size_t buckets, 
 /* Aborts with a message if an invariant does not hold. */
 void map_check(const struct map *map);
 
+/* The same for M1, M2 and M4 in the buckets where keys of that hash may be. */
+void map_check_buckets_of(const struct map *map, uint32_t hash);
+
 #endif

@@ -2,6 +2,7 @@
 /* The table of watched keys. */
 #include "store/map/watch.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,5 +212,23 @@ void watch_remove(struct watch_table *table, struct anystore_watch *watch)
         watch_of(self->next)->previous = self->previous;
     if (atomic_fetch_sub(&table->count, 1) == 1 && table->buckets != table->first)
         shrink_locked(table);
+    pthread_mutex_unlock(&table->mutex);
+}
+
+void watch_check(struct watch_table *table)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&table->mutex);
+    for (size_t i = 0; i < table->bucket_count; i++) {
+        const struct anystore_watch *previous = NULL;
+        for (struct anystore_watch *watch = table->buckets[i]; watch;
+             watch = watch_of(watch)->next) {
+            assert(watch_of(watch)->hash % table->bucket_count == i);
+            assert(watch_of(watch)->previous == previous);
+            previous = watch;
+            count++;
+        }
+    }
+    assert(count == atomic_load(&table->count));
     pthread_mutex_unlock(&table->mutex);
 }

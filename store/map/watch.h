@@ -75,6 +75,10 @@ void watch_touch_exchange(struct watch_table *table, const struct map *map, int6
  * in it were marked by watch_touch already), or, with 0, those of another process. */
 void watch_touch_pending(struct watch_table *table, const struct pending *pending, uint64_t round);
 
+/* Aborts if a watch is not in the bucket of its hash, linked both ways, or if `count` is not their
+ * number. */
+void watch_check(struct watch_table *table);
+
 void watch_add(struct watch_table *table, struct anystore_watch *watch);
 void watch_remove(struct watch_table *table, struct anystore_watch *watch);
 

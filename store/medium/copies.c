@@ -2,6 +2,7 @@
 /* Choosing, completing and installing one of the two copies. */
 #include "store/medium/copies.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -308,6 +309,15 @@ void copies_exchange_loaded(struct copies *a, struct copies *b)
     struct stat st = a->st;
     a->st = b->st;
     b->st = st;
+}
+
+void copies_check(const struct copies *copies)
+{
+    const struct chain *chain = &copies->chain;
+    chain_check(chain);
+    if (copies->spare.fd >= 0)
+        assert(copies->spare.common_end >= FORMAT_HEADER_BYTES &&
+               copies->spare.common_end <= chain->end); /* S1 */
 }
 
 /* ---- Putting it in place ------------------------------------------------------------------ */

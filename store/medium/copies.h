@@ -113,6 +113,11 @@ void copies_complete_spare(struct copies *copies);
 /* What one has loaded the other has loaded now, and the other way round; neither has a spare. */
 void copies_exchange_loaded(struct copies *a, struct copies *b);
 
+/* Aborts if what is known of the files contradicts itself: C1 of the chain (chain.h), and
+ *
+ * S1. The spare ends where the chain ended once: not behind it, nor inside the header. */
+void copies_check(const struct copies *copies);
+
 /* ---- Syncing ------------------------------------------------------------------------------ */
 
 /* Makes durable that the path names the file that it names now.  The file lock need not be held. */
