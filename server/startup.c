@@ -68,5 +68,12 @@ bool startup_open_store(struct server *server, char **cause)
             options.first.fsync = ANYSTORE_FSYNC_NO;
     }
     server->databases = databases_new(&options, &error);
-    return server->databases ? true : fail(cause, error.text);
+    if (!server->databases)
+        return fail(cause, error.text);
+    int number = server->data_path ? files_commit_error(server->data_path) : 0;
+    if (number != 0)
+        log_write(server->log, LOG_WARNING,
+                  "Writes will fail: cannot write to the directory of %s: %s", server->data_path,
+                  strerror(number));
+    return true;
 }

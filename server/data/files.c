@@ -3,11 +3,13 @@
 #include "server/data/files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "server/config/config.h"
@@ -188,4 +190,21 @@ struct anystore_key *files_key(const char *data_path, const char *key_path, bool
     struct anystore_key *fresh = anystore_key_create(key_path, error);
     *made = fresh != NULL;
     return fresh;
+}
+
+/* ---- Writing ------------------------------------------------------------------------------ */
+
+int files_commit_error(const char *data_path)
+{
+    struct statvfs space;
+    size_t size = (size_t)(strrchr(data_path, '/') - data_path);
+    char *directory = strndup(data_path, size > 0 ? size : 1);
+    int error = 0;
+    if (directory && faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) != 0)
+        error = errno;
+    else if (directory && statvfs(directory, &space) == 0 && space.f_blocks > 0 &&
+             space.f_bavail == 0)
+        error = ENOSPC;
+    free(directory);
+    return error;
 }

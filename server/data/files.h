@@ -26,4 +26,8 @@ bool files_key_path(const struct config *config, char **path, char **cause);
 struct anystore_key *files_key(const char *data_path, const char *key_path, bool *made,
                                struct anystore_error *error);
 
+/* Why no commit could put a file into the directory of the data file, as an errno; 0 if nothing
+ * stands against it that can be told without trying. */
+int files_commit_error(const char *data_path);
+
 #endif

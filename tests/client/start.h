@@ -41,6 +41,7 @@ void unreadable_file(struct harness *harness);
 void missing_directory(struct harness *harness);
 void read_only_directory_at_start(struct harness *harness);
 void full_disk_at_start(struct harness *harness);
+void writes_will_fail(struct harness *harness);
 
 /* What goes wrong, or must not, while running. */
 void read_only_directory(struct harness *harness);

@@ -336,3 +336,61 @@ void full_disk_at_start(struct harness *harness)
     check(server_stop(server) == 0, "the server does not stop cleanly");
     free(ballast);
 }
+
+/* A server that can only read says so when it starts. */
+static void warns(struct harness *harness, const struct server_options *options, const char *db,
+                  const char *cause)
+{
+    char *expected =
+        text_format("Writes will fail: cannot write to the directory of %s: %s\n", db, cause);
+    struct server *server = server_start(harness, options);
+    redisContext *client = client_connect(server);
+    client_expect_start(client, "-MISCONF ", "SET key %s", "v");
+    client_expect(client, "$value", "GET there");
+    redisFree(client);
+    check(server_stop(server) == 0, "the server does not stop cleanly");
+    char *log = server_log(server);
+    char *place = strstr(log, expected);
+    check(place && !strstr(place + 1, "Writes will fail"), "not one line %s in %s", expected, log);
+    free(log);
+    free(expected);
+}
+
+static void put_there(struct harness *harness, const struct server_options *options)
+{
+    struct server *server = server_start(harness, options);
+    redisContext *client = client_connect(server);
+    client_expect(client, "+OK", "SET there value");
+    redisFree(client);
+    check(server_stop(server) == 0, "the server does not stop cleanly");
+    char *log = server_log(server);
+    check(!strstr(log, "Writes will fail"), "writes will not fail: %s", log);
+    free(log);
+}
+
+void writes_will_fail(struct harness *harness)
+{
+    struct server_options options = {.user = start_ordinary_user(harness)};
+    put_there(harness, &options);
+    check(!chmod(harness->data, 0500), "chmod: %s", strerror(errno));
+    warns(harness, &options, harness->db, strerror(EACCES));
+    check(!chmod(harness->data, 0700), "chmod: %s", strerror(errno));
+
+    const char *mounted = harness_mount(harness, "256k");
+    if (!mounted)
+        return;
+    options = (struct server_options){.data = mounted};
+    put_there(harness, &options);
+    char *db = text_format("%s/anystore.db", mounted);
+    char *spare = text_format("%s.spare", db), *ballast = text_format("%s/ballast", mounted);
+    struct bytes filling = {0};
+    memset(bytes_reserve(&filling, 1 << 20), 'b', 1 << 20);
+    check(!unlink(spare), "%s: %s", spare, strerror(errno)); /* a start would do that, too late */
+    check(!bytes_write_file(ballast, filling.data, 1 << 20, 0600) && errno == ENOSPC,
+          "the small disk does not get full");
+    warns(harness, &options, db, strerror(ENOSPC));
+    bytes_free(&filling);
+    free(db);
+    free(spare);
+    free(ballast);
+}

@@ -467,6 +467,7 @@ int main(void)
         HARNESS_TEST(missing_directory),
         HARNESS_TEST(read_only_directory_at_start),
         HARNESS_TEST(full_disk_at_start),
+        HARNESS_TEST(writes_will_fail),
         HARNESS_TEST(read_only_directory),
         HARNESS_TEST(full_disk),
         HARNESS_TEST(file_vanishes),
