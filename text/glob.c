@@ -1,112 +1,201 @@
 /* SPDX-License-Identifier: MIT */
-/* Matches bytes against a glob-style pattern, with no recursion. */
+/* Matches bytes against a glob-style pattern, without recursion. */
 #include "text/glob.h"
 
-#include <stdint.h>
+#include <string.h>
 
 static uint8_t fold(uint8_t byte, bool ignore_case)
 {
     return ignore_case && byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte - 'A' + 'a') : byte;
 }
 
-/* The pattern, and how its letters compare. */
-struct pattern {
-    const uint8_t *bytes;
-    size_t size;
-    bool ignore_case;
-};
-
-static bool same(const struct pattern *pattern, size_t at, uint8_t byte)
+static bool same(const struct glob *glob, size_t at, uint8_t byte)
 {
-    return fold(pattern->bytes[at], pattern->ignore_case) == fold(byte, pattern->ignore_case);
+    return fold(glob->pattern[at], glob->ignore_case) == fold(byte, glob->ignore_case);
 }
 
 /* The ends of a range may stand in any order. */
-static bool in_range(const struct pattern *pattern, size_t from, size_t to, uint8_t byte)
+static bool in_range(const struct glob *glob, size_t from, size_t to, uint8_t byte)
 {
-    uint8_t a = fold(pattern->bytes[from], pattern->ignore_case);
-    uint8_t b = fold(pattern->bytes[to], pattern->ignore_case);
-    uint8_t folded = fold(byte, pattern->ignore_case);
+    uint8_t a = fold(glob->pattern[from], glob->ignore_case);
+    uint8_t b = fold(glob->pattern[to], glob->ignore_case);
+    uint8_t folded = fold(byte, glob->ignore_case);
     return a <= b ? folded >= a && folded <= b : folded >= b && folded <= a;
 }
 
-/* *at is behind the "[" and moves behind the class.  Odd classes mean what they mean in Redis: one
+/* Moves *at from behind the "[" to behind the class.  Odd classes mean what they mean in Redis: one
  * that is not closed ends with the pattern, "[]" holds nothing, and a range takes any byte as its
  * end, also "]". */
-static bool class_matches(const struct pattern *pattern, size_t *at, uint8_t byte)
+static bool class_matches(const struct glob *glob, size_t *at, uint8_t byte)
 {
-    const uint8_t *bytes = pattern->bytes;
+    const uint8_t *bytes = glob->pattern;
     size_t i = *at;
-    bool negated = i < pattern->size && bytes[i] == '^';
+    bool negated = i < glob->pattern_size && bytes[i] == '^';
     if (negated)
         i++;
     bool found = false;
-    while (i < pattern->size && bytes[i] != ']') {
-        size_t left = pattern->size - i;
+    while (i < glob->pattern_size && bytes[i] != ']') {
+        size_t left = glob->pattern_size - i;
         if (bytes[i] == '\\' && left >= 2) {
-            found |= same(pattern, i + 1, byte);
+            found |= same(glob, i + 1, byte);
             i += 2;
         } else if (left >= 3 && bytes[i + 1] == '-') {
-            found |= in_range(pattern, i, i + 2, byte);
+            found |= in_range(glob, i, i + 2, byte);
             i += 3;
         } else {
-            found |= same(pattern, i, byte);
+            found |= same(glob, i, byte);
             i++;
         }
     }
-    *at = i < pattern->size ? i + 1 : i;
+    *at = i < glob->pattern_size ? i + 1 : i;
     return found != negated;
 }
 
 /* Whether the byte fits what stands at *at, anything but a star; *at moves behind that. */
-static bool element_matches(const struct pattern *pattern, size_t *at, uint8_t byte)
+static bool element_matches(const struct glob *glob, size_t *at, uint8_t byte)
 {
-    switch (pattern->bytes[(*at)++]) {
+    switch (glob->pattern[(*at)++]) {
     case '?':
         return true;
     case '[':
-        return class_matches(pattern, at, byte);
+        return class_matches(glob, at, byte);
     case '\\':
-        if (*at < pattern->size)
+        if (*at < glob->pattern_size)
             (*at)++;
         break;
     default:
         break;
     }
-    return same(pattern, *at - 1, byte);
+    return same(glob, *at - 1, byte);
 }
 
-/* What follows a star is tried at each place of the text in turn, for the last star met only: if
- * what stands between two stars fits at an early place, there is nothing that the earlier star
- * could gain by taking more.  So the steps are at most the product of both sizes, however many
- * stars there are. */
+/* Moves *at behind the element that stands there. */
+static void skip_element(const struct glob *glob, size_t *at)
+{
+    (void)element_matches(glob, at, 0);
+}
+
+static bool is_word(uint8_t byte)
+{
+    return byte != '*' && byte != '?' && byte != '[' && byte != '\\';
+}
+
+/* Behind a star: finds the part up to the next star.  If there is none, the part must stand at the end of
+ * the text.  False: the text has no room for it, or there are too many stars. */
+static bool begin_part(struct glob *glob)
+{
+    size_t end = glob->at, elements = 0;
+    if (++glob->stars > GLOB_STARS)
+        return false;
+    while (end < glob->pattern_size && glob->pattern[end] != '*') {
+        skip_element(glob, &end);
+        elements++;
+    }
+    if (elements > glob->text_size - glob->i)
+        return false;
+    glob->part = glob->at;
+    glob->start = glob->i;
+    glob->floating = end < glob->pattern_size;
+    glob->seeking = glob->floating;
+    glob->word = 0;
+    while (glob->floating && !glob->ignore_case && glob->part + glob->word < end &&
+           is_word(glob->pattern[glob->part + glob->word]))
+        glob->word++;
+    if (!glob->floating)
+        glob->i = glob->text_size - elements;
+    return true;
+}
+
+/* Finds the next place, from `start` on, at which the word of the part stands, and goes on behind it. */
+static enum glob_result seek_part(struct glob *glob, size_t *steps)
+{
+    size_t left = glob->text_size - glob->start, word = glob->word, skipped = 0;
+    if (left == 0)
+        return GLOB_NO;
+    if (word > 0) {
+        const uint8_t *from = glob->text + glob->start;
+        size_t window = *steps > word ? *steps : word;
+        window = window < left && word < left - window ? window + word : left;
+        const uint8_t *found = memmem(from, window, glob->pattern + glob->part, word);
+        if (!found && window == left)
+            return GLOB_NO;
+        skipped = found ? (size_t)(found - from) : window - word + 1;
+        glob->start += skipped;
+        glob->seeking = !found;
+    } else {
+        glob->seeking = false;
+    }
+    glob->at = glob->part + word;
+    glob->i = glob->start + word;
+    skipped += word;
+    *steps -= skipped < *steps ? skipped : *steps;
+    return GLOB_MORE;
+}
+
+void glob_begin(struct glob *glob, const char *pattern, size_t pattern_size, const char *text,
+                size_t text_size, bool ignore_case)
+{
+    *glob = (struct glob){.pattern = (const uint8_t *)pattern,
+                          .text = (const uint8_t *)text,
+                          .pattern_size = pattern_size,
+                          .text_size = text_size,
+                          .ignore_case = ignore_case};
+}
+
+/* Compares elements up to the next star.  GLOB_MORE: there it stands, or the steps are done. */
+static enum glob_result compare(struct glob *glob, size_t *steps)
+{
+    const size_t pattern_size = glob->pattern_size, text_size = glob->text_size;
+    const size_t begin = glob->at, left = pattern_size - begin;
+    const size_t stop = begin + (*steps < left ? *steps : left);
+    size_t at = begin, i = glob->i;
+    bool matches = true;
+    while (matches && at < stop && i < text_size && glob->pattern[at] != '*') {
+        matches = element_matches(glob, &at, glob->text[i]);
+        i += matches;
+    }
+    glob->at = at;
+    glob->i = i;
+    *steps -= at - begin < *steps ? at - begin : *steps;
+    if (matches && at < pattern_size && (at >= stop || glob->pattern[at] == '*'))
+        return GLOB_MORE;
+    return matches && at == pattern_size && i == text_size ? GLOB_YES : GLOB_NO;
+}
+
+/* A part between two stars is taken where it stands first: a later place would leave less of the text to
+ * the parts behind it.  So an earlier part is never looked for again. */
+enum glob_result glob_continue(struct glob *glob, size_t steps)
+{
+    while (steps > 0) {
+        if (glob->seeking) {
+            if (seek_part(glob, &steps) == GLOB_NO)
+                return GLOB_NO;
+        } else if (glob->at < glob->pattern_size && glob->pattern[glob->at] == '*') {
+            while (glob->at < glob->pattern_size && glob->pattern[glob->at] == '*')
+                glob->at++;
+            if (glob->at == glob->pattern_size)
+                return GLOB_YES;
+            if (!begin_part(glob))
+                return GLOB_NO;
+        } else {
+            enum glob_result result = compare(glob, &steps);
+            if (result == GLOB_YES)
+                return GLOB_YES;
+            if (result == GLOB_NO && (!glob->floating || glob->i == glob->text_size))
+                return GLOB_NO;
+            if (result == GLOB_NO) {
+                glob->start++;
+                glob->seeking = true;
+            }
+        }
+    }
+    return GLOB_MORE;
+}
+
 bool glob_match(const char *pattern, size_t pattern_size, const char *text, size_t text_size,
                 bool ignore_case)
 {
-    const struct pattern p = {(const uint8_t *)pattern, pattern_size, ignore_case};
-    const uint8_t *bytes = (const uint8_t *)text;
-    bool starred = false;
-    size_t after_star = 0; /* in the pattern, behind the last star met */
-    size_t star_end = 0;   /* in the text, behind what that star takes */
-    size_t at = 0;
-    size_t i = 0;
-    while (i < text_size) {
-        if (at < p.size && p.bytes[at] == '*') {
-            starred = true;
-            after_star = ++at;
-            star_end = i;
-            if (at == p.size)
-                return true;
-        } else if (at < p.size && element_matches(&p, &at, bytes[i])) {
-            i++;
-        } else if (starred) {
-            at = after_star;
-            i = ++star_end;
-        } else {
-            return false;
-        }
-    }
-    while (at < p.size && p.bytes[at] == '*')
-        at++;
-    return at == p.size;
+    struct glob glob;
+    glob_begin(&glob, pattern, pattern_size, text, text_size, ignore_case);
+    return glob_continue(&glob, SIZE_MAX) == GLOB_YES;
 }

@@ -170,7 +170,7 @@ static void test_bytes(void **state)
 static void test_many_stars(void **state)
 {
     (void)state;
-    enum { STARS = 2000, LETTERS = 20000 };
+    enum { STARS = 1000, LETTERS = 20000 };
     char *pattern = malloc(2 * STARS + 1);
     char *text = malloc(LETTERS);
     assert_non_null(pattern);
@@ -187,6 +187,78 @@ static void test_many_stars(void **state)
     assert_true(glob_match(pattern, 2 * STARS + 1, text, LETTERS, false));
     free(text);
     free(pattern);
+}
+
+/* As Redis answers: a star beyond the thousandth matches nothing, unless nothing comes behind it. */
+static void test_too_many_stars(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *begin, *unit, *end;
+        unsigned units;
+        bool matches;
+    } rows[] = {
+        {"", "*a", "", 1000, true},    {"", "*a", "", 1001, false},
+        {"", "*a", "*", 1000, true},   {"", "*a", "*", 1001, false},
+        {"", "*?", "", 1000, true},    {"", "*?", "", 1001, false},
+        {"", "*[a]", "*", 1000, true}, {"", "*[a]", "*", 1001, false},
+        {"", "*", "a*", 2000, true},   {"", "*", "", 2000, true},
+        {"", "\\**", "", 1001, false}, {"", "a*", "***", 1001, true},
+        {"", "a*", "", 1002, false},   {"[", "*a", "]*", 2000, true},
+        {"*", "\\a", "", 1500, true},
+    };
+    char text[3000];
+    memset(text, 'a', sizeof text);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char pattern[8000];
+        size_t size = (size_t)snprintf(pattern, sizeof pattern, "%s", rows[i].begin);
+        for (unsigned j = 0; j < rows[i].units; j++)
+            size += (size_t)snprintf(pattern + size, sizeof pattern - size, "%s", rows[i].unit);
+        size += (size_t)snprintf(pattern + size, sizeof pattern - size, "%s", rows[i].end);
+        if (glob_match(pattern, size, text, sizeof text, false) != rows[i].matches)
+            fail_msg("row %zu, %u times \"%s\"", i, rows[i].units, rows[i].unit);
+    }
+}
+
+/* However few steps are done at a time, the result is the same, and there is an end. */
+static bool match_in_steps(const void *pattern, size_t pattern_size, const void *text,
+                           size_t text_size, size_t steps)
+{
+    struct glob glob;
+    glob_begin(&glob, pattern, pattern_size, text, text_size, false);
+    enum glob_result result;
+    do
+        result = glob_continue(&glob, steps);
+    while (result == GLOB_MORE);
+    return result == GLOB_YES;
+}
+
+/* No call of a long match does much more than it was asked for. */
+static void test_steps_are_short(void **state)
+{
+    (void)state;
+    enum { LETTERS = 1000000, STEPS = 1000 };
+    char *text = malloc(LETTERS);
+    assert_non_null(text);
+    memset(text, 'a', LETTERS);
+    static const char *const patterns[] = {"*a*a*ab*", "*[ab]?[ab]?[ab]c*", "*aaaaaaaaaaaaa?b*"};
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        struct glob glob;
+        size_t calls = 0, most = 0, before = 0;
+        glob_begin(&glob, patterns[i], strlen(patterns[i]), text, LETTERS, false);
+        for (;; calls++) {
+            enum glob_result result = glob_continue(&glob, STEPS);
+            most = glob.start - before > most ? glob.start - before : most;
+            before = glob.start;
+            if (result != GLOB_MORE) {
+                assert_int_equal(result, GLOB_NO);
+                break;
+            }
+        }
+        assert_true(calls >= LETTERS / STEPS / 2);
+        assert_true(most <= 2 * STEPS);
+    }
+    free(text);
 }
 
 /* ---- the reference: the pattern as a list of sets of bytes, and a table of what fits what ---- */
@@ -309,6 +381,10 @@ static void test_random(void **state)
         if (matches != expected)
             fail_msg("\"%.*s\" %s \"%.*s\"", (int)pattern_size, (const char *)pattern,
                      matches ? "matches" : "does not match", (int)text_size, (const char *)text);
+        size_t steps = 1 + next_random(&seed) % 3;
+        if (match_in_steps(pattern, pattern_size, text, text_size, steps) != expected)
+            fail_msg("\"%.*s\", \"%.*s\" in steps of %zu", (int)pattern_size, (const char *)pattern,
+                     (int)text_size, (const char *)text, steps);
         matched += matches;
     }
     /* Random texts that never match would show nothing. */
@@ -318,8 +394,9 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),  cmocka_unit_test(test_ignore_case),
-        cmocka_unit_test(test_bytes),  cmocka_unit_test(test_many_stars),
+        cmocka_unit_test(test_table),          cmocka_unit_test(test_ignore_case),
+        cmocka_unit_test(test_bytes),          cmocka_unit_test(test_many_stars),
+        cmocka_unit_test(test_too_many_stars), cmocka_unit_test(test_steps_are_short),
         cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
