@@ -251,7 +251,8 @@ void anystore_submit(struct anystore *store, struct anystore_submission *submiss
         return;
     }
     struct anystore_error error;
-    bool runs = submission->kind != ANYSTORE_SUBMIT_BASE;
+    bool runs = submission->kind == ANYSTORE_SUBMIT_UPDATE ||
+                submission->kind == ANYSTORE_SUBMIT_UPDATE_AND_BASE;
     if (runs)
         update_in_memory(store, submission->fn, submission->arg, &error);
     else
@@ -285,6 +286,8 @@ void anystore_stats_read(struct anystore *store, struct anystore_stats *stats)
         .last_batch = atomic_load(&counters->last_batch),
         .largest_batch = atomic_load(&counters->largest_batch),
         .expired = atomic_load(&counters->expired),
+        .last_commit_status = (enum anystore_status)atomic_load(&counters->last_commit_status),
+        .last_base_status = (enum anystore_status)atomic_load(&counters->last_base_status),
         .copy_method = atomic_load(&store->file.copy_method),
         .generation = atomic_load(&store->published.generation),
         .file_size = atomic_load(&counters->file_size),
@@ -294,6 +297,12 @@ void anystore_stats_read(struct anystore *store, struct anystore_stats *stats)
         .expiring = atomic_load(&counters->expiring),
         .data_bytes = atomic_load(&counters->data_bytes),
     };
+}
+
+enum anystore_status anystore_commit_status(struct anystore *store)
+{
+    return (enum anystore_status)atomic_load_explicit(&store->counters.last_commit_status,
+                                                      memory_order_relaxed);
 }
 
 uint64_t anystore_memory(struct anystore *store)

@@ -174,6 +174,7 @@ static void end_job(struct anystore *store)
         queued_append(&promised, store->base.asked);
         store->base.asked = promised;
     } else {
+        atomic_store(&store->counters.last_base_status, (int)job->status);
         if (job->status != ANYSTORE_OK)
             store_log(&store->log, ANYSTORE_LOG_WARNING, "no new base: %s", job->error.text);
         queued_tell(promised, true, &job->error);
@@ -208,6 +209,7 @@ static void begin_job(struct anystore *store)
     struct anystore_error error;
     if (refresh_acquire(store, &error) != ANYSTORE_OK) {
         /* If nobody asked, the next commit says why. */
+        atomic_store(&store->counters.last_base_status, (int)error.status);
         queued_tell(take(&store->base.asked), true, &error);
         return;
     }

@@ -17,6 +17,9 @@
 #define TICK_EXPIRING_MS 100
 #define TICK_CLAIM_MS    10 /* while another process writes a base, and one is asked for here */
 
+/* How often the log is told of the same failure: while a disk is full, each round fails. */
+#define LOG_AGAIN_US (30 * UINT64_C(1000000))
+
 /* ---- The file ----------------------------------------------------------------------------- */
 
 /* Appends the changes to a copy of the file; *chain is the position behind them. */
@@ -100,6 +103,19 @@ static bool is_step(const struct queued *queued)
     return queued->kind == QUEUED_STEP;
 }
 
+static bool is_probe(const struct queued *queued)
+{
+    return queued->kind == QUEUED_PROBE;
+}
+
+/* Whether that is true of one in the list. */
+static bool has(const struct queued *list, queued_is *is)
+{
+    while (list && !is(list))
+        list = list->next;
+    return list != NULL;
+}
+
 static void run_steps(const struct queued *steps)
 {
     for (; steps; steps = steps->next)
@@ -118,6 +134,30 @@ static void count_round(struct anystore *store, uint64_t ran, bool committed, ui
     if (ran > atomic_load(&counters->largest_batch))
         atomic_store(&counters->largest_batch, ran);
     atomic_store(&counters->last_commit_us, clock_monotonic_us() - started_us);
+}
+
+/* The log hears of a failure at once, but of the same one not in every round. */
+static void note_failure(struct anystore *store, const struct queued *list,
+                         const struct anystore_error *error)
+{
+    if (has(list, queued_wants_base))
+        atomic_store(&store->counters.last_base_status, (int)error->status);
+    uint64_t now_us = clock_monotonic_us();
+    int before = atomic_exchange(&store->counters.last_commit_status, (int)error->status);
+    atomic_fetch_add(&store->counters.failed_commits, 1);
+    if (before == (int)error->status && now_us - store->commit.failure_logged_us < LOG_AGAIN_US)
+        return;
+    store->commit.failure_logged_us = now_us;
+    store_log(&store->log, ANYSTORE_LOG_WARNING, "no commit: %s", error->text);
+}
+
+static void note_success(struct anystore *store)
+{
+    atomic_int *status = &store->counters.last_commit_status;
+    if (atomic_load(status) == ANYSTORE_OK)
+        return;
+    atomic_store(status, ANYSTORE_OK);
+    store_log(&store->log, ANYSTORE_LOG_NOTICE, "commits work again");
 }
 
 /* Waits for those who are expected, see gather.h. */
@@ -143,22 +183,23 @@ static bool commit_round(struct anystore *store)
     fill_queue(store);
     uint64_t started_us = clock_monotonic_us();
     if (refresh_acquire(store, &error) != ANYSTORE_OK) {
-        atomic_fetch_add(&store->counters.failed_commits, 1);
-        store_log(&store->log, ANYSTORE_LOG_WARNING, "no commit: %s", error.text);
-        queued_tell(queue_take(&store->queue), false, &error);
+        struct queued *failed = queue_take(&store->queue);
+        note_failure(store, failed, &error);
+        queued_tell(failed, false, &error);
         return false;
     }
     struct queued *list = queue_take(&store->queue);
     struct pending pending;
     pending_init(&pending, &store->published.map);
     uint64_t ran = run_updates(store, list, &pending);
-    bool change = !pending_empty(&pending);
+    bool change = !pending_empty(&pending) || has(list, is_probe);
     enum anystore_status status = change ? persist(store, &pending, &error) : ANYSTORE_OK;
     pending_free(&pending);
     if (status != ANYSTORE_OK) {
         watch_touch_round(&store->published.watches, store->commit.round);
-        atomic_fetch_add(&store->counters.failed_commits, 1);
-        store_log(&store->log, ANYSTORE_LOG_WARNING, "no commit: %s", error.text);
+        note_failure(store, list, &error);
+    } else if (change) {
+        note_success(store);
     }
     count_round(store, ran, change && status == ANYSTORE_OK, started_us);
 

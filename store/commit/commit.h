@@ -26,6 +26,7 @@ struct commit {
     bool thread_started;
     atomic_bool check_is_asked; /* any thread; see anystore_check */
     uint64_t round;             /* number of rounds so far */
+    uint64_t failure_logged_us; /* when the log was last told of a commit that failed */
     struct gather gather;
     size_t expire_cursor; /* where expire_some goes on */
 };

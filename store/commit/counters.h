@@ -16,6 +16,8 @@ struct store_counters {
     /* What the published map and the file are now; written where those change. */
     atomic_uint_fast64_t keys, expiring, data_bytes, memory, file_size, base_size;
     atomic_int_fast64_t last_commit_ms;
+    /* enum anystore_status of the last one that this process tried; the commit thread writes. */
+    atomic_int last_commit_status, last_base_status;
 };
 
 /* Notes what the published map is now, for the thread that has changed it. */

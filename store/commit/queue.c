@@ -32,6 +32,8 @@ static enum queued_kind kind_of(const struct anystore_submission *submission)
         return QUEUED_UPDATE_AND_BASE;
     case ANYSTORE_SUBMIT_BASE:
         return QUEUED_BASE;
+    case ANYSTORE_SUBMIT_PROBE:
+        return QUEUED_PROBE;
     }
     return QUEUED_UPDATE;
 }

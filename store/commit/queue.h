@@ -17,6 +17,7 @@ enum queued_kind {
     QUEUED_UPDATE,          /* runs its function, in a commit with others */
     QUEUED_UPDATE_AND_BASE, /* the same, and then a base is written */
     QUEUED_BASE,            /* a base is written */
+    QUEUED_PROBE,           /* makes a commit of its round, even if that changes nothing */
     QUEUED_STEP             /* runs `step` behind the commit, while the file lock is held */
 };
 

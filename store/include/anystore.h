@@ -157,8 +157,9 @@ ANYSTORE_API enum anystore_status anystore_update(struct anystore *store, anysto
 /* What a submission asks for. */
 enum anystore_submission_kind {
     ANYSTORE_SUBMIT_UPDATE = 0,      /* run fn */
-    ANYSTORE_SUBMIT_UPDATE_AND_BASE, /* run fn, then write a new base: the file without its history */
-    ANYSTORE_SUBMIT_BASE             /* only write a new base; fn is not used */
+    ANYSTORE_SUBMIT_UPDATE_AND_BASE, /* run fn, then write a new base: the file without history */
+    ANYSTORE_SUBMIT_BASE,            /* only write a new base; fn is not used */
+    ANYSTORE_SUBMIT_PROBE            /* make a commit, even if nothing changes: fn is not used */
 };
 
 /* An update without waiting.  The caller fills in and owns the submission and keeps it until
@@ -313,14 +314,20 @@ struct anystore_stats {
     uint64_t file_size;     /* bytes */
     uint64_t base_size;     /* bytes of it that are the base; the rest are changes since */
     uint64_t keys;
-    uint64_t expiring;       /* keys with an expiry */
-    uint64_t data_bytes;     /* keys and values */
-    uint64_t expired;        /* keys taken out because their time had come */
+    uint64_t expiring;   /* keys with an expiry */
+    uint64_t data_bytes; /* keys and values */
+    uint64_t expired;    /* keys taken out because their time had come */
+    /* Why the last commit that this process tried failed, and the last new base.  OK: it did
+     * not. */
+    enum anystore_status last_commit_status, last_base_status;
     const char *copy_method; /* how the last commit got a copy to append to: "swap", "clone", ... */
 };
 
 /* Takes no lock: also from inside a transaction.  The numbers need not be of one instant. */
 ANYSTORE_API void anystore_stats_read(struct anystore *store, struct anystore_stats *stats);
+
+/* The same as last_commit_status above, by itself: costs one load. */
+ANYSTORE_API enum anystore_status anystore_commit_status(struct anystore *store);
 
 /* Bytes of memory that the published map takes, with what the allocator needs for it, about.  Takes
  * no lock: also from inside a transaction. */

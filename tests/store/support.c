@@ -398,7 +398,7 @@ int64_t support_get_number(struct anystore *store, const char *key)
     return op.number;
 }
 
-struct rewriting {
+struct submitting {
     struct anystore_submission submission;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -406,10 +406,10 @@ struct rewriting {
     struct anystore_error error;
 };
 
-static void on_rewritten(struct anystore_submission *submission, bool ran,
+static void on_submitted(struct anystore_submission *submission, bool ran,
                          const struct anystore_error *error)
 {
-    struct rewriting *self = (struct rewriting *)(void *)submission;
+    struct submitting *self = (struct submitting *)(void *)submission;
     assert_false(ran); /* there is nothing to run */
     pthread_mutex_lock(&self->mutex);
     self->error = *error;
@@ -423,20 +423,25 @@ void support_nap(void)
     nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
 }
 
+enum anystore_status support_submit(struct anystore *store, enum anystore_submission_kind kind,
+                                    struct anystore_error *error)
+{
+    struct submitting submitting = {.submission = {.kind = kind, .on_done = on_submitted},
+                                    .mutex = PTHREAD_MUTEX_INITIALIZER,
+                                    .changed = PTHREAD_COND_INITIALIZER};
+    anystore_submit(store, &submitting.submission);
+    pthread_mutex_lock(&submitting.mutex);
+    while (!submitting.done)
+        pthread_cond_wait(&submitting.changed, &submitting.mutex);
+    pthread_mutex_unlock(&submitting.mutex);
+    if (error)
+        *error = submitting.error;
+    return submitting.error.status;
+}
+
 enum anystore_status support_rewrite(struct anystore *store, struct anystore_error *error)
 {
-    struct rewriting rewriting = {
-        .submission = {.kind = ANYSTORE_SUBMIT_BASE, .on_done = on_rewritten},
-        .mutex = PTHREAD_MUTEX_INITIALIZER,
-        .changed = PTHREAD_COND_INITIALIZER};
-    anystore_submit(store, &rewriting.submission);
-    pthread_mutex_lock(&rewriting.mutex);
-    while (!rewriting.done)
-        pthread_cond_wait(&rewriting.changed, &rewriting.mutex);
-    pthread_mutex_unlock(&rewriting.mutex);
-    if (error)
-        *error = rewriting.error;
-    return rewriting.error.status;
+    return support_submit(store, ANYSTORE_SUBMIT_BASE, error);
 }
 
 struct lines {

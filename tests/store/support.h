@@ -116,7 +116,11 @@ int64_t support_get_number(struct anystore *store, const char *key);
 /* A moment, between two looks at what another thread does. */
 void support_nap(void);
 
-/* Asks for a new base and waits for the answer. */
+/* Submits what has no function to run and waits for the outcome. */
+enum anystore_status support_submit(struct anystore *store, enum anystore_submission_kind kind,
+                                    struct anystore_error *error);
+
+/* The same for a new base. */
 enum anystore_status support_rewrite(struct anystore *store, struct anystore_error *error);
 
 /* All keys, values and expiries as text, sorted; for the caller to free. */
