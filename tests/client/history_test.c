@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The checker of histories, on its own: histories that are known to be right and known to be wrong
- * (history/examples.c), small random ones against a search that tries every order, large ones,
- * whole and with one answer changed. */
+/* The checker of histories itself: histories known to be right or wrong (history/examples.c), small
+ * random ones against a search that tries every order, and large ones, once as they are and once
+ * with one answer changed. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@
 /* ---- Against all orders -------------------------------------------------------------------- */
 
 #define SMALL     7
-#define LAST_MS   8 /* of a small one; who may have been done later was done then */
+#define LAST_MS   8 /* of a small history; what may have been done later was done then */
 #define SMALL_TTL 3
 
 /* A key as a server has it. */
@@ -29,14 +29,14 @@ struct told {
     int64_t value, end; /* ms; 0: no time to live */
 };
 
-/* Sets the value; the time to live is gone. */
+/* Sets the value and removes the time to live. */
 static int64_t write_value(struct told *key, int64_t value, int64_t result)
 {
     *key = (struct told){.value = value};
     return result;
 }
 
-/* What there is when the clock says that. */
+/* What there is at this time of the clock. */
 static int64_t value_at(const struct told *key, int64_t now)
 {
     return key->end && key->end <= now ? NIL : key->value;
@@ -52,8 +52,8 @@ static int64_t tell_append(struct told *key, int64_t old, int64_t digit)
     return (int64_t)strlen(text);
 }
 
-/* What a step does and answers, by the words of Redis's documentation rather than by
- * history/model.c.  The clock may say something else for each key. */
+/* The effect and the answer of a step, by the words of Redis's documentation and not by
+ * history/model.c.  The clock may show another time for each key. */
 static int64_t tell(const struct history_step *step, struct told *keys, const int64_t *clock)
 {
     struct told *key = &keys[step->key];
@@ -101,7 +101,8 @@ static const struct history_op *small_op(const struct history *history, unsigned
 
 static bool some_order(const struct history *history, unsigned left, const struct told *keys);
 
-/* What an operation makes of the keys when the clock says that; false if its answers do not fit. */
+/* The effect of an operation on the keys at this time of the clock; false if its answers do not
+ * fit. */
 static bool tell_all(const struct history_op *op, const int64_t *clock, struct told *keys)
 {
     for (unsigned k = 0; k < op->steps_count; k++) {
@@ -129,7 +130,7 @@ static bool goes_on(const struct history *history, unsigned left, unsigned next,
     const struct history_op *op = small_op(history, next);
     int64_t from = op->invoked / MS, until = op->returned / MS;
     until = until > LAST_MS ? LAST_MS : until;
-    for (unsigned j = 0; j < SMALL; j++) { /* those that see what it did saw it later */
+    for (unsigned j = 0; j < SMALL; j++) { /* operations that see its effect saw it later */
         const struct history_op *other = small_op(history, j);
         if (left >> j & 1 && other->answered && other->returned / MS < until)
             until = other->returned / MS;
@@ -137,7 +138,7 @@ static bool goes_on(const struct history *history, unsigned left, unsigned next,
     int64_t ends[2] = {clock_matters(op, 0, keys) ? until : from,
                        clock_matters(op, 1, keys) ? until : from};
     int64_t clock[2];
-    struct told tried[2] = {{.end = -1}, {.end = -1}}; /* most times make the same of them */
+    struct told tried[2] = {{.end = -1}, {.end = -1}}; /* most times have the same effect */
     for (clock[0] = from; clock[0] <= ends[0]; clock[0]++) {
         for (clock[1] = from; clock[1] <= ends[1]; clock[1]++) {
             struct told after[2] = {keys[0], keys[1]};
@@ -151,7 +152,7 @@ static bool goes_on(const struct history *history, unsigned left, unsigned next,
     return false;
 }
 
-/* Whether some order of those in `left` explains their answers, by trying all. */
+/* Whether some order of the operations in `left` explains their answers; tries all. */
 static bool some_order(const struct history *history, unsigned left, const struct told *keys)
 {
     if (!left)
@@ -167,7 +168,7 @@ static bool some_order(const struct history *history, unsigned left, const struc
     return false;
 }
 
-/* With each choice of those that were not answered. */
+/* With each choice of the operations that were not answered. */
 static bool is_right(const struct history *history)
 {
     static const struct told nothing[2] = {{.value = NIL}, {.value = NIL}};
@@ -181,13 +182,13 @@ static bool is_right(const struct history *history)
     return false;
 }
 
-/* What a simulated history is made of. */
+/* The measures of a simulated history. */
 struct sort {
     size_t count;
     unsigned keys;
     uint64_t values;
     unsigned unanswered; /* percent */
-    unsigned ending;     /* percent of the steps that have to do with times to live */
+    unsigned ending;     /* percent of the steps that use times to live */
     uint64_t ttl;        /* ms, at most */
 };
 
@@ -223,7 +224,7 @@ static void random_steps(struct random *random, const struct sort *sort, struct 
     op->steps[1].key = op->steps[0].key ^ 1;
 }
 
-/* Of a server that answers right, at a moment within each operation's time. */
+/* Of a server that answers correctly, at a moment within each operation's time. */
 static struct history *simulate(struct random *random, const struct sort *sort)
 {
     struct history *history = history_new(1);
@@ -311,7 +312,7 @@ static void large_histories(struct harness *harness)
     check(report.verdict == HISTORY_RIGHT, "%s", report.text ? report.text : "undecided");
     check(report.operations == count && report.groups == 4, "not all was looked at");
 
-    /* An answer of long ago, wherever it is. */
+    /* An outdated answer, wherever it is. */
     unsigned rounds = harness_scaled(10);
     for (unsigned i = 0; i < rounds; i++) {
         struct history_op *op, *old;

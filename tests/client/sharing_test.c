@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Several servers on one file: what one acknowledged, each of the others answers from then on;
- * commands are atomic across all of them; servers come and go. */
+/* Several servers on one file: each returns what another has acknowledged; commands are atomic
+ * across all of them; servers come and go. */
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,7 +23,7 @@ static struct {
     unsigned rounds;
     unsigned writers; /* workers below this index write */
     atomic_uint writers_left;
-    atomic_llong acknowledged; /* the highest value some client was told */
+    atomic_llong acknowledged; /* the highest value that a client has seen */
     atomic_ullong reads;
     atomic_uint writes;
     unsigned *seen; /* how often each value was returned */
@@ -52,7 +52,7 @@ static struct raw *connect_worker(struct worker *worker)
     return raw;
 }
 
-/* A command whose reply is a number; -1 with the error recorded if it is something else. */
+/* A command whose reply is a number; records an error and returns -1 if it is something else. */
 static long long number_of(struct worker *worker, struct reply *reply)
 {
     long long value = -1;
@@ -74,7 +74,7 @@ static void raise_acknowledged(long long value)
         ;
 }
 
-/* SET on one, GET on each of the others at once. */
+/* SET at one, GET at each of the others at once. */
 static void set_get(struct harness *harness, unsigned count)
 {
     start_servers(harness, count);
@@ -107,8 +107,8 @@ static void set_get_four(struct harness *harness)
     set_get(harness, 4);
 }
 
-/* Keeps readers from taking the machine from the writers they watch: waits after some reads until
- * there is something new. */
+/* Keeps readers from taking the processor away from the writers they watch: waits after some reads
+ * until there is something new. */
 static void pace(unsigned *writes, unsigned *reads)
 {
     unsigned now = atomic_load(&shared.writes);
@@ -208,7 +208,7 @@ static void count_values(struct worker *worker)
                 worker_fail(worker, "INCR gave %lld after %lld", value, last);
                 break;
             }
-            /* Every value belongs to one worker only, if the servers are right: no lock. */
+            /* If the servers are right, every value belongs to one worker only: no lock. */
             __atomic_fetch_add(&shared.seen[value], 1, __ATOMIC_RELAXED);
             last = value;
         }
@@ -241,7 +241,7 @@ static void increments_sum_up(struct harness *harness)
     seen = NULL;
 }
 
-/* One of those who SET NX at the same moment wins, and all see that one. */
+/* Several clients SET NX at the same moment: one wins, and all see its value. */
 static void race_for_lock(struct worker *worker)
 {
     struct raw *raw = connect_worker(worker);
@@ -281,7 +281,7 @@ static void set_nx_has_one_winner(struct harness *harness)
     print_message("%u rounds\n", shared.rounds);
 }
 
-/* A lock made of SET NX and DEL guards a counter that is read and set in two commands. */
+/* A lock made of SET NX and DEL guards a counter that two commands read and set. */
 static void count_under_lock(struct worker *worker)
 {
     struct raw *raw = connect_worker(worker);
@@ -316,7 +316,7 @@ static void lock_guards_counter(struct harness *harness)
     redisFree(client);
 }
 
-/* MSET through any server, MGET through any: never one of one and one of another. */
+/* MSET through any server, MGET through any: never a value of one beside a value of another. */
 static void set_or_get_pair(struct worker *worker)
 {
     struct raw *raw = connect_worker(worker);
@@ -381,7 +381,8 @@ static void flush_and_expiry_are_seen(struct harness *harness)
             client_expect(clients[i], "[]", "KEYS *");
         }
     }
-    /* The time of expiry is the same for all: set by one, read, taken away, moved by others. */
+    /* The time of expiry is the same for all: one server sets it, others read, remove and move
+     * it. */
     client_expect(clients[0], "+OK", "SET k v EX 1000");
     for (unsigned i = 0; i < 4; i++)
         check(client_integer(clients[i], "TTL k") > 800, "server %u knows no expiry", i);
@@ -392,7 +393,7 @@ static void flush_and_expiry_are_seen(struct harness *harness)
     struct patience patience = {0};
     while (client_integer(clients[3], "EXISTS k") && patience_left(&patience))
         ;
-    /* Expired for one is expired for all, as all have the same clock. */
+    /* A key that has expired for one server has expired for all, as all have the same clock. */
     for (unsigned i = 0; i < 4; i++) {
         client_expect(clients[i], "_", "GET k");
         client_expect(clients[i], ":-2", "TTL k");
@@ -404,7 +405,7 @@ static void flush_and_expiry_are_seen(struct harness *harness)
         redisFree(clients[i]);
 }
 
-/* A new server finds all that was acknowledged before its start, while others write. */
+/* A new server finds everything that was acknowledged before its start, while others write. */
 static void join_under_load(struct harness *harness)
 {
     start_servers(harness, 3);
@@ -432,8 +433,9 @@ static void join_under_load(struct harness *harness)
     print_message("%u servers joined during %u INCR\n", starts, shared.rounds * shared.writers);
 }
 
-/* kill -9 of one: the others go on without a pause that a client would see as an error, all that
- * was acknowledged stays, and is still there when all have been killed and started again. */
+/* kill -9 of one server: the others go on without a pause that a client would see as an error;
+ * everything acknowledged stays, and is still there after all have been killed and started
+ * again. */
 static void killed_server_is_not_missed(struct harness *harness)
 {
     start_servers(harness, 4);
@@ -441,7 +443,7 @@ static void killed_server_is_not_missed(struct harness *harness)
     client_expect(client, "+OK", "SET counter 0");
     client_expect(client, "+OK", "SET witness alive");
     redisFree(client);
-    /* Workers are on 0 to 2; 3 has a client of its own and is killed. */
+    /* Workers use servers 0 to 2; server 3 has a client of its own and is killed. */
     struct raw *doomed = raw_connect(shared.servers[3]);
     check(doomed, "cannot connect");
     shared.server_count = 3;
@@ -472,7 +474,8 @@ static void killed_server_is_not_missed(struct harness *harness)
 
     long long least = (long long)shared.rounds * shared.writers + extra;
     client = client_connect(shared.servers[1]);
-    /* What the killed one put in place without getting to say so is taken notice of by a write. */
+    /* The killed server may have put its file in place before it could say so: a write makes the
+     * others notice. */
     client_expect(client, "+OK", "SET settled 1");
     long long value = client_integer(client, "GET counter");
     redisFree(client);

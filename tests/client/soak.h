@@ -30,7 +30,7 @@ void soak_latency_add(struct soak_latency *latency, uint64_t us);
 void soak_latency_merge(struct soak_latency *to, const struct soak_latency *from);
 uint64_t soak_latency_us(const struct soak_latency *latency, double share);
 
-/* The load: clients that send all kinds of commands to any of the servers. */
+/* The load: clients send all kinds of commands to any of the servers. */
 struct soak_client {
     struct random random;
     struct raw *raw;
@@ -49,28 +49,28 @@ struct soak_load {
 /* A worker's function (see workers.h); `shared` is the load. */
 void soak_run_client(struct worker *worker);
 
-/* Names the commands of that server that no client sends; the caller frees. */
+/* The names of that server's commands that no client sends; the caller frees. */
 char *soak_commands_left_out(const struct server *server);
 
-/* What the servers hold of the machine. */
+/* The memory and descriptors that the servers hold. */
 struct soak_usage {
     long resident_kib;
     long descriptors;
 };
 struct soak_usage soak_usage_of(const struct server *server);
 
-/* Waits until all servers tell the same digest of each database (keys expire, one by one); fails
- * the test if they do not.  `more` is one more server or NULL. */
+/* Waits until all servers return the same digest of each database (keys expire, one by one); fails
+ * the test if they do not. `more` is one more server or NULL. */
 void soak_check_agreement(struct server *const *servers, unsigned count, const struct server *more);
 
-/* Fails the test unless each counter is what its client knows, through that server. */
+/* Fails the test unless each counter has the value that its client knows, through that server. */
 void soak_check_counters(const struct soak_load *load, const struct server *server);
 
-/* Fails the test if anything lies in a directory of data, with no server running, that does not
+/* Fails the test if there is a file in a directory of data, with no server running, that does not
  * belong there. */
 void soak_check_names(const char *directory);
 
-/* Fills a small file system: errors that say so, reads go on, and writes as soon as there is
+/* Fills a small file system: the errors say so, reads go on, and writes work as soon as there is
  * room. */
 void soak_fill_disk(struct server *const *servers, const char *directory, struct random *random);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the soak test looks at: agreement, counters, memory and descriptors, files, a full disk. */
+/* The checks of the soak test: agreement, counters, memory and descriptors, files, a full disk. */
 #include <ctype.h>
 #include <dirent.h>
 #include <math.h>
@@ -128,7 +128,7 @@ void soak_check_counters(const struct soak_load *load, const struct server *serv
 }
 
 /* anystore.db or anystore.N.db, alone or with .lock or .spare behind it; and the directory of the
- * servers' sockets, where names of killed ones may be left. */
+ * servers' sockets, where names of killed servers may remain. */
 static bool belongs(const char *name)
 {
     if (strncmp(name, "anystore.", 9) != 0)
@@ -157,7 +157,7 @@ void soak_check_names(const char *directory)
 #define FILL_VALUE 40000
 #define FILL_MAX   10000
 
-/* Sets keys until one is refused: its number. */
+/* Sets keys until one is refused; returns its number. */
 static unsigned fill(redisContext *const *clients, struct random *random, const char *value)
 {
     for (unsigned i = 0; i < FILL_MAX; i++) {
@@ -191,7 +191,7 @@ void soak_fill_disk(struct server *const *servers, const char *directory, struct
     for (unsigned i = 0; i < 2; i++)
         client_expect(clients[i], "+OK", "SET fill%u small", refused + i);
     client_expect(clients[0], "+OK", "FLUSHDB");
-    /* Without the history of all that; or it would not fit twice beside the next ballast. */
+    /* Without the history of all that, which would not fit twice beside the next ballast. */
     client_expect(clients[0], "+OK", "SAVE");
     char *digest = client_text(clients[0], "DEBUG DIGEST");
     client_expect(clients[1], digest, "DEBUG DIGEST");

@@ -15,8 +15,8 @@
 #define WORDS       24
 #define VALUE_LARGE 200000
 
-/* %k key, %v value, %n small number, %t milliseconds, %l a long time in seconds, %d database,
- * %c channel. */
+/* %k key, %v value, %n small number, %t milliseconds, %l a long time in seconds, %d database, %c
+ * channel. */
 struct pattern {
     unsigned weight;
     const char *words;
@@ -115,8 +115,8 @@ static const struct pattern writes[] = {
     {1, "WAITAOF 1 0 1000"},
 };
 
-/* Sent in other ways here; or they would end or change what the soak is about: servers, their
- * options, the connection. */
+/* Commands that are sent in other ways here, or that would end or change servers, their options or
+ * the connection. */
 static const char *const others[] = {
     "select",    "multi",      "exec",        "discard",      "watch",    "unwatch",
     "subscribe", "psubscribe", "unsubscribe", "punsubscribe", "debug",    "shutdown",
@@ -208,7 +208,7 @@ static void lose(struct soak_client *client)
     client->lost++;
 }
 
-/* Sends what was encoded and takes so many replies; the latency is that of all together. */
+/* Sends what was encoded and reads so many replies; the latency is that of all together. */
 static bool exchange(struct worker *worker, struct bytes *out, size_t count,
                      struct soak_latency *latency)
 {
@@ -260,7 +260,7 @@ static void select_database(struct worker *worker, unsigned database)
         client->database = database;
 }
 
-/* Its counter is what was acknowledged, and at most what it asked for. */
+/* Its counter is at least what was acknowledged, and at most what it asked for. */
 static void count_up(struct worker *worker)
 {
     struct soak_load *load = worker->shared;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A long run of several servers on one file under all kinds of commands, while servers are killed,
- * stopped and started.  After each phase all agree, with one that has just opened the file too, and
- * every acknowledged INCR is there; a small disk is filled up; at the end nothing lies about, and
- * the server that lived through it all has grown neither in memory nor in descriptors.
- *
- * Some seconds here; ANYSTORE_SOAK_SECONDS tells how many.  script/soak runs it for minutes. */
+ * stopped and started.  After each phase all servers agree, including one that has just opened the
+ * file, and every acknowledged INCR is there; a small disk is filled; at the end no stray file
+ * remains, and the server that lived through everything has grown neither in memory nor in
+ * descriptors.  Runs for some seconds here, ANYSTORE_SOAK_SECONDS sets how many; script/soak runs
+ * it for minutes. */
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -22,7 +22,7 @@
 #define PHASE_SECONDS 30 /* at most */
 #define PHASES_LEAST  3
 #define SMALL_DISK    "3m"
-#define KIB_SLACK     16384 /* what memory may grow by, and a quarter */
+#define KIB_SLACK     16384 /* how much memory may grow, and a quarter */
 #define FD_SLACK      16
 
 /* Static, as workers may outlive the test's function. */
@@ -58,7 +58,7 @@ static void start_servers(struct harness *harness)
     }
 }
 
-/* Any but the first: that one lives on, and its memory is watched. */
+/* Any server but the first: that one lives on, and its memory is watched. */
 static void disturb(struct random *random)
 {
     struct server *server = load.servers[1 + random_below(random, SOAK_SERVERS - 1)];
@@ -80,7 +80,7 @@ static void disturb(struct random *random)
     }
 }
 
-/* What is published at each server arrives at the subscriber of the first. */
+/* Messages published at each server arrive at the subscriber of the first. */
 static void check_messages(void)
 {
     struct raw *subscriber = raw_connect(load.servers[0]);
@@ -173,12 +173,13 @@ static void print_summary(void)
     print_latency("writes", offsetof(struct soak_client, writes));
 }
 
-/* Against what the first server held after the first third, when it had seen everything once. */
+/* Compared with the first server's figures after the first third, when it had seen everything
+ * once. */
 static void check_growth(struct soak_usage early, struct soak_usage late)
 {
     print_message("the server that lived on: %ld KiB then %ld KiB, %ld descriptors then %ld\n",
                   early.resident_kib, late.resident_kib, early.descriptors, late.descriptors);
-    if (!harness_sanitized()) /* those keep what was freed */
+    if (!harness_sanitized()) /* sanitizers keep what was freed */
         check(late.resident_kib <= early.resident_kib * 5 / 4 + KIB_SLACK, "memory grows");
     check(late.descriptors <= early.descriptors + FD_SLACK, "descriptors grow");
 }

@@ -10,19 +10,19 @@
 
 #define NOBODY 65534
 
-/* Runs a server that must not start: status 1, and on stderr one line that has every one of the
- * texts (NULL ends) in it. */
+/* Runs a server that must not start: status 1, and one line on stderr that has each of the texts
+ * (NULL ends) in it. */
 void start_fails(struct harness *harness, const struct server_options *options,
                  const char *const *texts);
 
-/* Makes a data file (with a few keys) and its key file, and leaves no server running. */
+/* Makes a data file (with a few keys) and its key file; no server runs afterwards. */
 void start_make_data(struct harness *harness);
 
 /* The whole data file. */
 void start_read_data(struct harness *harness, struct bytes *data);
 
-/* An unprivileged user if the test runs as root, whom no mode bits hold back: then data directory
- * and key file are given to that user.  Else 0. */
+/* If the test runs as root, for whom mode bits do not count: an unprivileged user, who then owns
+ * data directory and key file.  Else 0. */
 uid_t start_ordinary_user(struct harness *harness);
 
 /* Keys and files that are wrong at the start. */
@@ -43,7 +43,7 @@ void read_only_directory_at_start(struct harness *harness);
 void full_disk_at_start(struct harness *harness);
 void writes_will_fail(struct harness *harness);
 
-/* What goes wrong, or must not, while running. */
+/* Trouble, or the absence of it, while running. */
 void read_only_directory(struct harness *harness);
 void full_disk(struct harness *harness);
 void file_vanishes(struct harness *harness);

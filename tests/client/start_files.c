@@ -11,7 +11,7 @@
 
 #include "tests/client/harness/random.h"
 
-/* A start with the data file as it is must fail and leave it so. */
+/* A start with this data file must fail and leave it as it is. */
 static void data_fails(struct harness *harness, const char *what)
 {
     struct bytes before = {0}, after = {0};
@@ -28,7 +28,7 @@ static void put_data(struct harness *harness, const void *data, size_t size)
     check(bytes_write_file(harness->db, data, size, 0600), "%s: %s", harness->db, strerror(errno));
 }
 
-/* The file as it was opens again, whatever was tried in between. */
+/* The original file opens again, whatever was tried in between. */
 static void data_opens(struct harness *harness)
 {
     struct server *server = server_start(harness, NULL);
@@ -79,7 +79,7 @@ void key_file_modes(struct harness *harness)
     }
     check(!chmod(harness->key_file, 0400), "chmod: %s", strerror(errno));
     data_opens(harness);
-    /* Unreadable, for someone whom mode bits hold back. */
+    /* Unreadable for a user for whom mode bits count. */
     uid_t user = start_ordinary_user(harness);
     check(!chmod(harness->key_file, 0), "chmod: %s", strerror(errno));
     start_fails(harness, &(struct server_options){.user = user},
@@ -108,7 +108,7 @@ void key_file_contents(struct harness *harness)
         write_key(harness->key_file, 1, sizes[i], 0600);
         start_fails(harness, NULL, (const char *const[]){harness->key_file, NULL});
     }
-    /* Blanks around the key are nobody's mistake. */
+    /* Blanks around the key are no mistake. */
     bytes_append_text(&key, "\r\n\n");
     check(bytes_write_file(harness->key_file, key.data, key.size, 0600), "write");
     data_opens(harness);
@@ -129,8 +129,8 @@ void key_file_is_no_file(struct harness *harness)
     free(names);
 }
 
-/* A cut between two commits gives what was the file before the later one: nothing that is in a
- * file can tell that.  Every other cut must be found. */
+/* A cut between two commits gives the file before the later one: nothing in a file can tell that.
+ * Every other cut must be found. */
 void truncated_file(struct harness *harness)
 {
     enum { COMMITS = 20 };
@@ -164,7 +164,7 @@ void truncated_file(struct harness *harness)
         data_fails(harness, what);
         free(what);
     }
-    /* What is behind the last commit is not needed. */
+    /* Bytes behind the last commit are not needed. */
     put_data(harness, whole.data, ends[COMMITS]);
     data_opens(harness);
     put_data(harness, whole.data, whole.size);

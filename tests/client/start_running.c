@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Trouble while the server runs: writes are refused with an error that names the file and the
- * cause, reads go on, nothing is lost or overwritten, and all is well again when the trouble is
- * over.  And what a running server leaves on disk, and how it stops. */
+/* Trouble while the server runs: it refuses writes with an error that names the file and the cause,
+ * reads go on, nothing is lost or overwritten, and everything works again when the trouble is over.
+ * Also what a running server leaves on disk, and how it stops. */
 #include "tests/client/start.h"
 
 #include <errno.h>
@@ -15,8 +15,8 @@
 #include "tests/client/harness/raw.h"
 #include "tests/client/harness/workers.h"
 
-/* A write is refused with a reply that names the data file and has the cause in it (any of the
- * texts, NULL ends; no texts: any), several kinds of writes alike; reads go on. */
+/* A write is refused with a reply that names the data file and the cause (any of the texts, NULL
+ * ends; no texts: any), for several kinds of writes; reads go on. */
 static void writes_are_refused(struct harness *harness, redisContext *client, const char *db,
                                const char *const *causes)
 {
@@ -56,7 +56,7 @@ static redisContext *prepare(struct server *server)
     return client;
 }
 
-/* After the trouble: another server and a restart see what was acknowledged, and no more. */
+/* After the trouble: another server, and a restart, see exactly what was acknowledged. */
 static void all_is_well(struct harness *harness, struct server *server,
                         const struct server_options *options)
 {
@@ -92,7 +92,7 @@ void read_only_directory(struct harness *harness)
     all_is_well(harness, server, &options);
 }
 
-/* Writes for which there is no space: refused, and nothing of them is there. */
+/* Writes for which there is no space: refused, and no part of them is there. */
 static void too_much(redisContext *client, const char *db, const char *value, size_t size)
 {
     static const char *const writes[] = {"SET big %b", "SET key %b", "APPEND key %b",
@@ -128,7 +128,8 @@ void full_disk(struct harness *harness)
         too_much(client, db, value, size);
         client_expect(client, "+OK", "SET key before");
     }
-    /* Not one block is left.  What fits into the file's room may still be done, more is refused. */
+    /* Not one block is left.  A write that fits into the file's room may still be done, a larger
+     * one is refused. */
     check(!bytes_write_file(ballast, value, size, 0600) && errno == ENOSPC,
           "the small disk does not get full");
     for (int i = 0; i < 5; i++)
@@ -173,7 +174,8 @@ static void replace_with(struct harness *harness, redisContext *client, const st
     free(kept);
 }
 
-/* By something else, by the data of another key, by other data of the same key, by an old copy. */
+/* The data file is replaced: by something else, by the data of another key, by other data of the
+ * same key, by an old copy. */
 void file_is_replaced(struct harness *harness)
 {
     struct bytes other = {0};
@@ -290,7 +292,7 @@ static bool holds(const struct bytes *data, const char *text)
     return data->size && memmem(data->data, data->size, text, strlen(text));
 }
 
-/* No key, value or client's name is to be found in any file, whatever was done with it. */
+/* No key, value or client's name is found in any file, whatever was done with it. */
 void nothing_in_clear(struct harness *harness)
 {
     static const char *const secrets[] = {"secret-key-name", "secret-value-text",
@@ -322,7 +324,7 @@ void nothing_in_clear(struct harness *harness)
         }
         free(names);
         if (round == 0)
-            client_expect(client, "+OK", "SAVE"); /* writes the whole anew */
+            client_expect(client, "+OK", "SAVE"); /* writes the whole file anew */
         if (round == 1)
             client_expect(client, "+OK", "FLUSHALL");
     }
@@ -333,7 +335,7 @@ void nothing_in_clear(struct harness *harness)
     free(log);
 }
 
-/* Nobody but the owner can read or write what the server makes, whatever the umask. */
+/* Only the owner can read or write the files that the server makes, whatever the umask. */
 void file_modes(struct harness *harness)
 {
     static const mode_t masks[] = {0, 022, 027, 077};
@@ -371,9 +373,8 @@ void file_modes(struct harness *harness)
     }
 }
 
-/* SIGTERM in the middle of pipelines: what has been done is answered, no reply is cut short, the
- * exit status is 0, and after the next start there is what was acknowledged, no more and no
- * less. */
+/* SIGTERM in the middle of pipelines: commands that were done are answered, no reply is cut short,
+ * the exit status is 0, and after the next start exactly the acknowledged writes are there. */
 void sigterm_finishes_writes(struct harness *harness)
 {
     enum { CLIENTS = 4, PIPELINE = 500 };
@@ -436,7 +437,7 @@ void sigint_stops(struct harness *harness)
     redisFree(client);
 }
 
-/* After a rotation the log goes on in a new file of the old name. */
+/* After a rotation the log continues in a new file with the old name. */
 void sighup_reopens_log(struct harness *harness)
 {
     char *log = text_format("%s/server.log", harness->dir);
@@ -461,7 +462,7 @@ void sighup_reopens_log(struct harness *harness)
     free(rotated);
 }
 
-/* Signals without a use end the server, or do not, as they end redis-server. */
+/* Signals without a use end the server, or do not, as with redis-server. */
 void other_signals(struct harness *harness)
 {
     static const int numbers[] = {SIGALRM, SIGPIPE, SIGHUP, SIGURG,    SIGWINCH, SIGCHLD, SIGCONT,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Starting and stopping: all that can be wrong with options, key, data file and disk, each with one
- * clear line and nothing lost or overwritten; what a clean start and stop leave behind. */
+/* Starting and stopping: everything that can be wrong with options, key, data file and disk, each
+ * with one clear line and nothing lost or overwritten; and what a clean start and stop leave
+ * behind. */
 #include "tests/client/start.h"
 
 #include <arpa/inet.h>
@@ -68,7 +69,7 @@ static void write_text(const char *path, const char *text)
     check(bytes_write_file(path, text, strlen(text), 0600), "%s: %s", path, strerror(errno));
 }
 
-/* Keys and data stay between starts, the expiry times too. */
+/* Key and data stay between starts, and so do expiry times. */
 static void second_start_reuses(struct harness *harness)
 {
     start_make_data(harness);
@@ -94,7 +95,7 @@ static void second_start_reuses(struct harness *harness)
     redisFree(client);
     check(server_stop(server) == 0, "the server does not stop cleanly");
 
-    /* A start and stop that writes nothing leaves the file as it is. */
+    /* A start and stop without writes leaves the file as it is. */
     start_read_data(harness, &before);
     server_restart(server);
     check(server_stop(server) == 0, "the server does not stop cleanly");
@@ -120,7 +121,7 @@ static void first_start_makes_key(struct harness *harness)
     bytes_free(&key);
 }
 
-/* Many servers start at once where nothing is yet: one key, one file, all serve it. */
+/* Many servers start at once where nothing exists yet: one key, one file, all serve it. */
 static void first_start_of_many(struct harness *harness)
 {
     for (unsigned round = 0; round < harness_scaled(10); round++) {
@@ -188,7 +189,7 @@ static void default_places(struct harness *harness)
     free(config_home);
 }
 
-/* The key in the environment, as base64 or as a file's name. */
+/* The key in the environment, as base64 or as the name of a file. */
 static void key_in_environment(struct harness *harness)
 {
     start_make_data(harness);
@@ -238,8 +239,7 @@ static void port_in_use(struct harness *harness)
     free(port);
 }
 
-/* Addresses that are not there are an error, but for those that may be missing ("-" before
- * them). */
+/* An address that does not exist is an error, except one that may be missing ("-" before it). */
 static void addresses_not_there(struct harness *harness)
 {
     static const char *const wrong[][2] = {
@@ -274,7 +274,7 @@ static void addresses_not_there(struct harness *harness)
     start_fails(harness, &options, (const char *const[]){"--unixsocket", "shorter than", NULL});
 }
 
-/* A socket that a server still listens on is not taken from it; a stale one is replaced (each
+/* A socket on which a server still listens is not taken from it; a stale one is replaced (each
  * restart after a kill -9 shows that). */
 static void unix_socket_in_use(struct harness *harness)
 {
@@ -410,7 +410,7 @@ static void command_line(struct harness *harness)
     }
 }
 
-/* In memory only: neither file nor key, nothing stays. */
+/* In memory only: neither file nor key, and nothing stays. */
 static void without_persistence(struct harness *harness)
 {
     struct server_options options = {.args = (const char *const[]){"--persistence", "no", NULL}};

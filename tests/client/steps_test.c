@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A server is killed, or stopped, at each system call that it makes for a commit, one after the
- * other, with two more servers on the file.  The others go on; all that was acknowledged is there;
- * what was under way was done wholly or not at all; who is stopped delays others' writes no longer
- * than it stands, their reads not at all, and does no harm when it wakes up.
- *
- * Told at the end: the longest time from a server's death to the next write at another one. */
+ * other, with two more servers on the file.  The others go on; everything acknowledged is there;
+ * the command in progress was done wholly or not at all.  A stopped server delays the others'
+ * writes only while it is stopped, their reads not at all, and does no harm when it wakes up.  At
+ * the end the test prints the longest time from a server's death to the next write at another
+ * one. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,10 +36,10 @@ static const struct commit_kind exchange = {.name = "an exchange of two database
                                             .before = OLD,
                                             .after = "$old1 $old2 $old0"};
 
-/* What is counted over all trials of a test. */
+/* The counts over all trials of a test. */
 struct tally {
     unsigned trials, done, missed, waited;
-    int64_t longest_us; /* from a death to another one's next acknowledged write */
+    int64_t longest_us; /* from a death to another server's next acknowledged write */
 };
 
 static void attach(struct harness *harness, struct tracer *tracer, const struct commits *commits,
@@ -82,7 +82,7 @@ static void note_wait(struct tally *tally, int64_t since_us)
         tally->longest_us = waited_us;
 }
 
-/* What is left of a trial in which the server was killed: it starts again, all look the same. */
+/* The rest of a trial in which the server was killed: it starts again, and all are compared. */
 static void start_again(struct commits *commits, const struct commit_kind *kind, bool acknowledged,
                         struct tally *tally)
 {
@@ -103,7 +103,7 @@ static void kill_at(struct harness *harness, struct commits *commits,
     bool acknowledged = take_reply(send_line(commits->server, kind->command), kind);
     int64_t died_us = commits_now_us();
     commits_count(commits);
-    if (acknowledged) /* its ticks make calls, too: it was not the same one this time */
+    if (acknowledged) /* its ticks make calls, too: this time it was another call */
         tally->missed++;
     else
         note_wait(tally, died_us);
@@ -113,8 +113,8 @@ static void kill_at(struct harness *harness, struct commits *commits,
     start_again(commits, kind, acknowledged, tally);
 }
 
-/* Until the server stands, or has answered and is stopped then.  strace goes, or it would stop it
- * once more at a call of another thread. */
+/* Until the server is stopped, or has answered and is stopped then. strace is detached, or it would
+ * stop the server once more at a call of another thread. */
 static void wait_standing(const struct commits *commits, struct raw *raw, struct tracer *tracer,
                           struct tally *tally)
 {
@@ -131,7 +131,7 @@ static void wait_standing(const struct commits *commits, struct raw *raw, struct
     process_signal(&commits->server->process, SIGSTOP);
 }
 
-/* While the server stands: reads of the others are answered, agree, and never go back. */
+/* While the server is stopped: the others answer reads, agree, and never go back. */
 static void read_meanwhile(struct commits *commits, const struct commit_kind *kind)
 {
     bool done = false;
@@ -145,8 +145,8 @@ static void read_meanwhile(struct commits *commits, const struct commit_kind *ki
     }
 }
 
-/* Whether another server's write is answered although this one stands.  (If it is only slow, it
- * counts as one that waits.) */
+/* Whether another server's write is answered although this one is stopped.  (A write that is only
+ * slow counts as waiting.) */
 static bool answered_meanwhile(struct raw *raw)
 {
     struct patience patience = {0};
@@ -162,13 +162,12 @@ static void expect_counted(struct commits *commits, struct raw *raw)
     free(expected);
 }
 
-/* Nobody waits for the one that stands: there are more commits and a new base before it wakes
- * up. */
+/* Nobody waits for the stopped server: there are more commits and a new base before it wakes up. */
 static void go_on_meanwhile(struct commits *commits, const struct commit_kind *kind)
 {
     for (int i = 0; i < 3; i++)
         commits_count(commits);
-    if (kind != &base) { /* it may be the one whose turn it is to write a base */
+    if (kind != &base) { /* it may be this server's turn to write a base */
         client_expect(commits->clients[1], "+OK", "SAVE");
         commits_count(commits);
     }
@@ -315,8 +314,8 @@ static void stopped_writing_a_base(struct harness *harness)
     stop_at_each(harness, &base);
 }
 
-/* Between reading the command and taking the lock: it wakes up late, when others have committed,
- * and put a new base in place. */
+/* Between reading the command and taking the lock: it wakes up late, when others have committed and
+ * put a new base in place. */
 static void stopped_before_its_commit(struct harness *harness)
 {
     static const struct tracer_step steps[] = {{.call = "recvfrom", .when = 1},
@@ -350,8 +349,8 @@ static void prepare_reader(struct commits *commits)
     commits_count(commits);
 }
 
-/* A reader that stands in the middle of catching up, while others write on and put new bases in
- * place, finds what is newest when it wakes up. */
+/* A reader that is stopped in the middle of catching up, while others go on writing and put new
+ * bases in place, finds the newest state when it wakes up. */
 static void stop_reader_at(struct harness *harness, struct commits *commits,
                            const struct tracer_step *step, struct tally *tally)
 {

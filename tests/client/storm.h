@@ -27,21 +27,21 @@ struct client {
 
 /* One run of a server's process. */
 struct life {
-    int64_t settled; /* dead, and other writes were acknowledged; 0: it lives */
+    int64_t settled; /* when it was dead and other writes were acknowledged; 0: it lives */
 };
 
 /* Static, as workers may outlive the test's function. */
 struct storm {
     struct server *servers[SERVERS];
     unsigned server_count;
-    atomic_uint lives[SERVERS]; /* the one that a server is in */
+    atomic_uint lives[SERVERS]; /* the life in which a server is */
     struct life *ended;         /* by life; only the main thread uses it */
     unsigned lives_count;
     struct client clients[CLIENTS];
     struct history *history;
     atomic_bool stop;
     atomic_uint answered;
-    atomic_uint limit; /* the clients stop after so many; 0: when told */
+    atomic_uint limit; /* the clients stop after so many; 0: when they are told to */
 };
 
 extern struct storm storm;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The clients of client_linearizable_test: each asks any server, and records what it asked and was
- * told. */
+/* The clients of client_linearizable_test: each asks any server, and records its questions and the
+ * answers. */
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "tests/client/storm.h"
 
 #define PIPELINE 5
-#define TTL_MS   40 /* some commits long */
+#define TTL_MS   40 /* some make commits long */
 
 /* Of two keys, which transactions tie together. */
 enum {
@@ -17,7 +17,7 @@ enum {
     GROUP_ENDING,    /* with times to live */
     GROUP_ELSEWHERE, /* the same, in the other database */
     GROUP_BOTH,      /* one key in each database */
-    GROUP_MOVED,     /* the same name in both, each on its own: a MOVE shows in the one first */
+    GROUP_MOVED,     /* the same name in both, each on its own: a MOVE shows in the first one */
     GROUPS,
 };
 
@@ -44,7 +44,7 @@ static bool connect_any(struct client *client)
         client->life = atomic_load(&storm.lives[index]);
         client->raw = raw_connect(storm.servers[index]);
         client->database = 0;
-        /* Or it may be to the life after this one. */
+        /* Or it may belong to the life after this one. */
         if (client->raw && atomic_load(&storm.lives[index]) != client->life)
             disconnect(client);
         if (!client->raw)
@@ -60,7 +60,7 @@ static unsigned database_of(unsigned key)
     return key / 2 == GROUP_BOTH || key / 2 == GROUP_MOVED ? key % 2 : key / 2 == GROUP_ELSEWHERE;
 }
 
-/* Where a command is to be sent: what a MOVE brings comes from the other database. */
+/* The server for a command: what a MOVE brings comes from the other database. */
 static unsigned database_for(const struct history_step *step)
 {
     return database_of(step->kind == HISTORY_BRING ? step->key ^ 1 : step->key);
@@ -71,7 +71,7 @@ static void name_of(unsigned key, char *name, size_t size)
     snprintf(name, size, "key%u", key / 2 == GROUP_MOVED ? key / 2 * 2 : key);
 }
 
-/* Appends SELECT if the connection is at another database; whether it did. */
+/* Appends SELECT if the connection uses another database; returns whether it did. */
 static bool encode_select(struct client *client, struct bytes *out, unsigned database)
 {
     char number[16];
@@ -110,7 +110,7 @@ static void encode(struct bytes *out, const struct history_step *step)
         raw_encode_texts(out, names[step->kind], key, step->argument ? argument : NULL, NULL);
 }
 
-/* Takes the answer; an error, or what the command cannot have said, fails the test. */
+/* Reads the answer; an error, or an answer that the command cannot give, fails the test. */
 static void take_answer(struct worker *worker, struct history_step *step, const struct reply *reply)
 {
     switch (reply->type) {
@@ -195,7 +195,7 @@ static bool skip_select(struct worker *worker, struct raw *raw)
     return there;
 }
 
-/* One command, or several at once; those that get no answer stay so. */
+/* One command, or several at once; those without an answer stay so. */
 static void ask(struct worker *worker, unsigned count)
 {
     struct client *client = &storm.clients[worker->index];
@@ -227,7 +227,7 @@ static void ask(struct worker *worker, unsigned count)
         disconnect(client);
 }
 
-/* Sends MULTI, what stands in the operation, EXEC: EXEC's reply; NULL if the connection is lost.
+/* Sends MULTI, the operation's steps, EXEC: returns EXEC's reply; NULL if the connection is lost.
  * `selected` tells before which steps there is a SELECT. */
 static struct reply *exec(struct client *client, const struct history_op *op, bool *selected)
 {
@@ -346,7 +346,7 @@ static void swap(struct worker *worker)
         return;
     answered(op);
     if (reply->type == '_')
-        op->steps_count = 0; /* somebody came between, maybe with the same value: it says nothing */
+        op->steps_count = 0; /* another client came between: that says nothing */
     else if (reply->type != '*')
         worker_fail(worker, "EXEC: %s", reply_string(reply));
     reply_free(reply);

@@ -10,7 +10,8 @@
 #include "tests/client/harness/raw.h"
 #include "tests/client/harness/server.h"
 
-/* Runs a tool with up to 20 blank separated arguments behind "-s <socket>"; its output. */
+/* Runs a tool with "-s <socket>" and up to 20 more arguments, with blanks between; returns its
+ * output. */
 static int run_tool(const struct server *server, const char *program, const char *input,
                     struct bytes *output, const char *words)
 {
@@ -67,7 +68,7 @@ static void cli_commands(struct harness *harness)
     bytes_free(&output);
 }
 
-/* A session as typed, by commands on standard input. */
+/* A session as typed: commands on standard input. */
 static void cli_session(struct harness *harness)
 {
     struct server *server = server_start(harness, NULL);
@@ -148,7 +149,7 @@ static void benchmark(const struct server *server, unsigned count, const char *m
     char *words =
         text_format("-t set,get,incr,mset,ping -c 50 -n %u -q %s", harness_scaled(count), more);
     int status = run_tool(server, HARNESS_REDIS_BENCHMARK, NULL, &output, words);
-    /* Progress is written over itself with CR; the results end their lines. */
+    /* Progress overwrites itself with CR; the results end their lines. */
     for (size_t i = 0; i < output.size; i++) {
         if (output.data[i] == '\r')
             output.data[i] = '\n';
@@ -205,7 +206,7 @@ static void benchmarks_on_two(struct harness *harness)
     }
     for (int i = 0; i < 2; i++)
         check(process_wait(&processes[i]) == 0, "redis-benchmark fails");
-    /* redis-benchmark may send up to a pipeline more than it was asked for. */
+    /* redis-benchmark may send up to a pipeline more than it was told to. */
     long long least = 2 * strtoll(count, NULL, 10);
     redisContext *client = client_connect(one);
     long long sum = client_integer(client, "GET counter:__rand_int__");

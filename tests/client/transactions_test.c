@@ -33,14 +33,14 @@ static void queued_and_run(struct harness *harness)
     client_expect(client, "+OK", "MULTI");
     client_expect(client, "[]", "EXEC");
 
-    /* Nothing is run before EXEC, and nothing at all after DISCARD. */
+    /* Nothing runs before EXEC, and nothing at all after DISCARD. */
     client_expect(client, "+OK", "MULTI");
     client_expect(client, "+QUEUED", "SET a 5");
     client_expect(client, "+OK", "DISCARD");
     client_expect(client, "$2", "GET a");
     client_expect(client, "-ERR DISCARD without MULTI", "DISCARD");
 
-    /* An error of one does not stop the others, nor take back what was done. */
+    /* An error of one command neither stops the others nor undoes anything. */
     client_expect(client, "+OK", "SET text x");
     client_expect(client, "+OK", "MULTI");
     client_expect(client, "+QUEUED", "INCR a");
@@ -53,7 +53,7 @@ static void queued_and_run(struct harness *harness)
                   "EXEC");
     client_expect(client, "$4", "GET a");
 
-    /* The protocol may change on the way. */
+    /* The protocol may change in between. */
     client_expect(client, "+OK", "MULTI");
     client_expect(client, "+QUEUED", "CLIENT SETNAME me");
     client_expect(client, "+QUEUED", "CLIENT GETNAME");
@@ -94,7 +94,7 @@ static void what_aborts(struct harness *harness)
         raw_expect(raw, "+QUEUED", "PING");
         raw_expect(raw, "[+PONG]", "EXEC");
     }
-    /* An EXEC that is wrong itself ends the transaction. */
+    /* An EXEC that is itself wrong ends the transaction. */
     raw_expect(raw, "+OK", "MULTI");
     raw_expect(raw, "+QUEUED", "SET a 1");
     raw_expect(raw,
@@ -109,7 +109,7 @@ static void what_aborts(struct harness *harness)
     raw_expect(raw, "+QUEUED", "UNWATCH");
     raw_expect(raw, "+QUEUED", "EXISTS a b");
     raw_expect(raw, "[+OK :0]", "EXEC");
-    /* The error stands before what is watched. */
+    /* The error counts before the watched keys. */
     raw_expect(raw, "+OK", "WATCH a");
     raw_expect(raw, "+OK", "SET a 1");
     raw_expect(raw, "+OK", "MULTI");
@@ -170,7 +170,7 @@ static void one_commit(struct harness *harness)
     check(client_info(observer, "anystore", "commits") == commits + 1, "EXEC is not one commit");
     client_expect(observer, ":201", "DBSIZE");
 
-    /* What reads, or changes nothing, makes none. */
+    /* A transaction that reads or changes nothing makes no commit. */
     client_expect(client, "+OK", "WATCH a key:1");
     client_expect(client, "+OK", "MULTI");
     client_expect(client, "+QUEUED", "GET a");
@@ -217,8 +217,8 @@ static void in_resp3(struct harness *harness)
 
 /* ---- Failure ------------------------------------------------------------------------------ */
 
-/* EXEC has one error as its reply, and nothing of it is done, whether the commit fails at its
- * beginning or when everything has been run. */
+/* EXEC's reply is one error, and nothing of it is done, whether the commit fails at its beginning
+ * or when everything has run. */
 static void failing_commit(struct harness *harness)
 {
     struct server *server = server_start(harness, NULL);
@@ -314,7 +314,7 @@ static struct raw *connect_worker(struct worker *worker)
     return raw;
 }
 
-/* Runs a command and wants that reply; false with the error recorded if it is another. */
+/* Runs a command and expects that reply; records an error and returns false if it is another. */
 static bool wants(struct worker *worker, struct reply *reply, const char *expected)
 {
     char *text = reply_text(reply);
@@ -413,7 +413,7 @@ static void plain_increments(struct harness *harness)
     expect_counter((long long)shared.rounds * 4 * CONNECTIONS);
 }
 
-/* Two keys that every EXEC sets to one value; whoever reads both in an EXEC sees one value. */
+/* Two keys that every EXEC sets to one value: reading both in an EXEC shows one value. */
 static void set_or_get_both(struct worker *worker)
 {
     unsigned reads = 0;
@@ -457,7 +457,7 @@ static void set_or_get_both(struct worker *worker)
             reply_free(reply);
             atomic_fetch_add(&shared.reads, 1);
             if (++reads % 20 == 0)
-                poll(NULL, 0, 1); /* leaves the writers some of the machine */
+                poll(NULL, 0, 1); /* leaves the writers some processor time */
         }
     }
     raw_close(raw);

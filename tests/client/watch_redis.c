@@ -13,9 +13,9 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* The keys, each of which is watched by a client of its own: `k` holds a number, `s` text, `e` an
- * expiry; `x` has expired before it was watched; `n` and `m` are missing.  Database 1 has `o` and
- * `k`, too. */
+/* The keys, each of which is watched by a client of its own: `k` holds a number, `s` text, `e` has
+ * an expiry; `x` had expired before it was watched; `n` and `m` are missing.  Database 1 has `o`
+ * and `k`, too. */
 static const char *const watched[] = {"k", "e", "s", "o", "x", "n", "m"};
 
 static const char *const prepare[] = {
@@ -25,8 +25,8 @@ static const char *const prepare[] = {
 
 static const struct watch_row {
     const char *command;
-    const char *more; /* watched keys that it touches here, though not in Redis */
-    const char *here; /* of those in Redis, the ones that are touched at the same server only */
+    const char *more; /* watched keys that it touches in ours, though not in Redis */
+    const char *here; /* keys that it touches in Redis, but in ours only at the same server */
     bool commits;     /* though in Redis nothing is dirty */
 } rows[] = {
     {.command = "SET k 1"},
@@ -97,7 +97,7 @@ static const struct watch_row {
     {.command = "BITFIELD n SET u8 0 0"},
     {.command = "BITFIELD n INCRBY u8 0 0"},
     {.command = "BITFIELD_RO k GET u8 0"},
-    /* Redis makes the string longer, and tells nobody. */
+    /* Redis makes the string longer and notifies nobody. */
     {.command = "BITFIELD k OVERFLOW FAIL INCRBY u8 8 256", .more = "k", .commits = true},
     {.command = "BITFIELD n OVERFLOW FAIL SET u8 0 256", .more = "n", .commits = true},
     {.command = "BITOP AND k k"},
@@ -196,7 +196,7 @@ static const struct watch_row {
     {.command = "SAVE"},
 };
 
-/* What became of it at one of them. */
+/* The outcome at one of the servers. */
 struct outcome {
     char *reply;
     bool changed;                     /* something was written */
@@ -292,13 +292,13 @@ static void look(const struct server *server, const struct server *watching, con
     raw_close(writer);
 }
 
-/* Whether that key may be touched here, or not be touched. */
+/* Whether that key may be touched here, or must not be. */
 static bool is_right(const struct watch_row *row, const struct outcome *redis, char key,
                      bool touched, bool elsewhere)
 {
     if (elsewhere && row->here && strchr(row->here, key))
         return true;
-    /* Another server takes an exchange for any change of the whole file: it tells more. */
+    /* Another server takes an exchange for a change of the whole file: more watches fire. */
     if (elsewhere && touched && !strncmp(row->command, "SWAPDB", 6))
         return true;
     return touched == (strchr(redis->touched, key) || (row->more && strchr(row->more, key)));
@@ -325,7 +325,7 @@ void watch_as_redis(struct harness *harness)
     struct server *ours = server_start(harness, NULL), *other = server_start(harness, NULL);
     struct raw *raw = raw_connect(redis);
     check(raw, "cannot connect");
-    expect(raw, "+OK", "DEBUG SET-ACTIVE-EXPIRE 0"); /* x stays until somebody looks at it */
+    expect(raw, "+OK", "DEBUG SET-ACTIVE-EXPIRE 0"); /* x stays until a command looks at it */
     raw_close(raw);
     char *dump = quoted_dump(redis);
     for (size_t i = 0; i < COUNT(rows); i++) {

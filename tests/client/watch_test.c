@@ -106,8 +106,8 @@ static void watch_in_memory(struct harness *harness)
     redisFree(other);
 }
 
-/* A watched key whose time comes counts as changed, whoever gave it its time; one whose time had
- * come already does not. */
+/* A watched key whose time comes counts as changed, whoever set the time; a key that had already
+ * expired does not. */
 static void watch_expiry(struct harness *harness)
 {
     redisContext *client = client_connect(server_start(harness, NULL));
@@ -115,7 +115,7 @@ static void watch_expiry(struct harness *harness)
     for (int by_other = 0; by_other < 2; by_other++) {
         redisContext *setter = by_other ? other : client;
         long long left = 0;
-        while (left <= 0) { /* on a slow machine it may be gone before it is watched */
+        while (left <= 0) { /* on a slow machine it may expire before it is watched */
             client_expect(client, "+OK", "UNWATCH");
             client_expect(setter, "+OK", "SET a 1 PX 200");
             client_expect(client, "+OK", "WATCH a");
@@ -137,7 +137,7 @@ static void watch_expiry(struct harness *harness)
     redisFree(other);
 }
 
-/* What ends the watching beside EXEC. */
+/* What ends watching besides EXEC. */
 static void watch_is_released(struct harness *harness)
 {
     struct server *server = server_start(harness, NULL);
@@ -167,7 +167,7 @@ static void watch_is_released(struct harness *harness)
     client_expect(client, "+OK", "MULTI");
     client_expect(client, "_", "EXEC");
 
-    /* Connections that are lost while they watch, in a transaction, with an EXEC on its way. */
+    /* Connections are lost while they watch, in a transaction, with an EXEC on its way. */
     for (int i = 0; i < 50; i++) {
         struct raw *raw = raw_connect(server);
         check(raw, "cannot connect");
@@ -190,7 +190,8 @@ static void watch_is_released(struct harness *harness)
     redisFree(other);
 }
 
-/* What a client watches may be a lot, some of it twice: the first, the last or any of it counts. */
+/* A client may watch many keys, some of them twice: a change of the first, the last or any other
+ * counts. */
 static void many_keys(struct harness *harness)
 {
     enum { KEYS = 100000, TWICE = 1000 };

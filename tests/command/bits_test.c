@@ -127,7 +127,7 @@ static void test_fields(void **unused)
             if (i < field.offset || i >= field.offset + field.width)
                 assert_int_equal(bit_at(bytes, i), bit_at(before, i));
         }
-        /* Behind the end there are zeros. */
+        /* Beyond the end there are zeros. */
         size_t cut = (size_t)below(size);
         for (expected = 0, value = 0; value < field.width; value++)
             expected = expected << 1 |

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects notify-keyspace-events: the texts that are taken and refused, how the option is shown,
- * and that what is shown means the same again but where Redis 7.0 says less. */
+/* Protects notify-keyspace-events: the texts that are accepted and refused, how the option is
+ * shown, and that the shown text means the same again, except where Redis 7.0 shows less. */
 #include "command/event.h"
 
 #include <setjmp.h>

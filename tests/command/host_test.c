@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the seam between commands and the program that runs them: the commands on data run over
- * a host that is no server, in its limits, and tell it each event that is wanted and no other. */
+ * a host that is no server, within its limits, and report to it each event that it wants and no
+ * other. */
 #include "command/host.h"
 
 #include <setjmp.h>
@@ -25,7 +26,7 @@ struct program {
     size_t hits, misses;
 };
 
-/* The host's functions find the program by the call's host, its first member. */
+/* The host's functions find the program through the call's host, its first member. */
 static void on_event(struct call *call, enum notify_class class, unsigned database,
                      const char *event, const struct resp_arg *key)
 {
@@ -145,7 +146,7 @@ static void test_only_wanted_events(void **state)
     want(program, NOTIFY_GENERIC);
     check(program, 0, "APPEND k w", ":2\r\n", "");
     check(program, 0, "DEL k", ":1\r\n", "0 del k");
-    /* Another number may take the place of the one that the host pointed at. */
+    /* The host may point at another number later. */
     struct anystore_shared *other = anystore_shared_number(program->stores[1]);
     anystore_shared_store(other, NOTIFY_STRING);
     atomic_store(&program->host.events_wanted, other);

@@ -50,7 +50,7 @@ struct payload_case {
         text, payload, sizeof(payload) - 1                                                         \
     }
 
-/* Answered by DUMP of redis-server 7.0.15. */
+/* DUMP's replies from redis-server 7.0.15. */
 static const struct payload_case from_redis[] = {
     PAYLOAD("", "\x00\x00\x0a\x00]\x9b\\@\x0f\x7f\xa2\xda"),
     PAYLOAD("a", "\x00\x01"
@@ -97,7 +97,7 @@ static const struct payload_case from_redis[] = {
 
 static void assert_loads(const void *payload, size_t size, const void *data, size_t data_size)
 {
-    /* Of its exact size, so that a sanitizer sees a byte too many. */
+    /* Of its exact size, so that a sanitizer sees an access beyond it. */
     uint8_t *copy = malloc(size);
     assert_non_null(copy);
     memcpy(copy, payload, size);
@@ -164,7 +164,7 @@ static void test_round_trip(void **state)
         assert_round_trip(no_numbers[i], strlen(no_numbers[i]));
 }
 
-/* Adds version and checksum to what is in payload, and loads. */
+/* Adds version and checksum to the payload, and loads it. */
 static enum rdb_status load_sealed(const void *value, size_t size, unsigned version,
                                    struct rdb_string *string)
 {
@@ -203,7 +203,7 @@ static void test_refused(void **state)
         {"\0\1a", 3, 1, RDB_OK},
         {"\0\1a", 3, 11, RDB_BAD_CHECKSUM},
         {"\0\1a", 3, 0xffff, RDB_BAD_CHECKSUM},
-        {"\0\x0f", 2, 10, RDB_BAD_FORMAT}, /* longer than what there is, footer and all */
+        {"\0\x0f", 2, 10, RDB_BAD_FORMAT}, /* longer than everything, including the footer */
         {"\0\x81\xff\xff\xff\xff\xff\xff\xff\xff", 10, 10, RDB_BAD_FORMAT},
         {"\0\x80\xff\xff\xff\xff", 6, 10, RDB_BAD_FORMAT},
         {"\0\x82", 2, 10, RDB_BAD_FORMAT},
@@ -265,7 +265,7 @@ static void test_expand(void **state)
     assert_false(lzf_expand((const uint8_t *)"\0x\x20\1", 4, out, 4));
 }
 
-/* Sealed nonsense: anything may be answered, nothing outside may be touched. */
+/* Sealed nonsense: any answer will do, but no access outside. */
 static void test_random_values(void **state)
 {
     (void)state;

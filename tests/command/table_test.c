@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the command table: every row is complete and agrees with itself, every command is found
- * under every way to write its name and nothing else is. */
+/* Protects the command table: every row is complete and consistent; each spelling of a command's
+ * name finds it, and nothing else does. */
 #include "command/args.h"
 #include "command/families.h"
 #include "command/keys.h"
@@ -84,7 +84,7 @@ static const char *const key_flag_words[] = {
     "RO",     "RW",     "OW",      "RM",         "access",         "update",
     "insert", "delete", "not_key", "incomplete", "variable_flags", NULL};
 
-/* The known ranges come first and follow each other, so that one span tells them all. */
+/* The known ranges come first and are adjacent, so that one span covers them. */
 static void check_key_ranges(const struct command *row)
 {
     const struct key_range *ranges = row->keys;
@@ -95,7 +95,7 @@ static void check_key_ranges(const struct command *row)
     for (; ranges[count].flags; count++) {
         const struct key_range *range = &ranges[count];
         check_row(row, all_are_of(range->flags, key_flag_words));
-        /* Exactly one kind of access, first, and none that changes the key of a command that reads. */
+        /* Exactly one kind of access comes first, and a command that only reads changes no key. */
         check_row(row, (row->flags & COMMAND_WRITE) || !strncmp(range->flags, "RO", 2));
         varies = strstr(range->flags, "variable_flags") || range->first == 0;
         unknown = unknown || range->first == 0;
@@ -109,7 +109,7 @@ static void check_key_ranges(const struct command *row)
     }
     check_row(row, count > 0);
     check_row(row, span.last < 0 ? end == span.last : end == span.last + span.step);
-    check_row(row, varies || !row->call_keys); /* the last range, of which the function tells */
+    check_row(row, varies || !row->call_keys); /* the last range, which the function computes */
     check_row(row, command_has_movable_keys(row) == unknown);
 }
 
@@ -146,7 +146,7 @@ static void check_row_itself(const struct command *row)
     check_row(row, row->run || row->subcommands);
     check_row(row, row->since && is_version(row->since));
     check_row(row, row->group && is_one_of(row->group, strlen(row->group), groups));
-    /* Redis 7.0 says nothing of MONITOR's. */
+    /* Redis 7.0 says nothing about MONITOR's. */
     check_row(row, row->complexity ? *row->complexity != '\0' : strcmp(row->name, "monitor") == 0);
     check_row(row, row->summary && isupper((unsigned char)*row->summary));
     check_row(row, row->summary[strlen(row->summary) - 1] == '.');
@@ -159,7 +159,7 @@ static void check_row_itself(const struct command *row)
 static void check_subcommands(const struct command *container)
 {
     const struct command *rows = container->subcommands;
-    /* Alone it must be refused by its arity unless it can run. */
+    /* Without arguments it must be refused by its arity, unless it can run. */
     check_row(container, container->run || container->arity <= -2);
     check_row(container, rows->name);
     for (size_t i = 0; rows[i].name; i++) {
@@ -200,7 +200,7 @@ static void test_numbers(void **state)
     free(seen);
 }
 
-/* A program without a server has the commands on data alone. */
+/* A program without a server has only the commands on data. */
 static void test_data_families(void **state)
 {
     (void)state;
@@ -226,8 +226,8 @@ static void test_rows(void **state)
     }
 }
 
-/* What a subcommand of COMMAND replies, with one argument or none, is one reply, and no text in it
- * is empty or missing. */
+/* A subcommand of COMMAND, with one argument or none, makes one reply, in which no text is empty or
+ * missing. */
 static void check_description(const struct command_table *table, const char *subcommand,
                               const char *argument, int version)
 {
@@ -254,7 +254,8 @@ static void check_description(const struct command_table *table, const char *sub
     resp_buffer_free(&out);
 }
 
-/* COMMAND INFO and COMMAND DOCS of every row, one by one and of all: whatever a row leaves out. */
+/* COMMAND INFO and COMMAND DOCS of every row, singly and all together, whatever a row leaves
+ * out. */
 static void test_descriptions(void **state)
 {
     const struct command_table *table = *state;
@@ -273,7 +274,7 @@ static void test_descriptions(void **state)
     }
 }
 
-/* Random capitals: names do not care for case. */
+/* Random capitals: case does not matter in names. */
 static uint64_t next_random(uint64_t *seed)
 {
     *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -301,7 +302,7 @@ static void test_find(void **state)
             }
             assert_ptr_equal(command_find(table, name, size), row);
         }
-        /* Every byte counts, those that differ from a letter by the bit of its case too. */
+        /* Every byte counts, including those that differ from a letter by the bit of its case. */
         for (size_t at = 0; at < size; at++) {
             char kept = name[at];
             for (int byte = 0; byte < 256; byte++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a fuzz target defines, for libFuzzer and for replay.c. */
+/* The functions of a fuzz target, for libFuzzer and for replay.c. */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
 

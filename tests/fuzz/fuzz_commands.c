@@ -42,7 +42,7 @@
 #include "tests/resp/reply_reader.h"
 
 #define DATABASES 4
-#define MOST_KEYS 2000 /* that DEBUG POPULATE may make, and bytes of each */
+#define MOST_KEYS 2000 /* how many keys DEBUG POPULATE may make, and bytes of each */
 
 static void require(bool holds, const char *what)
 {
@@ -122,7 +122,7 @@ static void check_lines(const struct delivery *delivery)
     }
 }
 
-/* Takes the mail of the worker.  Whether an update came back. */
+/* Takes the worker's mail.  Returns whether an update came back. */
 static bool take_mail(struct worker *worker)
 {
     struct mail mail;
@@ -134,8 +134,8 @@ static bool take_mail(struct worker *worker)
 
 /* ---- Running ------------------------------------------------------------------------------ */
 
-/* Checks what was replied, drops it, and returns how many replies there were.  Pushes are none.
- * `version` 0: the protocol may have changed in between. */
+/* Checks the replies, drops them, and returns their number.  Pushes do not count. `version` 0: the
+ * protocol may have changed in between. */
 static size_t take_replies(struct connection *connection, int version)
 {
     struct resp_buffer *output = &connection->output;
@@ -153,8 +153,8 @@ static size_t take_replies(struct connection *connection, int version)
     return count;
 }
 
-/* Lets the databases' thread do what the next request needs and waits until the connection is back,
- * so that only one thread at a time is at work. */
+/* Lets the databases' thread do the work of the next request and waits until the connection is
+ * back, so that only one thread at a time is at work. */
 static void run_elsewhere(struct connection *connection)
 {
     struct worker *worker = connection->worker;
@@ -165,8 +165,8 @@ static void run_elsewhere(struct connection *connection)
     update_take_replies(connection);
 }
 
-/* Runs what there is and returns the number of replies.  `single`: it is one command, and not EXEC,
- * so that the protocol changes once at most. */
+/* Runs the input and returns the number of replies. `single`: it is one command, and not EXEC, so
+ * that the protocol changes once at most. */
 static size_t run_input(struct connection *connection, bool single)
 {
     size_t count = 0;
@@ -195,7 +195,7 @@ static bool is_command(const struct resp_arg *argv, size_t argc, const char *nam
     return argc > (sub != NULL) && arg_is(&argv[0], name) && (!sub || arg_is(&argv[1], sub));
 }
 
-/* What would end or hold up this process, by design. */
+/* Commands that would end or hold up this process, by design. */
 static bool is_harmful(const struct resp_arg *argv, size_t argc)
 {
     static const char *const words[] = {"segfault", "panic", "assert", "sleep"};
@@ -223,7 +223,7 @@ struct expected {
     size_t least, most; /* replies */
 };
 
-/* How many replies a request may have: one, but for what is said here. */
+/* How many replies a request may have: one, with the exceptions named here. */
 static struct expected replies_expected(const struct connection *connection,
                                         const struct resp_arg *argv, size_t argc)
 {
@@ -301,7 +301,7 @@ static bool has_word(const uint8_t *data, size_t size, const char *word)
     return false;
 }
 
-/* Without looking at requests: any of these words, wherever it stands. */
+/* Without parsing requests: any of these words, wherever it stands. */
 static bool may_harm(const uint8_t *data, size_t size)
 {
     static const char *const words[] = {"segfault", "panic", "assert",

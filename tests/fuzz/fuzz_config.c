@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Any text as a configuration file, and as the value of any option: nothing may crash, a failure
- * says why in one line, and what was taken is the same again after CONFIG GET and CONFIG REWRITE.
- *
- * The first byte of an input is the number of an option, and the rest its value; 255: the rest is a
- * file.  Files that include others are left out, as the fuzzer would find those of this machine. */
+ * gives a reason in one line, and an accepted value is the same again after CONFIG GET and CONFIG
+ * REWRITE. The first byte of an input is the number of an option, and the rest its value; 255: the
+ * rest is a file.  Files that include others are left out, as the fuzzer would find those of this
+ * machine. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdbool.h>

@@ -44,7 +44,7 @@
 #include "tests/store/disks/memory_disk.h"
 #include "tests/store/disks/seal.h"
 
-/* A name in the root directory, as that is there on every machine; the file is in memory. */
+/* A name in the root directory, which exists on every machine; the file is in memory. */
 #define PATH "/anystore-fuzz"
 
 #define KEY_BYTE 1
@@ -156,7 +156,7 @@ struct making {
     bool base_done;
     uint8_t *known; /* by the other instance */
     size_t known_size;
-    uint8_t *before; /* the whole file that it knows a part of, if that is not this one */
+    uint8_t *before; /* the whole file of which it knows a part, if that is not this one */
     size_t before_size;
     unsigned files, known_file;
 };
@@ -379,7 +379,7 @@ static struct anystore *open_store(struct memory_disk *memory, struct anystore_e
 
 /* ---- One input ---------------------------------------------------------------------------- */
 
-/* It opened: goes on with it. */
+/* It has opened: goes on with it. */
 static void use(struct memory_disk *memory, struct anystore *store, struct anystore *other)
 {
     struct anystore_error error;
@@ -417,7 +417,7 @@ static void use(struct memory_disk *memory, struct anystore *store, struct anyst
     anystore_close(again);
 }
 
-/* Whatever the file is for it: must not crash. */
+/* Whatever the file is to it: it must not crash. */
 static void try_out(struct anystore *other, bool may_change)
 {
     struct digest digest;

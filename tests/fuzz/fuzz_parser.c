@@ -39,7 +39,7 @@ static void expect_same(const struct resp_limits *limits, const uint8_t *stream,
     free(text);
 }
 
-/* The stream's first line, if it is one that ends: both ways to words must agree. */
+/* The stream's first line, if it ends: both ways to split it must agree. */
 static void expect_same_words(const uint8_t *stream, size_t size)
 {
     const uint8_t *end = size > 0 ? memchr(stream, '\n', size) : NULL;

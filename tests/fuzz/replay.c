@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The whole file, allocated at its exact size, so that a sanitizer sees any step behind it.  NULL
+/* The whole file, allocated at its exact size, so that a sanitizer sees any access beyond it.  NULL
  * and a message if it cannot be read. */
 static uint8_t *read_file(const char *path, size_t size)
 {
@@ -29,7 +29,7 @@ static uint8_t *read_file(const char *path, size_t size)
     return data;
 }
 
-/* Runs what is at the path if it is a file, and counts it. */
+/* Runs the input at the path if it is a file, and counts it. */
 static bool replay_file(const char *path, size_t *count)
 {
     struct stat status;

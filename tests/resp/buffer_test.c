@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the byte queue: what goes in comes out in order, space is used again, and want of
- * memory is remembered and does no harm. */
+/* Protects the byte queue: bytes come out in the order in which they went in, space is used again,
+ * and lack of memory is remembered and does no harm. */
 #include "resp/buffer.h"
 
 #include <setjmp.h>
@@ -145,7 +145,7 @@ static void test_random_steps(void **state)
     free(model);
 }
 
-/* What flows through a buffer for ever needs no more memory than what is in it at a time. */
+/* A buffer through which bytes flow for ever needs no more memory than it holds at a time. */
 static void test_consumed_space_is_used_again(void **state)
 {
     struct resp_buffer buffer = {0};
@@ -190,7 +190,7 @@ static void test_capacity_doubles(void **state)
     assert_true(growths <= 20);
     resp_buffer_free(&buffer);
 
-    /* A large wish is granted as it is, and asked again costs nothing. */
+    /* A large request is granted as it is, and repeating it costs nothing. */
     const uint8_t *room = resp_buffer_reserve(&buffer, 3000000);
 
     assert_non_null(room);
@@ -220,7 +220,7 @@ static void test_trim(void **state)
     resp_buffer_free(&buffer);
 }
 
-/* Sizes that no memory can have: the failure stays, what was there stays, nothing is added. */
+/* Impossible sizes: the failure stays, the contents stay, nothing is added. */
 static void test_want_of_memory(void **state)
 {
     static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 4, SIZE_MAX / 2 + 1};
@@ -250,7 +250,7 @@ static void test_want_of_memory(void **state)
     }
 }
 
-/* Nobody gets more than the limit, nor memory for more; what fits is not touched by it. */
+/* Nobody gets more than the limit, nor memory for more; bytes that fit are not affected. */
 static void test_limit(void **state)
 {
     (void)state;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects what requests and replies cost, by counting calls into the C library: no allocation per
- * request, none for an announcement, no memory kept after a giant, no byte searched or moved again
- * and again.  And, with every allocation failing in turn, that want of memory is told and
- * survived. */
+/* Protects the cost of requests and replies, by counting calls into the C library: no allocation
+ * per request, none for an announced length, no memory kept after a giant, no byte searched or
+ * moved again and again.  Also, with every allocation failing in turn, that lack of memory is
+ * reported and survived. */
 #include "resp/parser.h"
 #include "resp/writer.h"
 
@@ -33,7 +33,7 @@ static size_t allocations;        /* so far */
 static size_t held;               /* bytes allocated and not freed */
 static size_t searched;           /* bytes given to memchr */
 static size_t moved;              /* bytes given to memmove, if no sanitizer has its own */
-static size_t failing = SIZE_MAX; /* the one of this number, from 0, fails, and all behind it */
+static size_t failing = SIZE_MAX; /* allocations from this number on fail; the first has number 0 */
 
 static bool refuse(void)
 {
@@ -162,7 +162,7 @@ static void test_giants_leave_nothing(void **state)
     assert_int_equal(parse(parser, set_request, sizeof set_request - 1), RESP_PARSE_REQUEST);
     assert_true(held - before <= most_kept);
 
-    /* An idle connection need not wait for its next request. */
+    /* An idle connection holds no memory for its next request. */
     assert_int_equal(parse(parser, giant, 9 + 6 * argc), RESP_PARSE_REQUEST);
     assert_true(held - before > most_kept);
     resp_parser_reset(parser);
@@ -172,8 +172,8 @@ static void test_giants_leave_nothing(void **state)
     resp_parser_free(parser);
 }
 
-/* A line of any kind that comes byte by byte and does not end, be it only for a NUL byte in front
- * of its ends, is searched once for its end and once for the NUL byte. */
+/* A line of any kind arrives byte by byte and does not end, perhaps only because of a NUL byte
+ * before its ends: it is searched once for its end and once for the NUL byte. */
 static void test_no_byte_is_searched_twice(void **state)
 {
     static const struct {
@@ -224,7 +224,7 @@ static void test_parser_without_memory(void **state)
         failing = SIZE_MAX;
         assert_null(parser);
     }
-    /* The array grows 16, 32, 64, 128; after each failure the request goes on where it was. */
+    /* The array grows 16, 32, 64, 128; after each failure the request continues from there. */
     for (size_t n = 0; n < 3; n++) {
         parser = resp_parser_new();
         assert_non_null(parser);
@@ -240,7 +240,7 @@ static void test_parser_without_memory(void **state)
         }
         resp_parser_free(parser);
     }
-    /* The same for a line, which has its room for quoted words to get before. */
+    /* The same for a line, which first needs its room for quoted words. */
     for (size_t n = 0; n < 4; n++) {
         parser = resp_parser_new();
         assert_non_null(parser);
@@ -322,7 +322,7 @@ static void test_writer_without_memory(void **state)
     }
 }
 
-/* Also when the memory cannot be got anew, because consumed bytes are in front. */
+/* Also when the memory cannot be allocated anew, because consumed bytes are in front. */
 static void test_buffer_without_memory(void **state)
 {
     struct resp_buffer buffer = {0};
@@ -339,7 +339,7 @@ static void test_buffer_without_memory(void **state)
     resp_buffer_free(&buffer);
 }
 
-/* What a consumed byte makes room for costs no allocation. */
+/* Room that a consumed byte leaves costs no allocation. */
 static void test_buffer_in_steady_use(void **state)
 {
     struct resp_buffer buffer = {0};
@@ -356,7 +356,8 @@ static void test_buffer_in_steady_use(void **state)
     resp_buffer_free(&buffer);
 }
 
-/* A long queue that is eaten in small bites, as it is filled at its end, moves now and then. */
+/* A long queue that is consumed in small bites while it is filled at its end is moved only now and
+ * then. */
 static void test_buffer_moves_little(void **state)
 {
     enum { BITE = 10, BITES = 100000 };

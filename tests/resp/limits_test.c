@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the limits: what is just below, at and above each of them, in whatever pieces it comes;
- * that an announcement alone is never believed, and that what is allowed at most works. */
+/* Protects the limits: streams just below, at and above each of them, in any pieces; that an
+ * announced length alone is never believed, and that the largest allowed request works. */
 #include "resp/buffer.h"
 #include "resp/parser.h"
 
@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-/* Pieces of 256 bytes, with which also a long line takes not too long. */
+/* Pieces of 256 bytes, with which even a long line does not take too long. */
 static const uint8_t piece_256[] = {UINT8_MAX};
 
 /* One piece, pieces of 256 bytes and, if the stream is short, of one byte. */
@@ -102,7 +102,7 @@ static char *line_new(const char *begin, char filler, size_t size, const char *e
     return line;
 }
 
-/* What comes of a line of `size` bytes with and without its end. */
+/* The outcome of a line of `size` bytes with and without its end. */
 static void check_line(const struct resp_limits *limits, const char *before, const char *begin,
                        char filler, size_t size, const char *ended, const char *open)
 {
@@ -150,7 +150,7 @@ static void test_line_size(void **state)
                "[PING]!Protocol error: too big inline request",
                "[PING]!Protocol error: too big inline request");
 
-    /* Small ones, at each of which the quick way through a line must not miss the limit. */
+    /* Small limits, each of which the fast path through a line must notice. */
     for (size_t most = 0; most <= 16; most++) {
         limits.max_inline = most;
         for (size_t size = 2; size <= 18; size++) {
@@ -190,7 +190,7 @@ static void test_line_size(void **state)
     check_line(&limits, "", " ", ' ', 70000, "()", "+70000");
 }
 
-/* A hidden end of line, see the parser, is found by the limit. */
+/* The limit finds a hidden end of line; see the parser. */
 static void test_line_with_nul_byte(void **state)
 {
     struct resp_limits limits = resp_limits_default;
@@ -234,7 +234,7 @@ static void test_unauthenticated(void **state)
     free(expected);
 }
 
-/* AUTH in a pipeline: what follows has the limits of the call that meets it. */
+/* AUTH in a pipeline: the rest has the limits of the call that meets it. */
 static void test_limits_may_change(void **state)
 {
     static const char stream[] = "*2\r\n$4\r\nAUTH\r\n$4\r\npass\r\n*1\r\n$20000\r\n";
@@ -252,14 +252,14 @@ static void test_limits_may_change(void **state)
         resp_parse(parser, &resp_limits_default, bytes + taken, size - taken, &consumed),
         RESP_PARSE_MORE);
     assert_int_equal(resp_parser_wanted(parser), 20002);
-    /* What has passed once is not looked at again. */
+    /* Bytes that have passed once are not checked again. */
     assert_int_equal(
         resp_parse(parser, &resp_limits_unauthenticated, bytes + taken, size - taken, &consumed),
         RESP_PARSE_MORE);
     resp_parser_free(parser);
 }
 
-/* More arguments than Redis took up to 6.2, through a buffer as a connection has it. */
+/* More arguments than Redis up to 6.2 took, through a buffer as a connection has it. */
 static void test_many_arguments(void **state)
 {
     const size_t most = 1048577;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects what the parser makes of a client's bytes, whole or in any pieces: requests, empty
- * requests, each error text of Redis 7.0, pipelines, and what is kept between calls. */
+ * requests, each error text of Redis 7.0, pipelines, and the state kept between calls. */
 #include "resp/parser.h"
 
 #include "tests/resp/transcript.h"
@@ -29,7 +29,7 @@ struct sample {
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* What redis-server 7.0.15 makes of the same bytes. */
+/* The outcome of the same bytes at redis-server 7.0.15. */
 static const struct sample samples[] = {
     /* Multibulk. */
     SAMPLE("", ""),
@@ -75,7 +75,7 @@ static const struct sample samples[] = {
     SAMPLE("PING\r", "+5"),
     SAMPLE("PING", "+4"),
 
-    /* Neither the byte behind CR nor the two behind an argument are looked at. */
+    /* Neither the byte behind CR nor the two behind an argument are checked. */
     SAMPLE("*1\rX$4\rYPINGab", "[PING]"),
     SAMPLE("*1\r$4\r\nPING\r\n", "!Protocol error: expected '$', got '4'"),
 
@@ -123,7 +123,7 @@ static const struct sample samples[] = {
     SAMPLE("*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$-10\r\n", "!Protocol error: invalid bulk length"),
     SAMPLE("PING\r\n*1\r\n$-1\r\nPING\r\n", "[PING]!Protocol error: invalid bulk length"),
 
-    /* What stands where a length should. */
+    /* Other things in the place of a length. */
     SAMPLE("*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfooz\r\n", "!Protocol error: expected '$', got 'f'"),
     SAMPLE("*1\r\nfoo\r\n", "!Protocol error: expected '$', got 'f'"),
     SAMPLE("*1\r\n*1\r\n", "!Protocol error: expected '$', got '*'"),
@@ -161,7 +161,7 @@ static unsigned random_below(unsigned bound)
     return (unsigned)rand_r(&seed) % bound;
 }
 
-/* Cuts of mostly small pieces. */
+/* Cuts into mostly small pieces. */
 static struct transcript_cuts random_cuts(uint8_t sizes[static 64])
 {
     struct transcript_cuts cuts = {sizes, 1 + random_below(64)};
@@ -199,7 +199,7 @@ static void test_byte_by_byte(void **state)
     }
 }
 
-/* Every place to cut once. */
+/* Cuts at every place once. */
 static void test_in_two_pieces(void **state)
 {
     (void)state;
@@ -229,8 +229,8 @@ static void test_in_random_pieces(void **state)
     }
 }
 
-/* Streams put together at random from samples and from bytes that mean something: whatever they
- * are, the pieces do not matter. */
+/* Streams put together at random from samples and from bytes with a meaning: the pieces must not
+ * matter. */
 static void test_random_streams(void **state)
 {
     static const char alphabet[] = "*$\r\n\r\n\r\n0123456789-ab\"'\\x \0\t";
@@ -364,7 +364,7 @@ static void test_wanted(void **state)
     assert_int_equal(resp_parser_wanted(parser), 0);
     resp_parse(parser, &resp_limits_default, begin, 25, &consumed);
     assert_int_equal(resp_parser_wanted(parser), 100002 - 3);
-    /* An announcement beyond the limits is nothing to make room for. */
+    /* No room is made for an announced length beyond the limits. */
     resp_parser_reset(parser);
     begin = (const uint8_t *)"*1\r\n$536870913\r\n";
     assert_int_equal(resp_parse(parser, &resp_limits_default, begin, 16, &consumed),
@@ -406,7 +406,7 @@ static void test_reset(void **state)
     resp_parser_free(parser);
 }
 
-/* No bytes: no news, also from nowhere and in the middle of a request. */
+/* No bytes: nothing happens, even with a null pointer and in the middle of a request. */
 static void test_no_bytes(void **state)
 {
     struct resp_parser *parser = resp_parser_new();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads replies by recursive descent, as the specification of RESP has them. */
+/* Reads replies by recursive descent, after the specification of RESP. */
 #include "tests/resp/reply_reader.h"
 
 #include <stdbool.h>
@@ -12,7 +12,7 @@ struct reader {
     int version;
 };
 
-/* The text up to CR LF, neither of which may stand in it alone. */
+/* The text up to CR LF; neither may appear in it alone. */
 static bool read_line(struct reader *reader, const uint8_t **text, size_t *size)
 {
     *text = reader->at;
@@ -115,7 +115,7 @@ static bool read_items(struct reader *reader, uint8_t type, unsigned depth)
         if (!read_reply(reader, depth + 1))
             return false;
     }
-    return type != '|' || read_reply(reader, depth); /* what the attribute is of */
+    return type != '|' || read_reply(reader, depth); /* the value that the attribute belongs to */
 }
 
 static bool read_reply(struct reader *reader, unsigned depth)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects how a line becomes words: Redis's rules for quotes and escapes, of which configuration
+/* Protects how a line becomes words: Redis's rules for quotes and escapes, on which configuration
  * files and inline requests depend. */
 #include "resp/parser.h"
 
@@ -73,7 +73,7 @@ static const struct word unbalanced[] = {
     WORD("\"\\x"),
 };
 
-/* A copy of the exact size, so that a sanitizer sees any step behind it. */
+/* A copy of the exact size, so that a sanitizer sees any access beyond it. */
 static uint8_t *copy_new(const struct word *word)
 {
     uint8_t *copy = malloc(word->size > 0 ? word->size : 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Feeds streams to the parser and writes down what it says. */
+/* Feeds streams to the parser and writes down the outcome. */
 #include "tests/resp/transcript.h"
 
 #include <stdio.h>
@@ -10,7 +10,7 @@ static const uint8_t one_byte[] = {0};
 
 const struct transcript_cuts transcript_bytewise = {one_byte, 1};
 
-/* An require() that no build leaves out. */
+/* A require() that no build leaves out. */
 #define require(condition)                                                                         \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
@@ -75,7 +75,7 @@ static void put_request(struct text *text, const struct resp_parser *parser, con
     put(text, "]", 1);
 }
 
-/* Takes what there is to take of the `size` bytes at `data`, and returns how many that are. */
+/* Consumes what it can of the `size` bytes at `data`, and returns how many. */
 static size_t feed(struct text *text, struct resp_parser *parser, const struct resp_limits *limits,
                    const uint8_t *data, size_t size, bool *failed)
 {
@@ -124,7 +124,7 @@ char *transcript_new(const struct resp_limits *limits, const void *stream, size_
     struct resp_parser *parser = resp_parser_new();
     struct text text = {0};
     size_t begin = 0; /* of the current request */
-    size_t end = 0;   /* of what has arrived */
+    size_t end = 0;   /* of the bytes that have arrived */
     size_t piece = 0;
     size_t wanted = 0;
     bool failed = false;
@@ -144,7 +144,7 @@ char *transcript_new(const struct resp_limits *limits, const void *stream, size_
         require(copy);
         memcpy(copy, bytes + begin, end - begin);
         taken = feed(&text, parser, limits, copy, end - begin, &failed);
-        /* An argument that wanted more than has come now still wants just the rest. */
+        /* An argument that lacked more than has come now still lacks just the rest. */
         require(failed || wanted <= arrived || resp_parser_wanted(parser) == wanted - arrived);
         wanted = resp_parser_wanted(parser);
         begin += taken;

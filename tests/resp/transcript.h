@@ -21,9 +21,9 @@ struct transcript_cuts {
 /* The stream arrives byte by byte. */
 extern const struct transcript_cuts transcript_bytewise;
 
-/* Each time the parser is called, the bytes are in a fresh allocation of their exact size, so that
- * a sanitizer sees any step beside them and any pointer kept; quadratic.  Ends the program if the
- * parser breaks its contract on the way or memory is short.  The caller frees the text. */
+/* At each call of the parser the bytes are in a fresh allocation of their exact size, so that a
+ * sanitizer sees any access beside them and any pointer kept; quadratic.  Ends the program if the
+ * parser breaks its contract or memory is short.  The caller frees the text. */
 char *transcript_new(const struct resp_limits *limits, const void *stream, size_t size,
                      const struct transcript_cuts *cuts);
 

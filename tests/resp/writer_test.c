@@ -45,7 +45,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* What has been written is exactly this; takes it away. */
+/* Exactly this was written; empties the buffer. */
 static void expect_bytes(struct resp_writer *writer, const void *bytes, size_t size)
 {
     assert_false(writer->out->failed);
@@ -311,7 +311,7 @@ static void test_random_doubles(void **state)
 
         if (i % 2 == 0) {
             memcpy(&value, &bits, sizeof value);
-        } else { /* near the whole numbers, where the quick way ends */
+        } else { /* near the whole numbers, where the fast path ends */
             value = (double)(int64_t)bits / pow(2, rand_r(&seed) % 64);
             value = i % 4 == 1 ? floor(value) : value;
         }
@@ -386,7 +386,7 @@ static void test_nested_deferred_headers(void **state)
     }
 }
 
-/* More than any memory has is not written, and the buffer knows. */
+/* More than any memory has is not written, and the buffer notes it. */
 static void test_too_large(void **state)
 {
     struct fixture *fixture = *state;
@@ -399,7 +399,7 @@ static void test_too_large(void **state)
     assert_int_equal(resp_buffer_size(&fixture->buffers[1]), 0);
 }
 
-/* The same array, deferred at 60 levels, and told in advance. */
+/* The same array, deferred at 60 levels, and with its length known in advance. */
 static void test_deep_nesting(void **state)
 {
     enum { LEVELS = 60 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects what a person meets who configures a server by its command line: options before and
- * after a file, values that look like options, and the words for whatever is wrong. */
+/* Protects the command line: options before and after a file, values that look like options, and
+ * the messages for all mistakes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,7 +42,7 @@ static void test_arguments(void **state)
                  "normal 1 2 3 slave 268435456 67108864 60 pubsub 33554432 8388608 60");
     config_free(config);
 
-    /* A value is taken as it is, quotes and all. */
+    /* A value is taken literally, quotes and all. */
     config = load_args("quotes", "--requirepass", "\"x\\x41 '", NULL);
     assert_value(config, CONFIG_REQUIREPASS, "\"x\\x41 '");
     config_free(config);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects what a person meets who writes configuration files: their syntax and includes, the words
- * for whatever is wrong in them, and that the sample file tells the truth about the table. */
+/* Protects configuration files: their syntax and includes, the messages for all mistakes, and that
+ * the sample file tells the truth about the table. */
 #include "server/config/config.h"
 
 #include <errno.h>
@@ -94,7 +94,7 @@ static void test_wrong_lines(void **state)
         {"\nlogfile \"a", "test.conf:2: the quotes do not balance"},
         {"logfile \"a\"b", "test.conf:1: the quotes do not balance"},
         {"logfile \"a\\x00b\"", "test.conf:1: logfile: the value holds a NUL byte"},
-        /* Whatever stands there, the message is one line of sane length. */
+        /* Whatever the line says, the message is one line of sane length. */
         {"port \"1\\n2\\x1b\\x7f\"",
          "test.conf:1: port 1\\x0a2\\x1b\\x7f: couldn't be parsed into an integer"},
         {"port 0123456789012345678901234567890123456789012345678901234567890123456789012345678901",
@@ -187,7 +187,7 @@ static void test_directives_of_redis(void **state)
     }
 }
 
-/* Known to Redis, and known here, with one value each that means what is done. */
+/* Known to Redis and to ours, with one value each that means what ours does. */
 static void test_policies_of_redis(void **state)
 {
     (void)state;
@@ -271,7 +271,7 @@ static void test_include(void **state)
     assert_value(config, CONFIG_TIMEOUT, "4");
     config_free(config);
 
-    /* Twice is no recursion. */
+    /* Including a file twice is no recursion. */
     config = load_text("include sub/inner.conf\nport 5\ninclude sub/inner.conf");
     assert_value(config, CONFIG_PORT, "2");
     config_free(config);
@@ -284,7 +284,7 @@ static void test_include(void **state)
     assert_text_fails("include sub", "test.conf:1: include: sub: is a directory");
     assert_text_fails("include a b", "test.conf:1: include: wrong number of arguments: one value "
                                      "is expected (blanks in it need quotes)");
-    /* Standard input is for the command line: here it is a name as any other. */
+    /* Standard input belongs to the command line: here it is a name like any other. */
     assert_text_fails("include -", "test.conf:1: include: -: No such file or directory");
 }
 
@@ -298,7 +298,7 @@ static void test_include_recursion(void **state)
     assert_text_fails("include b.conf", "b.conf:1: include: ./c.conf: the file includes itself");
     assert_text_fails("include *.conf", "b.conf:1: include: ./c.conf: the file includes itself");
 
-    /* Files that are not the same ones, but many. */
+    /* Different files, but many. */
     for (int i = 1; i <= 20; i++) {
         char path[20];
         char text[30];
@@ -327,7 +327,7 @@ static void test_include_patterns(void **state)
     write_file("conf.d/1/x", "port 11\n");
     write_file("conf.d/1/y", "port 12\n");
 
-    /* In alphabetical order, each with a line of its own. */
+    /* In alphabetical order, each with its own line numbers. */
     struct config *config = load_text("include conf.d/*.conf");
     assert_value(config, CONFIG_PORT, "2");
     assert_value(config, CONFIG_MAXCLIENTS, "2");
@@ -384,7 +384,7 @@ static void test_include_patterns(void **state)
 
 /* ---- standard input ---- */
 
-/* Makes a text what standard input gives, from a pipe; answers the descriptor to restore. */
+/* Feeds a text to standard input through a pipe; returns the descriptor to restore. */
 static int replace_stdin(const char *text)
 {
     int ends[2];

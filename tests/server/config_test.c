@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects what the option table promises: defaults, what values are taken and refused, with the
- * texts of CONFIG SET and CONFIG GET, and that threads may read while one changes. */
+/* Protects the promises of the option table: defaults, values that are accepted and refused, with
+ * the texts of CONFIG SET and CONFIG GET, and that threads may read while one changes. */
 #include "server/config/config.h"
 
 #include <limits.h>
@@ -392,7 +392,7 @@ static void test_output_limits(void **state)
     assert_limit(config, CONFIG_CLASS_REPLICA, 256 * MIB, 64 * MIB, 60);
     assert_limit(config, CONFIG_CLASS_PUBSUB, 32 * MIB, 8 * MIB, 60);
 
-    /* Only the classes that are named change, the last mention of one counts. */
+    /* Only the named classes change, and the last mention of a class counts. */
     assert_set(config, id, "pubsub 1 2 3", "normal 0 0 0 slave 268435456 67108864 60 pubsub 1 2 3");
     assert_set(config, id, "Replica 1kb 1k 0 normal 5 4 3",
                "normal 5 4 3 slave 1024 1000 0 pubsub 1 2 3");
@@ -402,7 +402,7 @@ static void test_output_limits(void **state)
                "normal 18446744073709551614 0 9223372036854775807 slave 2 2 2 pubsub 1 2 3");
     assert_limit(config, CONFIG_CLASS_NORMAL, UINT64_MAX - 1, 0, INT64_MAX);
 
-    /* All or nothing, also if what is wrong comes late. */
+    /* All or nothing, even if the mistake comes late. */
     assert_refused(config, id, "normal 0 0", count);
     assert_refused(config, id, "normal 0 0 0 pubsub", count);
     assert_refused(config, id, "normal 0 0 0 master 0 0 0", class);
@@ -441,8 +441,8 @@ static void test_percentiles(void **state)
     config_free(config);
 }
 
-/* What CONFIG GET answers can be given back to CONFIG SET: a command that sets several options
- * undoes the first ones that way if a later one is refused. */
+/* CONFIG GET's answer is a valid value for CONFIG SET: a command that sets several options uses it
+ * to undo the first ones if a later one is refused. */
 static void test_format_round_trip(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the log: the form of a line, levels, whole lines from many threads, that no text can
- * forge a line, and what happens when files are rotated or cannot be opened. */
+ * forge a line, and the behaviour when files are rotated or cannot be opened. */
 #include "server/observe/log.h"
 
 #include <errno.h>
@@ -205,7 +205,7 @@ static void test_long_text(void **state)
     snprintf(expected, sizeof expected, "%.*s...\n", LIMIT - 3, text);
     assert_only_text("log", expected);
 
-    /* The longest line there is. */
+    /* The longest possible line. */
     assert_int_equal(truncate("log", 0), 0);
     memset(text, '\n', LIMIT);
     text[LIMIT] = '\0';
@@ -248,7 +248,7 @@ static void test_open(void **state)
     assert_int_equal(stat("log", &status), 0);
     assert_int_equal(status.st_mode & 07777, 0600);
 
-    /* What is there stays. */
+    /* The contents stay. */
     struct log *log = open_log("log", LOG_DEBUG);
     log_write(log, LOG_NOTICE, "first");
     log_close(log);

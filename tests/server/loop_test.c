@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the wake-up of an event loop: none is lost, several at once are one, on any thread. */
+/* Protects the wake-up of an event loop: none is lost, several at once become one, and any thread
+ * may send one. */
 #include "server/loop/loop.h"
 
 #include <pthread.h>
@@ -82,7 +83,7 @@ static void *leave_news(void *arg)
     return NULL;
 }
 
-/* A lost wake-up would leave the last news, and the loop would not end. */
+/* A lost wake-up would leave the last news behind, and the loop would not end. */
 static void test_no_wake_is_lost(void **state)
 {
     (void)state;

@@ -94,7 +94,7 @@ static void test_each_kind_keeps_its_order(void **state)
     assert_null(update);
     assert_null(delivery);
     assert_false(mail.recheck_clients || mail.stop);
-    /* What comes later begins a new list. */
+    /* Mail that comes later begins a new list. */
     mailbox_post_finished(worker.mailbox, &updates[1]);
     mailbox_take(worker.mailbox, &mail);
     assert_ptr_equal(mail.finished, &updates[1]);
@@ -178,8 +178,7 @@ static void start(struct poster *poster, struct worker *worker, unsigned number)
     assert_int_equal(pthread_create(&poster->thread, NULL, post_all, poster), 0);
 }
 
-/* The posts of one thread come in its order, each once; a lost wake-up would keep the test
- * waiting. */
+/* The posts of one thread arrive in its order, each once; a lost wake-up would block the test. */
 static void test_posts_of_several_threads(void **state)
 {
     (void)state;
@@ -238,8 +237,8 @@ static size_t receive(struct worker *worker)
     return count;
 }
 
-/* A receiver that takes too little gets what exceeds its limit, so that its worker sees that, and
- * nothing more. */
+/* A receiver that takes too little gets the messages that exceed its limit, so that its worker
+ * notices, and no more. */
 static void test_what_may_wait_for_a_subscriber(void **state)
 {
     (void)state;

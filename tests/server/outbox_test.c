@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the order of the messages in an outbox, and what a request that is rolled back leaves
- * there. */
+/* Protects the order of the messages in an outbox, and what remains of a request that is rolled
+ * back. */
 #include "server/publish/outbox.h"
 
 #include <setjmp.h>
@@ -65,7 +65,7 @@ static void test_rollback(void **state)
     outbox_rollback(&outbox, NULL);
 }
 
-/* Each request settles what it published itself. */
+/* Each request settles its own messages. */
 static void test_settle(void **state)
 {
     (void)state;

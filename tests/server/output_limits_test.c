@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the output limits: a reader gets the three numbers of one setting, never a mixture,
- * whatever other threads set meanwhile. */
+/* Protects the output limits: a reader gets the three numbers of one setting, never a mixture, even
+ * while other threads set them. */
 #include "server/config/output_limits.h"
 
 #include <pthread.h>

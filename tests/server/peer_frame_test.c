@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the protocol between servers: golden bytes, frames there and back whole and in pieces,
- * and that damaged ones of every kind are refused without a byte being read outside. */
+/* Protects the protocol between servers: golden bytes, frames there and back, whole and in pieces,
+ * and that damaged frames of every kind are refused without an access outside. */
 #include "server/peer/frame.h"
 
 #include <setjmp.h>
@@ -41,7 +41,7 @@ static void test_hello(void **state)
     assert_true(peer_hello_read(bytes, &back));
     assert_string_equal(back.run_id, RUN_ID);
     assert_true(back.number == hello.number);
-    /* All of it counts but the number. */
+    /* Everything but the number counts. */
     for (size_t i = 0; i < PEER_HELLO_SIZE; i++) {
         bytes[i] ^= 0x80;
         assert_true(peer_hello_read(bytes, &back) == (i >= 48 && i < 56));
@@ -116,8 +116,8 @@ static void test_golden_event(void **state)
     message_release(message);
 }
 
-/* Every length there and back; each beginning of a frame is incomplete, read from a piece of memory
- * of just that size. */
+/* Every length there and back; each beginning of a frame is incomplete, read from memory of exactly
+ * that size. */
 static void test_there_and_back(void **state)
 {
     (void)state;
@@ -166,7 +166,7 @@ static void test_limits(void **state)
                 copy[at + b] = (uint8_t)(sizes[i] >> (8 * b));
             assert_int_equal(peer_frame_read(copy, sizeof copy, 100, &found, &back),
                              PEER_PARSE_BAD);
-            uint64_t most = UINT64_MAX; /* no limit is no licence to overflow */
+            uint64_t most = UINT64_MAX; /* no limit does not allow an overflow */
             enum peer_parse parse = peer_frame_read(copy, sizeof copy, most, &found, &back);
             assert_true(parse == PEER_PARSE_BAD || parse == PEER_PARSE_MORE);
         }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the pages in which servers tell what they want to hear: a peer sees what is written,
- * cannot write itself, takes nothing else for a page, and nothing stays open where one cannot be
- * made. */
+/* Protects the pages in which servers publish their interests: a peer sees the writes, cannot write
+ * itself, accepts nothing else as a page, and nothing stays open where a page cannot be made. */
 #include "server/peer/interest.h"
 
 #include <errno.h>
@@ -33,7 +32,8 @@ static void test_a_peer_sees_what_is_written(void **state)
     atomic_store(&own->events, 0x1234);
     assert_int_equal(atomic_load(&seen->names), 7);
     assert_int_equal(atomic_load(&seen->events), 0x1234);
-    /* Nobody can take the memory away, and a peer cannot write: it could not even map it so. */
+    /* Nobody can take the memory away, and a peer cannot write: it cannot even map it for
+     * writing. */
     assert_int_not_equal(ftruncate(fd, 0), 0);
     assert_ptr_equal(mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
     peer_interest_unmap(seen);
@@ -42,7 +42,7 @@ static void test_a_peer_sees_what_is_written(void **state)
     close(fd);
 }
 
-/* A page that its owner could make shorter would end whoever reads it with SIGBUS. */
+/* A page that its owner could make shorter would end its readers with SIGBUS. */
 static void test_what_is_no_page(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the directory in which servers find each other: who comes is found, who is dead refuses
- * and is removed, foreign names are left alone, and a place that cannot be opened says why and
- * leaves nothing. */
+/* Protects the directory in which servers find each other: new servers are found, dead ones refuse
+ * and are removed, foreign names are left alone, and a place that cannot be opened gives the cause
+ * and leaves nothing behind. */
 #include "server/peer/place.h"
 
 #include <errno.h>
@@ -109,7 +109,7 @@ static void remove_file(const struct fixture *fixture, const char *name)
     assert_int_equal(unlink(path), 0);
 }
 
-/* A dead server's name is there and refuses; what is nobody's stays. */
+/* A dead server's name exists and refuses connections; foreign names stay. */
 static void test_names_of_nobody(void **state)
 {
     const struct fixture *fixture = *state;
@@ -205,7 +205,7 @@ static void test_something_in_its_way(void **state)
     assert_int_equal(symlink("/tmp", fixture->peers), 0);
     expect_failure(fixture, "use", ENOTDIR);
     assert_int_equal(unlink(fixture->peers), 0);
-    /* Others' eyes are shut out of a directory that was there. */
+    /* A directory that was open to others is closed to them. */
     assert_int_equal(mkdir(fixture->peers, 0755), 0);
     struct peer_place place;
     struct stat status;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the transport between servers, without servers: what one sends is handed to the hooks of
- * the others in order, nothing is sent that nobody wants, and a message that is too large ends a
- * link. */
+/* Protects the transport between servers, without servers: the hooks of the others get each message
+ * in order, nothing is sent that nobody wants, and a message that is too large ends a link. */
 #include "server/peer/peers.h"
 
 #include <pthread.h>
@@ -159,7 +158,7 @@ static void wait_until_heard(struct end *end, unsigned count)
     pthread_mutex_unlock(&end->mutex);
 }
 
-/* Whether the pages of interest are known is a question of time only. */
+/* When the pages of interest become known depends only on time. */
 static void wait_until_known(struct end *end)
 {
     const struct timespec moment = {.tv_nsec = 1000000};
@@ -168,7 +167,7 @@ static void wait_until_known(struct end *end)
         nanosleep(&moment, NULL);
 }
 
-/* Also those that are sent before the link stands. */
+/* Also messages sent before the link is up. */
 static void test_messages_keep_their_order(void **state)
 {
     struct fixture *fixture = *state;
@@ -213,7 +212,7 @@ static void test_only_what_is_wanted_is_sent(void **state)
     assert_int_equal(to->name_size, 8);
 }
 
-/* Its link ends, and the next one brings what comes behind it. */
+/* Its link ends, and the next one brings the later messages. */
 static void test_a_message_that_is_too_large(void **state)
 {
     struct fixture *fixture = *state;
@@ -227,7 +226,7 @@ static void test_a_message_that_is_too_large(void **state)
         nanosleep(&moment, NULL);
         peers_figures(from->peers, &figures);
     } while (figures.sent < 2 || figures.links == 0);
-    /* One that is sent before the end of the link is seen is lost. */
+    /* A message that is sent before the end of the link is noticed is lost. */
     for (unsigned heard = 1; heard == 1; nanosleep(&moment, NULL)) {
         send_message(from, make("more", 4, 0));
         pthread_mutex_lock(&to->mutex);

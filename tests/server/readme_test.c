@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the reader of README.md and docs/ from documents that the code has outgrown: the tables
- * of commands are the command table, every relative link and every file that is named is there, and
- * every option that is named can be set. */
+/* Protects the reader of README.md and docs/ from outdated documents: the tables of commands match
+ * the command table, every relative link and every named file exists, and every named option can be
+ * set. */
 #include <ctype.h>
 #include <glob.h>
 #include <setjmp.h>
@@ -45,7 +45,8 @@ static char *read_document(const char *path)
     return text;
 }
 
-/* Calls fn with each document that matches one of the patterns, of which there must be one each. */
+/* Calls fn with each document that matches one of the patterns; each pattern must match at least
+ * one. */
 static void for_each_document(const char *const *patterns,
                               void (*fn)(const char *path, const char *text))
 {
@@ -66,8 +67,8 @@ static const char *const all_documents[] = {
     "README.md",         "docs/*.md",           "*/README.md", "*/DESIGN.md",
     "tests/*/DESIGN.md", "tests/*/*/DESIGN.md", NULL};
 
-/* Copies the next code span, `...` within one line, that begins at or after `text`.  Gives the text
- * behind it, or NULL if there is no more. */
+/* Copies the next code span, `...` within one line, that begins at or after `text`.  Returns the
+ * text behind it, or NULL if there is no more. */
 static const char *next_span(const char *text, char *span, size_t size)
 {
     for (const char *begin; (begin = strchr(text, '`')) != NULL;) {
@@ -127,7 +128,7 @@ static void assert_row(const char *document, const char *first, const char *expe
     assert_string_equal(row, expected);
 }
 
-/* Every command is there, in its group, in the order of the alphabet, and nothing else. */
+/* Every command is there, in its group, in alphabetical order, and nothing else. */
 static void test_rows_are_the_commands(void **state)
 {
     (void)state;
@@ -239,7 +240,7 @@ static void test_links_lead_somewhere(void **state)
     for_each_document(all_documents, check_links);
 }
 
-/* `store/store.c`, `script/lint --deep`: what is named as a path from the root is there. */
+/* `store/store.c`, `script/lint --deep`: a path from the root that is named must exist. */
 static void check_paths(const char *path, const char *text)
 {
     static const char *const folders[] = {"bench",  "cmake",  "command", "docker", "docs", "resp",

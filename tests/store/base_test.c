@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects bases that are written beside commits: whatever is committed meanwhile, by whomever, at
- * whichever step, the file that is put in place holds it, and others adopt it without reading it;
- * one process at a time writes one; whatever happens to its files, nothing is lost and who waits
- * for a base gets one. */
+/* Protects bases that are written beside commits.  Whatever other processes commit meanwhile, at
+ * any step, the file that is put in place contains it, and others adopt it without reading it.  One
+ * process at a time writes a base.  Whatever happens to its files, nothing is lost, and a caller
+ * that waits for a base gets one. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -127,7 +127,7 @@ static void wait_for_answer(struct gate *gate, const struct asking *asking)
     pthread_mutex_unlock(&gate->mutex);
 }
 
-/* That both instances and the file hold the same. */
+/* Both instances and the file have the same contents. */
 static void expect_same(struct anystore *store, struct anystore *other)
 {
     struct anystore *fresh = support_open(scratch.path);
@@ -166,7 +166,7 @@ static bool change(struct anystore_txn *txn, void *arg)
 {
     const struct changing *changing = arg;
     struct support_random *random = changing->random;
-    changing->store->base.retry_at = UINT64_MAX; /* only bases that are asked for */
+    changing->store->base.retry_at = UINT64_MAX; /* only bases that a caller asked for */
     size_t number = 1 + support_random_below(random, 4);
     enum anystore_status status = ANYSTORE_OK;
     for (size_t i = 0; i < number; i++) {
@@ -241,8 +241,7 @@ static void test_commits_at_every_step(void **state)
         wait_for_answer(&gate, &asking);
         assert_int_equal(asking.error.status, ANYSTORE_OK);
         expect_no_leftovers();
-        /* The second copy is there already: the next commit copies what came at the end, at
-         * most. */
+        /* The second copy exists already: the next commit copies at most the last changes. */
         uint64_t copied = support_stats(gate.store).bytes_copied;
         update(gate.store, change, &(struct changing){&random, gate.store});
         assert_true(support_stats(gate.store).bytes_copied - copied <=
@@ -257,7 +256,7 @@ static void test_commits_at_every_step(void **state)
     anystore_close(gate.store);
 }
 
-/* A large value is copied in pieces, between which it may go. */
+/* A large value is copied in pieces, between which it may disappear. */
 static bool expire_large(struct anystore_txn *txn, void *arg)
 {
     const char *key = arg;
@@ -306,8 +305,8 @@ static bool overwrite(struct anystore_txn *txn, void *arg)
     return anystore_put(txn, "large", 5, &value) == ANYSTORE_OK;
 }
 
-/* Changes until a base is due, and is being written by the first; the other does not write one,
- * too; but gets one in the end if somebody asked it. */
+/* Makes changes until a base is due and the first instance writes it; the other does not write one,
+ * too, but gets one in the end if a caller asked for it. */
 static void test_one_process_writes(void **state)
 {
     struct gate gate;
@@ -322,11 +321,11 @@ static void test_one_process_writes(void **state)
     update(gate.store, overwrite, NULL);
     assert_true(wait_for_stop(&gate, &nobody));
     for (unsigned i = 0; i < 20; i++)
-        update(other, overwrite, NULL); /* finds that one is due, each time */
+        update(other, overwrite, NULL); /* finds that a base is due, each time */
     assert_int_equal(support_stats(other).bases_written, 0);
     assert_true(support_exists(support_path(scratch.directory, "data.base")));
 
-    /* Who opens the file meanwhile does not take away the living one's. */
+    /* A process that opens the file meanwhile does not remove the base of a living one. */
     struct anystore *third = support_open(scratch.path);
     assert_true(support_exists(support_path(scratch.directory, "data.base")));
     struct gate waiting = {
@@ -358,7 +357,7 @@ static bool write_base(struct anystore_txn *txn, void *arg)
 {
     struct anystore *store = arg;
     struct anystore_error error;
-    (void)txn; /* on the commit thread, under the file lock: as a swap of two stores does it */
+    (void)txn; /* on the commit thread, under the file lock, as a swap of two stores does */
     return base_write_locked(store, store->file.chain.header.store_id, &error) == ANYSTORE_OK;
 }
 
@@ -405,7 +404,7 @@ static void test_mishaps(void **state)
 
 /* ---- The end ------------------------------------------------------------------------------ */
 
-/* Who waits for a base gets it before the store is closed. */
+/* A caller that waits for a base gets it before the store is closed. */
 static void test_close_with_a_request(void **state)
 {
     struct gate gate;
@@ -421,7 +420,7 @@ static void test_close_with_a_request(void **state)
     expect_no_leftovers();
 }
 
-/* One that nobody waits for is given up. */
+/* A base that nobody waits for is given up. */
 static void test_close_without_a_request(void **state)
 {
     struct gate gate;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the sharing of one file: instances read of each other only what is new, adopt a new base
- * without reading it, and take turns. */
+/* Protects the sharing of one file: instances read only what is new, adopt a new base without
+ * reading it, and take turns. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,7 +45,8 @@ static void test_catch_up_reads_only_what_is_new(void **state)
     free(value);
 }
 
-/* Changes of many times the data: bases are written, and the file does not grow with them. */
+/* Changes of many times the data: new bases are written, so the file does not grow with the
+ * changes. */
 static void test_new_bases_are_written(void **state)
 {
     enum { SIZE = 100000 };
@@ -54,8 +55,8 @@ static void test_new_bases_are_written(void **state)
     (void)state;
     struct anystore *store = support_open(scratch.path), *other = support_open(scratch.path);
     struct anystore_stats stats = support_stats(store);
-    /* Commits do not wait for a base: a while longer, where its thread gets little of the
-     * processor. */
+    /* Commits do not wait for a base: it takes longer where its thread gets little processor
+     * time. */
     for (unsigned i = 0;
          i < 200 || stats.bases_written <= 2 || stats.file_size >= 5 * (UINT64_C(1) << 20); i++) {
         assert_true(i < 20000); /* one of the bases is the file's first */
@@ -64,7 +65,7 @@ static void test_new_bases_are_written(void **state)
         support_expect(other, "nothing", NULL); /* catches up */
         stats = support_stats(store);
     }
-    /* The other has read a base only where it was written before the last commit was looked at. */
+    /* The other instance has read a base only if it was written before it saw the last commit. */
     support_put(other, "mine", "1");
     assert_true(support_stats(other).reloads < stats.bases_written);
     char *one = support_dump(store), *two = support_dump(other);
@@ -93,7 +94,7 @@ static void test_adopting_a_large_base(void **state)
     support_expect(other, "small", "1");
     assert_int_equal(support_stats(other).reloads, 0);
     assert_true(support_stats(other).catch_up_bytes - before < (UINT64_C(1) << 20) + 5000);
-    /* Two bases and some commits later there is no way but to read it. */
+    /* Two bases and some commits later the file must be read anew. */
     support_put(store, "small", "2");
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
     support_put(store, "small", "3");
@@ -110,7 +111,7 @@ static void test_adopting_a_large_base(void **state)
     free(value);
 }
 
-/* An instance that is at the newest generation when two bases follow each other. */
+/* An instance that has the newest generation when two bases follow each other. */
 static void test_bases_without_commits(void **state)
 {
     struct anystore_error error;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the promises across crashes, with threads of the system (power_test.c does more,
- * with threads that take turns).  On a disk in memory, at every disk call of every commit: some of
- * what a power cut or the death of all processes could leave is opened, and must hold every commit
- * that was acknowledged and every one that a reader has seen, whole.  On the system's disk, a
- * process dies at every call while another one has the file open and goes on. */
+/* Protects the promises across crashes, with threads of the system (power_test.c does more, with
+ * threads that take turns).  On a disk in memory, at every disk call of every commit: opens some of
+ * what a power cut or the death of all processes could leave; it must hold, whole, every commit
+ * that was acknowledged and every one that a reader has seen.  On the system's disk, a process dies
+ * at every call while another one has the file open and goes on. */
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -25,12 +25,12 @@
 #include "tests/store/disks/memory_disk.h"
 #include "tests/store/support.h"
 
-/* A name in the root directory, as that is there on every machine; the file is in memory. */
+/* A name in the root directory, which exists on every machine; the file is in memory. */
 #define PATH "/anystore-crash-test"
 
 /* ---- What the store holds: a number, and as many keys ------------------------------------- */
 
-/* By more than is compared of a spare, so that what one lacks can be torn out of sight. */
+/* More bytes than are compared in a spare, so that missing ones can be torn out unseen. */
 static bool raise_number(struct anystore_txn *txn, void *arg)
 {
     static const char bytes[5000];
@@ -47,7 +47,7 @@ static bool raise_number(struct anystore_txn *txn, void *arg)
     return anystore_put(txn, key, (size_t)sprintf(key, "key %ld", n), &value) == ANYSTORE_OK;
 }
 
-/* The number; -1 if it and the keys do not fit, as if a commit were there in part. */
+/* The number; -1 if the keys do not match it, as if a commit were there in part. */
 static bool look(struct anystore_txn *txn, void *arg)
 {
     struct anystore_value value;
@@ -111,9 +111,9 @@ struct run {
     struct anystore *reader; /* on the same disk, without the hook */
     enum anystore_fsync fsync_mode;
     unsigned cuts;    /* power cuts per call */
-    unsigned skipped; /* so many of `skipped` + 1 calls are passed over, by chance */
+    unsigned skipped; /* of `skipped` + 1 calls, so many are passed over, by chance */
     atomic_long started, acknowledged, served;
-    long least; /* what must be left: noted before the crash, as commits may go on meanwhile */
+    long least; /* must remain: noted before the crash, as commits may go on meanwhile */
     unsigned long crashes, losses;
     _Atomic(bool) busy; /* the hook's own calls are not looked at */
 };
@@ -123,7 +123,7 @@ static uint64_t next_random(void *arg)
     return support_random_next(arg);
 }
 
-/* Opens what is left, checks it, and goes on with it.  Nothing may be lost, or it is counted. */
+/* Opens what is left, checks it, and goes on with it.  Counts losses. */
 static void recover(struct run *run, struct memory_disk *left, bool nothing_lost)
 {
     long least = run->least;
@@ -180,7 +180,7 @@ static int crash(struct hook_disk *hook, enum hook_call call)
     return 0;
 }
 
-/* Two writers by turns, one of which is looked at, and bases in between. */
+/* Two writers by turns, one of which is watched, and bases in between. */
 static void run_crashes(struct memory_disk_abilities abilities, enum anystore_fsync fsync_mode,
                         unsigned cuts, unsigned rounds, uint64_t stream, struct run *run)
 {
@@ -298,7 +298,7 @@ static void test_power_cuts_beside_a_base(void **state)
     }
 }
 
-/* That the tests above can fail: without syncs, power cuts do lose commits. */
+/* The tests above can fail: without syncs, power cuts do lose commits. */
 static void test_the_test(void **state)
 {
     struct run run;
@@ -329,7 +329,7 @@ static int die(struct hook_disk *hook, enum hook_call call)
     return 0;
 }
 
-/* In a child: commits until its `calls`th disk call, and a base in between. */
+/* In a child: commits until its `calls`th disk call, with a base in between. */
 static void work_and_die(const char *path, int calls, struct shared *shared)
 {
     struct dying dying = {.left = -1};

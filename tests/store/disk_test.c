@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the tests that cut the power: that a disk in memory leaves all that a power cut may
- * leave of a few calls, and nothing else. */
+/* Protects the tests that cut the power: after a few calls, a disk in memory leaves everything that
+ * a power cut may leave, and nothing else. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -89,7 +89,7 @@ static void find_images(struct images *images, struct memory_disk *memory)
     memory_cut_free(cut);
 }
 
-/* That these images are left, and no others; the last one is NULL. */
+/* Exactly these images can be left; NULL ends the list. */
 static void expect(struct memory_disk *memory, const char *const *texts)
 {
     static struct images images;
@@ -107,7 +107,7 @@ static void expect(struct memory_disk *memory, const char *const *texts)
     for (size_t i = 0; images.count != count && i < images.count; i++)
         print_error("there is: %s\n", images.texts[i]);
     assert_int_equal(images.count, count);
-    for (unsigned i = 0; i < 200; i++) { /* what is drawn is one of these */
+    for (unsigned i = 0; i < 200; i++) { /* a drawn image is one of these */
         struct support_random random = support_random_new(i);
         add_image(&images, memory_disk_after_power_cut(memory, next_random, &random));
     }
@@ -191,7 +191,7 @@ static void test_an_overwrite(void **state)
     memory_disk_free(memory);
 }
 
-/* Twice: what the first one left may be there, too. */
+/* Twice: the result of the first may be left, too. */
 static void test_two_overwrites(void **state)
 {
     (void)state;
@@ -203,7 +203,7 @@ static void test_two_overwrites(void **state)
     memory_disk_free(memory);
 }
 
-/* The size is there or not; and what is within the size, but not there, is zeros. */
+/* The size is there or not; bytes within the size that are not there are zeros. */
 static void test_an_append(void **state)
 {
     (void)state;
@@ -216,7 +216,7 @@ static void test_an_append(void **state)
     memory_disk_free(memory);
 }
 
-/* Beyond the end of a page: the size of that alone may be there. */
+/* Beyond the end of a page: only the size up to there may be left. */
 static void test_an_append_over_pages(void **state)
 {
     (void)state;
@@ -236,7 +236,7 @@ static void test_a_truncation(void **state)
     set(memory, "/x", 400);
     int fd = open_file(memory, "/x");
     assert_int_equal(disk->ftruncate(disk, fd, 100), 0);
-    /* The end of the last block may be cleared before the size is changed. */
+    /* The end of the last block may be cleared before the size changes. */
     EXPECT(memory, "/x=a400 ", "/x=a100.300 ", "/x=a100 ");
     disk->close(disk, fd);
     memory_disk_free(memory);
@@ -274,7 +274,7 @@ static void test_an_exchange(void **state)
     memory_disk_free(memory);
 }
 
-/* A step on its own: the removal without the rename before it, too. */
+/* Each step on its own: the removal may be there without the earlier rename. */
 static void test_a_rename_and_a_removal(void **state)
 {
     (void)state;
@@ -288,7 +288,7 @@ static void test_a_rename_and_a_removal(void **state)
     memory_disk_free(memory);
 }
 
-/* The sync of a file is none of its name, and the other way round. */
+/* The sync of a file does not sync its name, nor the other way round. */
 static void test_a_new_file(void **state)
 {
     (void)state;
@@ -355,7 +355,7 @@ static void test_a_kill(void **state)
     memory_disk_free(memory);
 }
 
-/* More than can be told one by one: some are, among them the oldest and the newest. */
+/* More states than can be listed: some are, among them the oldest and the newest. */
 static void test_many_states(void **state)
 {
     static struct images images;

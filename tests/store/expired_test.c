@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects on_expired: each key whose time has come is told once by each instance over the file,
- * also if a change of any instance, read with others at once or not, takes its place at once; what
- * was prolonged, removed or cleared before is not. */
+/* Protects on_expired: each instance over the file is told once of each key whose time has come,
+ * even if a change by any instance replaces the key at once, read together with other changes or
+ * not; it is not told of keys that were extended, removed or cleared before. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -18,7 +18,7 @@
 
 #define KEYS 64
 
-/* What an instance was told: how often, of keys "0", "1", ... */
+/* What an instance was told: how often, for keys "0", "1", ... */
 struct told {
     atomic_uint count[KEYS];
     atomic_bool wanted;
@@ -125,7 +125,7 @@ static void pass(int64_t ms)
         nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
 }
 
-/* Until an instance has been told of a key; minutes, should it never be. */
+/* Until an instance has been told of a key; minutes, if it never is. */
 static void wait_for(unsigned instance, unsigned key)
 {
     for (int i = 0; i < 60000 && atomic_load(&told[instance].count[key]) == 0; i++)
@@ -150,7 +150,8 @@ static void test_told_by_each(void **state)
         assert_int_equal(atomic_load(&told[0].count[key]), key == 1 ? 2 : 1);
 }
 
-/* Written anew in the moment of its end, by the same instance, by the other, by both. */
+/* A key is written anew in the moment of its end, by the same instance, by the other, or by
+ * both. */
 static void test_replaced_at_once(void **state)
 {
     (void)state;
@@ -164,7 +165,7 @@ static void test_replaced_at_once(void **state)
     }
     for (unsigned key = 0; key < KEYS; key++) {
         wait_for(key / 2 % 2, key);
-        if (key % 8 < 4) /* of what was put and removed by one commit, the other sees nothing */
+        if (key % 8 < 4) /* of a key that one commit put and removed, the other sees nothing */
             wait_for(1 - key / 2 % 2, key);
     }
     pass(300);
@@ -173,7 +174,7 @@ static void test_replaced_at_once(void **state)
             assert_in_range(atomic_load(&told[i].count[key]), key % 8 < 4 ? 1 : 0, 1);
 }
 
-/* What is undone has replaced nothing. */
+/* An undone change has replaced nothing. */
 static void test_undone(void **state)
 {
     (void)state;
@@ -208,7 +209,7 @@ static void test_not_told(void **state)
             assert_int_equal(atomic_load(&told[i].count[key]), key == 3);
 }
 
-/* A number of both, that the store itself never touches. */
+/* A number that both share, and that the store itself never touches. */
 static void test_shared_number(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects a key that is prolonged in time: no reader finds it gone, however slow it is. */
+/* Protects a key that is extended in time: no reader finds it gone, however slow it is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 #define FAR_MS 3600000
 
-/* A key that ends at some moment, and is prolonged while a reader stands still. */
+/* A key that ends at some moment, and is extended while a reader is stopped. */
 struct prolonging {
     struct anystore *writer;
     int64_t end_ms;
@@ -35,8 +35,7 @@ static bool prolong(struct anystore_txn *txn, void *arg)
     return anystore_set_expiry(txn, "k", 1, *end_ms + FAR_MS, NULL) == ANYSTORE_OK;
 }
 
-/* The first read waits until the key has been prolonged, and until it would have ended
- * otherwise. */
+/* The first read waits until the key has been extended, and until it would have ended otherwise. */
 static int prolong_meanwhile(struct hook_disk *hook, enum hook_call call)
 {
     struct prolonging *prolonging = hook->arg;
@@ -58,8 +57,7 @@ static bool is_there(struct anystore_txn *txn, void *arg)
     return true;
 }
 
-/* The reader has the state before it was prolonged, and must not compare that with a later
- * clock. */
+/* The reader has the state before the extension, and must not compare that with a later clock. */
 static void test_prolonged_in_time(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects all-or-nothing on a failing disk: whichever call fails, once or from then on, the caller
- * hears of it, nothing has changed in memory or in the file, no descriptor and no temporary file is
- * left behind, and the next update works when the disk does. */
+ * gets an error, nothing has changed in memory or in the file, no descriptor and no temporary file
+ * is left behind, and the next update works when the disk does. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -19,7 +19,7 @@
 
 /* ---- The disk that fails ------------------------------------------------------------------ */
 
-/* What the file system cannot do at all. */
+/* Abilities that the file system lacks. */
 struct lacks {
     bool exchange, copy_range;
 };
@@ -28,8 +28,8 @@ struct fault {
     struct hook_disk hook;
     pthread_mutex_t mutex;
     struct lacks lacks;
-    /* From here on: the calls since it was armed, which of them fails, how, and whether all that
-     * follow do, too. */
+    /* From here on: the calls since it was armed, the one that fails, how it fails, and whether all
+     * later ones fail, too. */
     bool armed;
     unsigned calls, fails_at;
     int number;
@@ -141,7 +141,7 @@ struct scene {
     struct anystore *other; /* on a good one */
 };
 
-/* An operation, under the fault; *changes tells whether it raises the number. */
+/* An operation during the fault; *changes tells whether it raises the number. */
 typedef enum anystore_status operation(struct scene *scene, bool *changes,
                                        struct anystore_error *error);
 
@@ -159,7 +159,7 @@ static enum anystore_status do_rewrite(struct scene *scene, bool *changes,
     return support_rewrite(scene->store, error);
 }
 
-/* A view that has to read what the other has just written. */
+/* A view that has to read the other's latest write. */
 static enum anystore_status do_view(struct scene *scene, bool *changes,
                                     struct anystore_error *error)
 {
@@ -213,8 +213,8 @@ static const struct scenario {
 
 static const int numbers[] = {EIO, ENOSPC, EINTR, HOOK_SHORT};
 
-/* Whether the failed call leaves it open which of two states the file is in: after a rename that
- * cannot be taken back. */
+/* Whether the failed call leaves open which of two states the file has: after a rename that cannot
+ * be undone. */
 static bool either(const struct fault *fault)
 {
     return fault->lacks.exchange || fault->for_good;
@@ -422,7 +422,7 @@ static void test_statuses(void **state)
     assert_non_null(anystore_status_text((enum anystore_status)1000));
 }
 
-/* In a batch, all hear of it; what an update said itself stays what it said. */
+/* In a batch, all get the error; an update's own refusal stays what it was. */
 static bool raise_and_abort(struct anystore_txn *txn, void *arg)
 {
     raise(txn, arg);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the file against the world: whatever is done to its bytes without the key is noticed and
- * said in one line, and a failing open leaves it as it was. */
+/* Protects the file against the world: any change to its bytes without the key is noticed and
+ * reported in one line, and a failing open leaves the file as it was. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -79,7 +79,7 @@ static void test_cut_at_every_length(void **state)
     uint8_t *data = small_file(&size, ends);
     for (size_t i = 0; i < size; i++) {
         if (i == ends[0] || i == ends[1]) {
-            /* An older copy of the file, whole: to a process that opens it, as good as any. */
+            /* An older copy of the whole file: a process that opens it cannot tell. */
             support_write(scratch.path, data, i);
             struct anystore *store = support_open(scratch.path);
             support_expect(store, "first", "1");
@@ -111,7 +111,7 @@ static void test_garbage_behind(void **state)
     free(data);
 }
 
-/* Room may be cut or longer, but nothing may stand in it. */
+/* Room may be missing or longer, but nothing may stand in it. */
 static void test_room(void **state)
 {
     static const size_t most = 100000;
@@ -214,7 +214,8 @@ static void test_segments_of_a_large_base(void **state)
     free(value);
 }
 
-/* Another file of the same key, of another store or the same: its segments are not this one's. */
+/* Another file with the same key, of another store or of the same: its segments do not belong to
+ * this one. */
 static void test_segments_of_another_file(void **state)
 {
     const char *other = support_path(scratch.directory, "other");
@@ -238,7 +239,7 @@ static void test_segments_of_another_file(void **state)
         anystore_close(store);
         uint8_t *theirs = support_read(other, &length);
         uint8_t *made = malloc(size + other_size);
-        /* Its commit behind our base, and its all behind our header. */
+        /* Its commit behind our base, and everything of it behind our header. */
         memcpy(made, data, ends[0]);
         memcpy(made + ends[0], theirs + base, other_size - base);
         support_refused(made, ends[0] + other_size - base, ANYSTORE_DAMAGED, ANYSTORE_DAMAGED);
@@ -264,7 +265,7 @@ static void test_wrong_key(void **state)
     assert_int_equal(left_size, size);
     assert_memory_equal(left, data, size);
     free(left);
-    /* It did not even touch the mark that the others use. */
+    /* It did not even change the mark that the others use. */
     struct anystore *store = support_open(scratch.path);
     support_open_fails(scratch.path, 2, ANYSTORE_WRONG_KEY);
     support_expect(store, "first", "3");

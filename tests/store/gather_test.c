@@ -67,7 +67,7 @@ static void test_in_vain(void **state)
     assert_true(gather_begin(&gather, 1000));
 }
 
-/* One who does not come is missed once or twice, and then not expected any more. */
+/* A client that does not come back is missed once or twice, and then no longer expected. */
 static void test_one_leaves(void **state)
 {
     (void)state;

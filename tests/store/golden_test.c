@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the files that people have: one written by each format version opens and holds what it
- * held.  golden/vN.data is the file, golden/vN.key its key in base64.
- *
- * "store_golden_test make DIRECTORY" writes them anew, for a new version; those of released
- * versions never change. */
+/* Protects existing files: one written by each format version opens and has its contents.
+ * golden/vN.data is the file, golden/vN.key its key in base64. "store_golden_test make DIRECTORY"
+ * writes them anew, for a new version; those of released versions never change. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -25,7 +25,7 @@ struct queued {
     struct batch *batch;
     unsigned number;
     bool ran;
-    unsigned turn; /* in which on_done was called */
+    unsigned turn; /* the thread on which on_done was called */
     enum anystore_status status;
 };
 
@@ -245,7 +245,7 @@ static void test_rewrite_requests(void **state)
     queued.submission.arg = &queued;
     struct anystore *store = support_open(scratch.path);
     support_put(store, "a", "1");
-    /* With an update: both. */
+    /* Together with an update. */
     anystore_submit(store, &queued.submission);
     wait_for(&batch, NULL, 1);
     assert_true(queued.ran);
@@ -254,7 +254,7 @@ static void test_rewrite_requests(void **state)
     struct anystore_stats stats = support_stats(store);
     assert_int_equal(stats.bases_written, 2); /* the file was made with one */
     assert_int_equal(stats.base_size, stats.file_size);
-    /* Alone, and of an update that says no. */
+    /* Alone, and with an update that returns false. */
     assert_int_equal(support_rewrite(store, &error), ANYSTORE_OK);
     queued.number = 9;
     anystore_submit(store, &queued.submission);

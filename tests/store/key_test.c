@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects keys: one that is malformed or badly kept is not used, and of processes that make one at
- * the same time all get the same. */
+/* Protects keys: a malformed or badly kept key is not used, and processes that make one at the same
+ * time all get the same. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -79,7 +79,7 @@ static void test_text(void **state)
         "AAECAwQFBgcICQoL====DxAREhMUFRYXGBkaGxwdHh8=",
         "AAECAwQFBgcICQoL DA0ODxAREhMUFRYXGBkaGxwdHh8=", /* a blank in the middle */
         "AAECAwQFBgcICQoL\nA0ODxAREhMUFRYXGBkaGxwdHh8=",
-        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=", /* bits that no byte has */
+        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=", /* bits that belong to no byte */
         "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
         "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= x",
     };
@@ -202,7 +202,7 @@ static void test_create(void **state)
     anystore_key_free(same);
     free(text);
 
-    /* There already: that one, unchanged. */
+    /* Exists already: that one, unchanged. */
     same = anystore_key_create(path, &error);
     assert_non_null(same);
     assert_memory_equal(same->bytes, key->bytes, ANYSTORE_KEY_BYTES);
@@ -228,7 +228,7 @@ static void test_links(void **state)
     const char *target = support_path(directory, "target");
 
     (void)state;
-    /* A link to a key is followed; one to nothing is not filled in. */
+    /* A link to a key is followed; a link to nothing is not filled in. */
     assert_int_equal(symlink(target, path), 0);
     assert_null(anystore_key_create(path, &error));
     support_check_text(&error, path);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the map: it holds what a naive list would, whatever is done to it and however it grows
- * and shrinks meanwhile. */
+/* Protects the map: it has the same contents as a naive list, whatever operations it gets and
+ * however it grows and shrinks meanwhile. */
 #include "store/map/map.h"
 
 #include <setjmp.h>
@@ -249,8 +249,8 @@ static size_t longest_chain(const struct map *map)
     return longest;
 }
 
-/* Lookups stay quick at every size: on the way up, with room made before, and on the way down,
- * where memory is given back. */
+/* Lookups stay fast at every size: on the way up, with room made before, and on the way down, where
+ * memory is given back. */
 static void test_growth_and_shrinking(void **state)
 {
     enum { MANY = 100000 };
@@ -306,7 +306,7 @@ static void test_reserve(void **state)
     map_clear(&map);
 }
 
-/* A pass over all buckets ends at a cursor of 0 and has looked at each of them. */
+/* A pass over all buckets ends at cursor 0 and has seen each of them. */
 static void test_take_expired_in_passes(void **state)
 {
     enum { MANY = 5000 };
@@ -343,7 +343,7 @@ static void test_take_expired_in_passes(void **state)
 
 /* ---- Scans -------------------------------------------------------------------------------- */
 
-/* The keys below this number are there all the time. */
+/* The keys below this number exist all the time. */
 #define LASTING 300
 
 static bool mark_seen(struct entry *entry, void *arg)
@@ -374,7 +374,7 @@ static void unsettle(struct map *map, struct support_random *random, bool *growi
 static void test_scan(void **state)
 {
     struct support_random random = support_random_new(3);
-    struct map maps[2]; /* the same lasting keys, in tables of other sizes, as two processes have */
+    struct map maps[2]; /* the same lasting keys in tables of other sizes, as in two processes */
 
     (void)state;
     for (unsigned i = 0; i < 2; i++) {

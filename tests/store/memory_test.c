@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects all-or-nothing when memory is short: whichever allocation of the store fails, the caller
- * hears of it, nothing has changed, and the next call works when there is memory again.  Also what
- * an operator is told. */
+ * gets an error, nothing has changed, and the next call works when there is memory again.  Also the
+ * log lines for the operator. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -76,7 +76,7 @@ static bool disarm(void)
 
 struct change {
     unsigned number;
-    bool refused; /* one of its steps was */
+    bool refused; /* one of its steps failed */
 };
 
 /* Many steps of all kinds, which must leave nothing if one of them fails. */
@@ -181,7 +181,7 @@ static bool nothing(struct anystore_txn *txn, void *arg)
     return true;
 }
 
-/* A view that has to read what another has written, over a base or not. */
+/* A view that has to read another's write, over a base or not. */
 static void test_catching_up(void **state)
 {
     struct anystore *store, *other;
@@ -251,7 +251,7 @@ static void test_opening(void **state)
         anystore_close(store);
         assert_true(turn < 10000);
     }
-    /* One that has to be made. */
+    /* A file that must be made. */
     options.path = support_path(scratch.directory, "new");
     hit = true;
     for (int turn = 0; hit; turn++) {
@@ -320,7 +320,7 @@ static void test_log(void **state)
     assert_int_equal(log.warnings, 0);
     assert_non_null(strstr(log.text, scratch.path));
     support_put(store, "a", "1");
-    assert_int_equal(log.lines, 1); /* what goes well is not worth a line */
+    assert_int_equal(log.lines, 1); /* success is not worth a line */
     assert_int_equal(unlink(scratch.path), 0);
     assert_int_equal(support_try_put(store, "a", "2", &error), ANYSTORE_REPLACED);
     pthread_mutex_lock(&log.mutex);

@@ -48,8 +48,7 @@ static void expect_slot(struct anystore_txn *txn, const struct model *model, siz
     }
 }
 
-/* None near now, so that the test does not depend on how long it takes; one in the past is as good
- * as none. */
+/* None near now, so that the test does not depend on its speed; one in the past is like none. */
 static int64_t random_expiry(struct support_random *random, int64_t now)
 {
     switch (support_random_below(random, 3)) {

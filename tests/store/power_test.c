@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the promises across power cuts: several processes on a disk in memory, and at every one
- * of its calls and in between all that a cut could leave is opened (power/run.h,
- * disks/memory_cut.h).
- *
- * ANYSTORE_TEST_SCALE=100 runs a hundred times as many workloads,
- * ANYSTORE_TEST_ONLY='test_power_cuts*' those tests only, ANYSTORE_TEST_TRACE=1 prints each call of
+/* Protects the promises across power cuts: several processes on a disk in memory; at every one of
+ * its calls and in between, everything that a cut could leave is opened (power/run.h,
+ * disks/memory_cut.h).  ANYSTORE_TEST_SCALE=100 runs a hundred times as many workloads,
+ * ANYSTORE_TEST_ONLY='test_power_cuts*' only those tests, ANYSTORE_TEST_TRACE=1 prints each call of
  * the processes. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,7 +24,7 @@
 #define SLOWER 1
 #endif
 
-/* What the tests have looked at, and what they have opened. */
+/* What the tests have examined and opened. */
 static struct power_totals all;
 static struct power_images images;
 
@@ -180,7 +178,7 @@ static struct power_plan long_plan(struct support_random *random)
     return plan;
 }
 
-/* As many of these as it takes. */
+/* As many of these as necessary. */
 static void test_until_there_were_enough(void **state)
 {
     struct power_totals totals = {.runs = 0};
@@ -208,7 +206,7 @@ static struct power_plan omitting_plan(struct support_random *random)
     return plan;
 }
 
-/* The tests above can fail: without syncs of one kind, some of what was acknowledged is lost. */
+/* The tests above can fail: without syncs of one kind, acknowledged writes are lost. */
 static void test_syncs_left_out(void **state)
 {
     static const char *const kinds[] = {"/", ".spare", ".base", ".tmp"};
@@ -228,7 +226,7 @@ static void test_syncs_left_out(void **state)
     }
 }
 
-/* What a seed did, it does again. */
+/* A seed repeats everything. */
 static void test_a_seed_repeats_all(void **state)
 {
     struct power_totals totals[2];

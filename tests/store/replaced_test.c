@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the data against what happens to the file behind the store's back: whatever takes its
- * place, updates fail and say why, nothing is written over it, reads go on with what was loaded,
- * and all is well again when the file is put back. */
+/* Protects the data when somebody replaces the file behind the store's back: updates fail and give
+ * the cause, the new file is not overwritten, reads go on with the loaded data, and everything
+ * works again when the file is put back. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -53,7 +53,7 @@ static int tear_down(void **state)
     return support_tear_down(state);
 }
 
-/* Updates fail like that, and change nothing; reads go on. */
+/* Updates fail with that status and change nothing; reads go on. */
 static void expect_refused(enum anystore_status status)
 {
     struct anystore *const both[] = {store, other};
@@ -158,7 +158,7 @@ static void test_another_store_in_its_place(void **state)
     assert_int_equal(rename(scratch.path, kept), 0);
     support_copy(other_path, scratch.path);
     expect_refused(ANYSTORE_REPLACED);
-    /* A process that starts now uses it; to the others its commit mark says nothing good. */
+    /* A process that starts now uses it; the other processes cannot trust its commit mark. */
     another = support_open(scratch.path);
     support_put(another, "a", "wrong again");
     anystore_close(another);
@@ -230,7 +230,7 @@ static void test_another_history(void **state)
             assert_int_equal(rename(scratch.path, kept), 0);
             assert_int_equal(rename(other_path, scratch.path), 0);
             struct anystore *third = support_open(scratch.path);
-            /* Commits of the same generation are told apart by their time. */
+            /* Commits of the same generation differ in their time. */
             nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
             for (unsigned i = 0; i < commits; i++)
                 support_put(third, "b", i % 2 ? "4" : "3");
@@ -238,7 +238,7 @@ static void test_another_history(void **state)
                 assert_int_equal(support_rewrite(third, &error), ANYSTORE_OK);
             anystore_close(third);
             if (rewritten && commits == 3) {
-                /* A later generation in a new base: nothing tells it from ours. */
+                /* A later generation in a new base: nothing distinguishes it from ours. */
                 support_expect(store, "b", "3");
                 support_expect(other, "b", "3");
                 support_put(store, "b", "1");
@@ -263,7 +263,7 @@ static void test_same_copy(void **state)
     support_copy(scratch.path, other_path);
     assert_int_equal(rename(other_path, scratch.path), 0);
     expect_well();
-    /* In a commit, too, and by way of a link. */
+    /* Also within a commit, and through a link. */
     assert_int_equal(rename(scratch.path, kept), 0);
     assert_int_equal(symlink(kept, scratch.path), 0);
     expect_well();

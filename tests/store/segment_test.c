@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects the cutting of commits into sealed segments: every length comes back, a base's end is
- * found without reading it, and what fails stays failed. */
+ * found without reading it, and a failure is final. */
 #include "store/format/segment.h"
 
 #include <errno.h>
@@ -61,7 +61,7 @@ static uint64_t file_size(const struct file *file)
     return (uint64_t)st.st_size;
 }
 
-/* Never zero, so that it can be told from what fills a segment up. */
+/* Never zero, so that it differs from the filling of a segment. */
 static uint8_t pattern(size_t i)
 {
     return (uint8_t)(i % 251 + 1);
@@ -256,7 +256,7 @@ static void test_cut(void **state)
         }
         segment_reader_free(&reader);
     }
-    /* The file is shorter than it was said to be. */
+    /* The file is shorter than it should be. */
     struct segment_reader reader;
     bool more = false;
     assert_int_equal(segment_reader_begin(&reader, &file.bytes, chain.end + 100, &chain, &error),

@@ -56,7 +56,7 @@ static void expect_base(const void *records, size_t size, enum anystore_status s
     expect_base_of(FORMAT_VERSION, records, size, status);
 }
 
-/* A base says of each key what holds in the end, whatever it said before. */
+/* A base gives each key's final state, whatever it said before. */
 static void test_changes_in_a_base(void **state)
 {
     struct seal seal;
@@ -73,11 +73,11 @@ static void test_changes_in_a_base(void **state)
 
     seal_begin(&seal, 1, NULL);
     seal_commit(&seal, FORMAT_BASE,
-                BYTES("\x01\x00\x01\x01zz"     /* to be cleared */
-                      "\x05\x01\x00\x01\x01kv" /* to be deleted */
-                      "\x01\x00\x01\x01wv"     /* to be deleted and put again */
+                BYTES("\x01\x00\x01\x01zz"     /* will be cleared */
+                      "\x05\x01\x00\x01\x01kv" /* will be deleted */
+                      "\x01\x00\x01\x01wv"     /* will be deleted and put again */
                       "\x01\x00\x01\x01"
-                      "ev" /* to be put again */
+                      "ev" /* will be put again */
                       "\x03\x01k\x03\x01n\x03\x01w"
                       "\x01\x00\x01\x02ww2\x01\x00\x01\x02"
                       "ee2"),
@@ -102,7 +102,7 @@ static void test_records_without_sense(void **state)
     expect_base(BYTES(PUT PUT), ANYSTORE_OK);
     expect_base(BYTES("\0\0\0" PUT "\0"), ANYSTORE_OK);
     expect_base(BYTES("\x06\x01" PUT), ANYSTORE_OK);
-    /* A hint that is not to be believed. */
+    /* A hint that must not be believed. */
     expect_base(BYTES("\x06\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" PUT), ANYSTORE_OK);
     expect_base(BYTES("\x07"), ANYSTORE_VERSION);
     expect_base(BYTES("\xff"), ANYSTORE_VERSION);
@@ -137,7 +137,7 @@ static void test_sizes_without_sense(void **state)
     (void)state;
     expect_base(BYTES("\x01\x00\x05\x01kv"), ANYSTORE_DAMAGED);
     expect_base(BYTES("\x01\x00\x01\x02kv"), ANYSTORE_DAMAGED);
-    /* 2^32 - 1, 2^32 and 2^64 - 1, of which no memory must be asked for. */
+    /* 2^32 - 1, 2^32 and 2^64 - 1: no memory must be allocated for these. */
     expect_base(BYTES("\x01\x00\xff\xff\xff\xff\x0f\x00k"), ANYSTORE_DAMAGED);
     expect_base(BYTES("\x01\x00\x01\x80\x80\x80\x80\x10k"), ANYSTORE_DAMAGED);
     expect_base(BYTES("\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01kv"), ANYSTORE_DAMAGED);
@@ -173,7 +173,7 @@ static void test_segments_without_sense(void **state)
     expect_segment(text, 1);
     expect_segment("\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02", 17);
     expect_segment(text, 0);
-    /* A full one that is marked, or the file's last, or too long. */
+    /* A full segment that is marked, or the file's last, or too long. */
     store_le64(text + most - FORMAT_MARK_BYTES, 6);
     text[most - 1] = 1;
     expect_segment(text, most);
@@ -196,12 +196,12 @@ static void test_generations_without_sense(void **state)
         support_refused(seal.data, seal.size, ANYSTORE_DAMAGED, ANYSTORE_DAMAGED);
         seal_free(&seal);
     }
-    /* One that has no room to count on. */
+    /* No room to count on. */
     seal_begin(&seal, 1, NULL);
     seal_commit(&seal, FORMAT_BASE, BYTES(PUT), UINT64_MAX);
     support_refused(seal.data, seal.size, ANYSTORE_DAMAGED, ANYSTORE_DAMAGED);
     seal_free(&seal);
-    /* The last one: it opens, but nothing can follow. */
+    /* The last generation: it opens, but nothing can follow. */
     seal_begin(&seal, 1, NULL);
     seal_commit(&seal, FORMAT_BASE, BYTES(PUT), INT64_MAX);
     support_write(scratch.path, seal.data, seal.size);
@@ -231,7 +231,7 @@ static void test_kinds_without_sense(void **state)
     seal_free(&seal);
 }
 
-/* What another program writes after the description of the format is read. */
+/* A file written by another program from the description of the format can be read. */
 static void test_made_by_the_description(void **state)
 {
     struct seal seal;
@@ -268,7 +268,7 @@ static void test_made_by_the_description(void **state)
     free(records);
 }
 
-/* Files of version 2 have none, and get none. */
+/* Files of version 2 have no room, and get none. */
 static void test_no_room_in_an_old_file(void **state)
 {
     struct seal seal;

@@ -23,7 +23,7 @@ struct crash {
     struct support_random random;
     unsigned long states;
     bool moving;           /* else exchanging */
-    pthread_mutex_t mutex; /* one call is looked at at a time */
+    pthread_mutex_t mutex; /* one call at a time is examined */
     atomic_bool looking;
 };
 
@@ -40,7 +40,7 @@ static bool has(struct anystore *store, const char *key, const char *text)
     return strcmp(number, text) == 0;
 }
 
-/* Exchanged or not, never in between; moved, not, or in both for a moment, never lost. */
+/* Exchanged or not, never in between; moved, not moved, or in both for a moment, never lost. */
 static void check_left(struct crash *crash, struct memory_disk *left)
 {
     struct siblings process;
@@ -115,7 +115,7 @@ static void test_crashes(void **state)
     print_message("%lu crashes\n", crash.states);
 }
 
-/* A call that fails: nothing was exchanged, both go on. */
+/* A call fails: nothing was exchanged, and both stores go on. */
 static int fail_once(struct hook_disk *hook, enum hook_call call)
 {
     atomic_int *left = hook->arg;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stores that belong together: one transaction over several, and exchanging two, with other
- * processes on the same files, with calls that fail and with crashes at every call. */
+/* Stores that belong together: one transaction over several, and the exchange of two, with other
+ * processes on the same files and with calls that fail. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -66,7 +66,7 @@ static void test_moves(void **state)
     support_directory_free(directory);
 }
 
-/* An update that is queued behind another one of its store, in the same round if that may be. */
+/* An update queued behind another one of its store, in the same round if that is possible. */
 struct behind {
     struct anystore *const *stores;
     struct anystore *elsewhere; /* the first of them, in another process */
@@ -125,8 +125,8 @@ static bool queue_both(struct anystore_txn *txn, void *arg)
     return true;
 }
 
-/* What a transaction over several stores sees of the first is durable, and so seen by everybody:
- * otherwise the last one would show what was made of it before that. */
+/* A transaction over several stores reads durable, and so visible, data of the first: otherwise the
+ * last store would show a result before its source. */
 static void test_sees_what_is_durable(void **state)
 {
     (void)state;
@@ -155,8 +155,8 @@ static int fail_at_sync(struct hook_disk *hook, enum hook_call call)
     return call == HOOK_FSYNC && atomic_fetch_sub(left, 1) == 1 ? EIO : 0;
 }
 
-/* The last store's commit comes first: if it fails nothing is changed, if a later one fails what is
- * said to have failed has, and what it was has stayed. */
+/* The last store's commit comes first: if it fails, nothing has changed; if a later one fails,
+ * exactly the reported store has failed, and its contents have stayed. */
 static void test_failing_commits(void **state)
 {
     (void)state;
@@ -244,7 +244,7 @@ static void test_swap(void **state)
     }
 }
 
-/* What a process has loaded is exchanged under it; it goes on with what is there now. */
+/* The loaded data are exchanged under a process; it goes on with the new ones. */
 static void test_swap_by_another_process(void **state)
 {
     (void)state;
@@ -289,8 +289,7 @@ static void *look_now_and_then(void *arg)
     return NULL;
 }
 
-/* A process that catches up in the middle of an exchange does not stay with what was there
- * before. */
+/* A process that catches up in the middle of an exchange does not stay with the old data. */
 static void test_looks_during_swaps(void **state)
 {
     (void)state;

@@ -37,7 +37,7 @@ static int record(struct hook_disk *hook, enum hook_call call)
     return 0;
 }
 
-/* The words, in this order, others between them allowed. */
+/* These words in this order, with any others between them. */
 static void expect_order(const char *text, const char *const *words)
 {
     for (const char *p = text; *words; words++) {
@@ -108,7 +108,7 @@ static void test_fsync_no(void **state)
     anystore_close(other);
     assert_int_equal(count_word(calls.text, "fsync "), 0);
     assert_true(count_word(calls.text, "exchange ") >= 4);
-    /* Who is careful syncs it before showing it. */
+    /* A careful process syncs the file before showing it. */
     calls.text[0] = '\0';
     store = support_open_on(&hook.table, ANYSTORE_FSYNC_ALWAYS);
     support_expect(store, "a", "3");
@@ -135,7 +135,7 @@ static void *write_value(void *arg)
     return NULL;
 }
 
-/* At every call of a commit: readers, of this instance and of others, go on with the old value. */
+/* At every call of a commit, readers of this instance and of others go on with the old value. */
 static void test_reads_do_not_wait_for_the_disk(void **state)
 {
     static const enum hook_call calls[] = {HOOK_ENTER,  HOOK_LOCK,  HOOK_OPEN,    HOOK_PREAD,
@@ -181,8 +181,8 @@ static bool has_value(struct anystore *store, char *value)
     return anystore_view(store, is_value, value, NULL) == ANYSTORE_OK;
 }
 
-/* A base that is due is written after its commit is visible: who reads meanwhile has caught up when
- * it is put in place, and adopts it unread. */
+/* A base that is due is written after its commit is visible: a reader has caught up when the base
+ * is put in place, and adopts it unread. */
 static void test_due_bases_are_adopted(void **state)
 {
     enum { SIZE = 100000 };
@@ -229,7 +229,7 @@ static const char *lock_path(void)
     return support_path(scratch.directory, "data.lock");
 }
 
-/* Both see what the other writes, at once if `at_once`, else before long. */
+/* Each sees the other's writes, at once if `at_once`, else before long. */
 static void expect_together(struct anystore *one, struct anystore *two, bool at_once)
 {
     static int number;
@@ -251,7 +251,7 @@ static void test_lock_file_removed(void **state)
     struct anystore *store = support_open(scratch.path), *other = support_open(scratch.path);
     expect_together(store, other, true);
     assert_int_equal(unlink(lock_path()), 0);
-    /* Who only reads finds out within a second; who writes, at once. */
+    /* A reader notices within a second; a writer, at once. */
     expect_together(store, other, false);
     expect_together(store, other, true);
     assert_true(support_exists(lock_path()));
@@ -286,7 +286,7 @@ static void test_lock_file_replaced(void **state)
         expect_together(other, third, true);
         anystore_close(third);
     }
-    /* What is no file cannot be a lock; when it is gone, all is well again. */
+    /* A directory cannot be a lock file; when it is gone, everything works again. */
     struct anystore_error error;
     assert_int_equal(unlink(lock_path()), 0);
     assert_int_equal(mkdir(lock_path(), 0700), 0);
@@ -326,11 +326,11 @@ static void test_damaged_mark(void **state)
         atomic_store(mark, right + (uint64_t)by[i]);
         support_expect(store, "a", "1");
         support_expect(other, "a", "1");
-        /* It becomes right by itself. */
+        /* The mark corrects itself. */
         while (atomic_load(mark) != right)
             support_nap();
         expect_together(store, idle, true);
-        /* And by the next commit. */
+        /* The next commit corrects it, too. */
         right = atomic_load(mark);
         atomic_store(mark, right + (uint64_t)by[i]);
         support_put(other, "b", "2");
@@ -367,8 +367,8 @@ static void *view_number(void *arg)
 }
 
 /* A reader that has opened the file is slow; meanwhile that copy has become the spare, and a commit
- * is being added to it that is not durable yet.  A damaged mark tells the reader to read all there
- * is. */
+ * that is not durable yet is being added to it.  A damaged mark makes the reader read
+ * everything. */
 static void slow_reader_and_damaged_mark(enum hook_call slow)
 {
     struct gate reading = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -410,7 +410,7 @@ static void slow_reader_and_damaged_mark(enum hook_call slow)
     anystore_close(store);
 }
 
-/* Before it looks whether the path still names the file, and when it is about to read it. */
+/* Before it checks whether the path still names the file, and before it reads it. */
 static void test_slow_reader_and_damaged_mark(void **state)
 {
     (void)state;
@@ -418,7 +418,7 @@ static void test_slow_reader_and_damaged_mark(void **state)
     slow_reader_and_damaged_mark(HOOK_PREAD);
 }
 
-/* The number of commits is nobody's business. */
+/* The number of commits is a secret. */
 static void test_mark_is_masked(void **state)
 {
     (void)state;

@@ -9,7 +9,7 @@ struct disk;
 
 #define COUNT 3
 
-/* The siblings as one process has them open; files are directory/a, b and c. */
+/* The siblings as one process has them open; the files are directory/a, b and c. */
 struct siblings {
     struct anystore *stores[COUNT];
 };

@@ -64,7 +64,7 @@ static void test_vectors_1_3(void **state)
         assert_int_equal(siphash_1_3(&key, message, vectors[i].size), vectors[i].hash);
 }
 
-/* What OpenSSL makes of it. */
+/* OpenSSL's result. */
 static uint64_t oracle(const struct siphash_key *secret, const uint8_t *data, size_t size,
                        unsigned c_rounds, unsigned d_rounds)
 {

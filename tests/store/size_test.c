@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the memory of an update: what is changed again and again in one takes no more than what
- * is left of it in the end, once it is settled; and what the store says it takes is near the
- * truth. */
+/* Protects the memory of an update: repeated changes of one key take no more than their final
+ * result, once they are settled; and the store's own figure is near the truth. */
 #include "anystore.h"
 
 #include <malloc.h>
@@ -69,7 +68,7 @@ static bool change_again_and_again(struct anystore_txn *txn, void *arg)
         size_t now = allocated();
         rounds->most = now > rounds->most ? now : rounds->most;
     }
-    /* Later savepoints are as good as ever. */
+    /* Later savepoints work as before. */
     size_t savepoint = anystore_savepoint(txn);
     put(txn, "k", "short", 5);
     put(txn, "other", "x", 1);
@@ -183,7 +182,7 @@ static bool fill(struct anystore_txn *txn, void *arg)
     return true;
 }
 
-/* What it says against what the allocator says, with small and large values. */
+/* The store's figure against the allocator's, with small and large values. */
 static void test_truth(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the two copies: a commit writes only its change; whatever is found in the spare's place
- * (torn, stale, of another file, cut, replaced, nothing) is healed by the next writer and never
- * reaches the data file; where names cannot be exchanged each commit copies the file. */
+/* Protects the two copies: a commit writes only its change; whatever is in the spare's place (torn,
+ * stale, of another file, cut, replaced, nothing) is repaired by the next writer and never reaches
+ * the data file; where names cannot be exchanged each commit copies the file. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +34,7 @@ static int teardown(void **state)
     return support_tear_down(state);
 }
 
-/* That the file opens, by itself, and holds a and b. */
+/* The file opens, by itself, and holds a and b. */
 static void expect_file(const char *a, const char *b)
 {
     struct anystore *again = support_open(scratch.path);
@@ -101,8 +101,7 @@ static void damage(const char *name, long offset, const void *bytes, size_t size
     assert_int_equal(fclose(file), 0);
 }
 
-/* That the data file opens, by a copy of it: nothing of the spare got into it, and only room is
- * behind it. */
+/* A copy of the data file opens: nothing of the spare got into it, and only room is behind it. */
 static void expect_copy(const char *a)
 {
     char *copy = strdup(support_path(scratch.directory, "copy"));
@@ -134,13 +133,13 @@ static void spoil_spare(struct anystore *store, unsigned kind)
     case 2: /* longer: a writer died before the exchange */
         damage(spare, st.st_size, "0123456789012345678901234567890123456789", 40);
         break;
-    case 12: /* it died behind the first byte; */
+    case 12: /* a writer died behind the first byte; */
         damage(spare, agreed, garbage, 1);
         break;
     case 13: /* behind the first block; */
         damage(spare, agreed, garbage, FORMAT_BLOCK_BYTES);
         break;
-    case 14: /* when it had written much more than what comes now */
+    case 14: /* when it had written much more than the next commit */
         damage(spare, agreed, garbage, sizeof garbage);
         break;
     case 15: /* cut where it agreed, and in its room */
@@ -198,7 +197,7 @@ static void spoil_spare(struct anystore *store, unsigned kind)
     }
 }
 
-/* What stands in the spare's place does not matter. */
+/* The contents of the spare do not matter. */
 static void test_any_spare_is_healed(void **state)
 {
     (void)state;
@@ -270,8 +269,8 @@ static int fill_disk(struct hook_disk *hook, enum hook_call call)
     return disk->full && call == HOOK_PWRITE && disk->writes-- == 0 ? ENOSPC : 0;
 }
 
-/* A commit for which there is no space leaves the spare as it was: not a copy of the whole file is
- * needed to go on, for which there may be no space either. */
+/* A commit for which there is no space leaves the spare as it was: going on does not take a copy of
+ * the whole file, for which there may be no space either. */
 static void test_no_space_for_a_commit(void **state)
 {
     static char large[100001];
@@ -319,7 +318,7 @@ static void test_no_space_for_a_commit(void **state)
     expect_file("4", "kept");
 }
 
-/* A spare that somebody throws away takes no space: nobody keeps it open. */
+/* A spare that somebody removes takes no space: no process keeps it open. */
 static void test_removed_spare_is_closed(void **state)
 {
     (void)state;
@@ -344,8 +343,8 @@ static int fail_directory(struct hook_disk *hook, enum hook_call call)
     return call == HOOK_UNLINK && *syncs >= 2 ? EIO : 0;
 }
 
-/* As long as the directory is not synced the disk may still have the new file as the data file: it
- * must not be found as a spare, and written to. */
+/* As long as the directory is not synced, the disk may still have the new file as the data file:
+ * nobody must find it as a spare and write to it. */
 static void test_no_spare_after_a_failed_directory_sync(void **state)
 {
     (void)state;

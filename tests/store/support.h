@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the tests of store share: a scratch directory, fixed keys, random numbers with a printed
- * seed, and short ways to run one-operation transactions.  Whatever fails here fails the test. */
+ * seed, and short ways to run one-operation transactions.  Any failure here fails the test. */
 #ifndef TESTS_STORE_SUPPORT_H
 #define TESTS_STORE_SUPPORT_H
 
@@ -12,7 +12,7 @@
 
 #define SUPPORT_PATH_MOST 256
 
-/* Whether everything takes ten times as long: what a test repeats, it then repeats less often. */
+/* Whether everything takes ten times as long: then tests repeat less. */
 #if defined(__SANITIZE_THREAD__)
 #define SUPPORT_SLOW 1
 #elif defined(__has_feature)
@@ -26,16 +26,16 @@
 
 /* ---- Files -------------------------------------------------------------------------------- */
 
-/* A new empty directory for small files, where syncs cost nothing if there is such a place; or one
- * on a disk.  Both are in $TMPDIR if that is set. */
+/* A new empty directory for small files, in memory if possible, where syncs cost nothing; or one on
+ * a disk.  Both are in $TMPDIR if that is set. */
 char *support_directory_new(void);
 char *support_disk_directory_new(void);
 
-/* Removes it with what is in it. */
+/* Removes the directory with everything in it. */
 void support_directory_free(char *directory);
 
-/* For each test, cmocka's setup and teardown: a directory for small files, and the path of a data
- * file in it that is not there yet. */
+/* cmocka's setup and teardown for each test: a directory for small files, and the path of a data
+ * file in it that does not exist yet. */
 extern struct support_scratch {
     char *directory, *path;
 } scratch;
@@ -61,7 +61,7 @@ size_t support_count_names(const char *directory);
 /* Descriptors that this process has open. */
 size_t support_count_descriptors(void);
 
-/* That there are so many; waits for stores that close some on a thread of theirs. */
+/* Expects so many; waits for stores that close some on a thread of theirs. */
 void support_expect_descriptors(size_t count);
 
 /* ---- Random numbers ----------------------------------------------------------------------- */
@@ -80,7 +80,7 @@ size_t support_random_below(struct support_random *random, size_t bound); /* bou
 
 /* ---- Stores ------------------------------------------------------------------------------- */
 
-/* A key all of whose bytes are `byte`. */
+/* A key whose bytes are all `byte`. */
 struct anystore_key *support_key(uint8_t byte);
 
 /* A store over that file with support_key(1), or in memory without a path. */
@@ -107,13 +107,13 @@ void support_clear(struct anystore *store);
 enum anystore_status support_try_put(struct anystore *store, const char *key, const char *value,
                                      struct anystore_error *error);
 
-/* Through a view: the value is `value`; NULL: there is none. */
+/* Through a view: the value is `value`, or there is none if that is NULL. */
 void support_expect(struct anystore *store, const char *key, const char *value);
 
-/* The value as a number; -1: there is none. */
+/* The value as a number; -1 if there is none. */
 int64_t support_get_number(struct anystore *store, const char *key);
 
-/* A moment, between two looks at what another thread does. */
+/* A short pause between two looks at another thread's work. */
 void support_nap(void);
 
 /* Submits what has no function to run and waits for the outcome. */
@@ -126,7 +126,7 @@ enum anystore_status support_rewrite(struct anystore *store, struct anystore_err
 /* All keys, values and expiries as text, sorted; for the caller to free. */
 char *support_dump(struct anystore *store);
 
-/* An error's text: one line that names the file. */
+/* Checks an error's text: one line that names the file. */
 void support_check_text(const struct anystore_error *error, const char *path);
 
 #endif

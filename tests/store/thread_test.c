@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the promises under load: with readers and writers in many threads over two instances of
- * one file, what one has seen nobody sees undone afterwards, and no view shows half a transaction.
- * To be run under ThreadSanitizer, too. */
+/* Protects the promises under load, with readers and writers in many threads over two instances of
+ * one file: once a thread has seen a change, nobody sees it undone, and no view shows half a
+ * transaction.  Also runs under ThreadSanitizer. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,7 +72,7 @@ static void run_threads(void *(*write)(void *), void *(*read)(void *))
 
 /* ---- A counter that never goes back ------------------------------------------------------- */
 
-/* What some view or update has seen, by the time that it returned. */
+/* What some view or update has seen by the time it returned. */
 static atomic_long observed;
 
 static void observe(long n)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects transactions: what one reads is what it and those before it wrote, an abort takes all of
- * it back, and a process that reads the records of a commit ends up with the same keys as the one
- * that made it, even if its clock is ahead and it has taken expired keys out already. */
+/* Protects transactions: one reads its own writes and those before it, an abort undoes all of it,
+ * and a process that reads the records of a commit has the same keys as the one that made it, even
+ * if its clock is ahead and it has removed expired keys already. */
 #include "store/map/txn.h"
 
 #include <fcntl.h>
@@ -118,7 +118,7 @@ static void expect_all(struct anystore_txn *txn, const struct model *model)
     unsigned calls = 0;
     anystore_each(txn, stop, &calls);
     assert_int_equal(calls, there > 0);
-    /* Step by step the same, each key once, as nothing changes in between. */
+    /* The same step by step, each key once, as nothing changes in between. */
     uint64_t cursor = 0;
     visiting = (struct visiting){.model = model, .now_ms = txn->now_ms};
     do
@@ -192,7 +192,7 @@ static void operate(struct anystore_txn *txn, struct model *model, struct suppor
         }
         break;
     case 13: {
-        /* A value that is a piece of the store itself. */
+        /* A value that is a part of the store itself. */
         struct anystore_value value;
         if (anystore_get(txn, key, size, &value)) {
             size_t other = support_random_below(random, KEYS);
@@ -435,7 +435,7 @@ static void test_too_large(void **state)
     map_clear(&map);
 }
 
-/* Records that no writer writes: an expiry for a key that is not there, or already has one. */
+/* Records that no writer writes: an expiry for a key that does not exist, or already has one. */
 static void test_records_that_do_not_fit(void **state)
 {
     const struct siphash_key seed = {1, 2};
@@ -473,7 +473,7 @@ static void test_records_that_do_not_fit(void **state)
     entry = entry_new(ENTRY_EXPIRE, 1, 0);
     entry->bytes[0] = 'a';
     assert_false(pending_add(&pending, &map, entry));
-    /* One that has got an expiry by the changes themselves. */
+    /* A key that got an expiry by these changes. */
     struct entry *put = entry_new(ENTRY_PUT, 1, 0);
     put->bytes[0] = 'd';
     assert_true(pending_add(&pending, &map, put));

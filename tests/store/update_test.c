@@ -102,7 +102,7 @@ static void test_leftover_of_a_dead_process(void **state)
     anystore_close(store);
 }
 
-/* By way of a link, the lock file is still the one beside the file itself. */
+/* Through a link, the lock file is still the one beside the file itself. */
 static void test_symbolic_link(void **state)
 {
     const char *link = support_path(scratch.directory, "link");
@@ -265,7 +265,8 @@ static void test_expiry(void **state)
         for (char key[] = "soon a"; key[5] <= 'z'; key[5]++)
             put_for(store, key, 30);
         uint64_t generation = support_stats(store).generation;
-        /* Gone by themselves, then out of memory, everywhere; nothing is written for it. */
+        /* Keys disappear by themselves, then from memory, everywhere; nothing is written for
+         * that. */
         while (support_get_number(store, "soon z") >= 0)
             support_nap();
         support_expect(store, "later", "x");

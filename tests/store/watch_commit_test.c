@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects watched keys while a commit is on its way to the disk: whether it succeeds or fails, a
- * watch says what became visible. */
+ * watch reports what became visible. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -144,7 +144,7 @@ static void test_watch_during_a_commit(void **state)
     anystore_close(store);
 }
 
-/* The commit fails: who watched in it has seen what never came to be; who watched beside it has
+/* The commit fails: a watch set in it has seen a state that never existed; one set beside it has
  * not. */
 static void test_watch_during_a_failing_commit(void **state)
 {

@@ -21,8 +21,8 @@ struct watch_steps {
 /* A transaction's function; arg: struct watch_steps. */
 bool watch_run_steps(struct anystore_txn *txn, void *arg);
 
-/* In a store without a file a view that writes is a mistake; with "view" first these steps run in
- * one. */
+/* In a store without a file a view that writes is a mistake; with "view" first these steps run in a
+ * view. */
 enum anystore_status watch_try_steps(struct anystore *store, struct anystore_watch *watches,
                                      const char *const *words);
 
@@ -38,8 +38,8 @@ enum anystore_status watch_try_steps(struct anystore *store, struct anystore_wat
 
 void watch_name(struct anystore_watch watches[WATCHES]);
 
-/* Which watches have changed: "x" for each that has, "-" for each that has not.  The answer of a
- * view and that of an update are the same, as nothing else happens. */
+/* Expects each watch to have changed ("x") or not ("-").  A view and an update give the same
+ * answer, as nothing else happens. */
 void watch_expect(struct anystore *store, struct anystore_watch *watches, const char *changed);
 
 void watch_end(struct anystore *store, struct anystore_watch *watches, size_t count);

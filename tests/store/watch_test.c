@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Protects watched keys: a change by any instance over the file is noticed, once and for all,
- * whenever the watch was set; what changes nothing is not. */
+ * whenever the watch was set; an operation that changes nothing is not. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,7 +67,7 @@ static const struct {
     {{"put a", "past a"}, {"del a"}, "--"}, /* had expired before */
     {{"put a", "past a", "put b"}, {"clear"}, "-x"},
     {{"put a", "past a"}, {"put a"}, "x-"},
-    {{"put a"}, {"clear"}, "x-"}, /* only of keys that were there */
+    {{"put a"}, {"clear"}, "x-"}, /* only for keys that existed */
     {{"put a", "put b"}, {"clear"}, "xx"},
     {{"put c"}, {"clear"}, "--"},
     {{"put c"}, {"clear", "put a"}, "x-"},
@@ -110,7 +110,8 @@ static void test_by_another_instance(void **state)
     change_by(there, false);
 }
 
-/* Several commits that are read at once: also what they made and removed again was a change. */
+/* Several commits that are read at once: a key that they made and removed again has changed,
+ * too. */
 static void test_commits_that_cancel_out(void **state)
 {
     struct anystore_watch watches[WATCHES];
@@ -128,7 +129,7 @@ static void test_commits_that_cancel_out(void **state)
     watch_expect(here, watches, "xxx-");
     watch_end(here, watches, WATCHES);
 
-    /* A clear that removes none of the watched ones, behind other commits. */
+    /* A clear that removes none of the watched keys, behind other commits. */
     support_put(here, "c", "1");
     RUN(here, watches, "view", "watch 0", "watch 1", "watch 2", "watch 3");
     support_put(there, "other", "2");
@@ -176,7 +177,7 @@ static void test_aborted_updates(void **state)
     support_put(here, "a", "1");
     support_put(here, "b", "1");
     RUN(here, watches, "view", "watch 2");
-    /* Watched after a change that never came to be: what was seen is not what is. */
+    /* Watched after a change that never became visible: the watch has seen a wrong state. */
     RUN_ABORTED(here, watches, "put a", "watch 0", "watch 1", "unchanged 0", "abort");
     watch_expect(here, watches, "x--");
     watch_end(here, watches, 2);
@@ -191,7 +192,7 @@ static void test_aborted_updates(void **state)
     watch_expect(here, watches, "x-");
     support_expect(here, "a", "1");
     watch_end(here, watches, 2);
-    /* A watch set before may be told or not: what counts is that no change is missed. */
+    /* A watch set before may fire or not: what counts is that no change is missed. */
     RUN(here, watches, "watch 0");
     RUN_ABORTED(here, watches, "del b", "abort");
     watch_expect(here, watches, "-");
@@ -213,7 +214,7 @@ static void expiry(struct anystore *changer)
     watch_name(watches);
     support_clear(here);
     RUN(here, NULL, "put a", "put b", "soon b", "put c", "expire c", "put d", "past d");
-    /* Whether b's time has come already when it is watched is the machine's affair. */
+    /* Whether b has already expired when it is watched depends on the machine. */
     int64_t late = 0;
     do {
         for (size_t i = 0; late && i < WATCHES; i++)
@@ -229,7 +230,7 @@ static void expiry(struct anystore *changer)
     watch_expect(here, watches, "-xxx");
     watch_end(here, watches, WATCHES);
 
-    /* Expired when it was watched, and taken out of the memory since: nothing has changed. */
+    /* Expired when it was watched, and removed from memory since: nothing has changed. */
     RUN(here, NULL, "put a", "past a", "put b");
     RUN(here, watches, "view", "watch 0");
     struct anystore_stats stats;
@@ -249,7 +250,7 @@ static void test_expiry(void **state)
     expiry(there);
 }
 
-/* The other one wrote a new base, which this one has to load: everything may have changed. */
+/* The other instance wrote a new base, which this one must load: everything may have changed. */
 static void test_reload(void **state)
 {
     struct anystore_watch watches[WATCHES];
@@ -267,10 +268,10 @@ static void test_reload(void **state)
     support_put(there, "d", "1");
     anystore_stats_read(here, &stats);
     uint64_t reloads = stats.reloads;
-    watch_expect(here, watches, "--"); /* what it lacks is in the file it has open */
+    watch_expect(here, watches, "--"); /* the missing commits are in the file it has open */
     anystore_stats_read(here, &stats);
     assert_int_equal(stats.reloads, reloads);
-    /* A commit between two new bases is nowhere any more. */
+    /* A commit between two new bases is in no file any more. */
     for (unsigned i = 0; i < 2; i++) {
         support_delete(there, i ? "c" : "d");
         assert_int_equal(support_rewrite(there, &error), ANYSTORE_OK);
@@ -351,8 +352,8 @@ static void test_in_memory(void **state)
 
 /* ---- Optimistic locks, many at once ------------------------------------------------------- */
 
-/* Threads that each read a number in a view, watch it there, and write the next one if nobody else
- * has written meanwhile: no increment is lost, none is made twice. */
+/* Each of several threads reads a number in a view, watches it there, and writes the next one if no
+ * other thread has written meanwhile: no increment is lost, none is made twice. */
 struct counting {
     pthread_t thread;
     struct anystore *store;

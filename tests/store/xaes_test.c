@@ -76,8 +76,8 @@ static void test_derived_keys(void **state)
     xaes_free(xaes);
 }
 
-/* C2SP's accumulated test: keys, nonces, texts and associated data come out of SHAKE128 of nothing;
- * the SHAKE128 of all ciphertexts is known. */
+/* C2SP's accumulated test: keys, nonces, texts and associated data come from SHAKE128 of an empty
+ * input; the SHAKE128 of all ciphertexts is known. */
 static void test_accumulated(void **state)
 {
     enum { ROUNDS = 10000, MOST = ROUNDS * (32 + 24 + 1 + 255 + 1 + 255) };
@@ -137,7 +137,7 @@ static void test_tampering(void **state)
         copy[bit / 8] ^= (uint8_t)(1U << bit % 8);
         uint8_t *copied = copy + XAES_NONCE_BYTES;
         assert_false(xaes_open(xaes, copy, copied, AAD, copied + AAD, SIZE, copied + AAD + SIZE));
-        assert_memory_equal(copied + AAD, zeros, SIZE); /* nothing of it is left to be used */
+        assert_memory_equal(copied + AAD, zeros, SIZE); /* nothing of it is left to use */
     }
     assert_false(xaes_open(xaes, sealed, aad, AAD - 1, text, SIZE, tag));
     struct xaes *other = keyed(8);

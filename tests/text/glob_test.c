@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the meaning of patterns: a table of what Redis answers, random patterns against a
- * matcher that is written to be plainly right, and patterns made to be slow. */
+/* Protects the meaning of patterns: a table of Redis's answers, random patterns against a matcher
+ * that is written to be plainly right, and patterns made to be slow. */
 #include "text/glob.h"
 
 #include <setjmp.h>
@@ -27,7 +27,7 @@ static void assert_case(const struct glob_case *glob_case, bool ignore_case)
                  glob_case->text);
 }
 
-/* What Redis answers. */
+/* Redis's answers. */
 static const struct glob_case redis_cases[] = {
     {"", "", true},
     {"", "a", false},
@@ -149,7 +149,7 @@ static void test_ignore_case(void **state)
         assert_case(&cases[i], true);
 }
 
-/* Any byte is a byte: NUL, and what is above 127, also in ranges. */
+/* Any byte is a byte: NUL, and those above 127, also in ranges. */
 static void test_bytes(void **state)
 {
     (void)state;
@@ -371,7 +371,7 @@ static void test_random(void **state)
     for (int i = 0; i < 300000; i++) {
         uint8_t pattern[SIZE_MAX_RANDOM];
         uint8_t text[SIZE_MAX_RANDOM];
-        /* Plain letters and stars match often, the special ones say much when they do. */
+        /* Plain letters and stars match often; special ones are telling when they match. */
         bool special = next_random(&seed) % 2 == 0;
         size_t pattern_size = random_bytes(&seed, special ? "ab*?[]^-\\\xff" : "ab**?", pattern);
         size_t text_size = random_bytes(&seed, special ? "ab]^-\\_\xff" : "ab", text);
@@ -387,7 +387,7 @@ static void test_random(void **state)
                      (int)text_size, (const char *)text, steps);
         matched += matches;
     }
-    /* Random texts that never match would show nothing. */
+    /* Random texts that never match would prove nothing. */
     assert_true(matched > 10000);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the reading of integers: a table of what redis-server takes and refuses, and every
- * number around the powers of two and of ten there and back. */
+/* Protects the reading of integers: a table of texts that redis-server accepts or refuses, and
+ * every number around the powers of two and of ten there and back. */
 #include "text/number.h"
 
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects quoting: the forms that Redis writes, that both ways to write give the same, that every
- * text is read back as it was, and that a text without quotes stays on its line. */
+/* Protects quoting: the forms that Redis writes, that both ways to write agree, that every text is
+ * read back as it was, and that a text without quotes stays on its line. */
 #include "text/quote.h"
 
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 
 typedef void write_text(FILE *out, const void *bytes, size_t size);
 
-/* What a function writes; the caller frees. */
+/* The text that a function writes; the caller frees. */
 static char *written(write_text *write, const void *bytes, size_t size, size_t *written_size)
 {
     char *text = NULL;

@@ -49,8 +49,8 @@ enum history_kind {
     HISTORY_EXPIRE,  /* `ttl` from now; result as of DEL */
     HISTORY_PERSIST, /* no time to live; result: 1 there was one, 0 not */
     HISTORY_PTTL,    /* result: ms left; -1 no time to live, -2 no value */
-    /* SETNX of a value that nobody tells, HISTORY_ANY, until somebody gets it: how a MOVE arrives.
-     * A key with this one has no INCR, APPEND, SWAP. */
+    /* SETNX of a value that nobody knows, HISTORY_ANY, until somebody reads it: this is how a MOVE
+     * arrives.  A key with this one has no INCR, APPEND, SWAP. */
     HISTORY_BRING,
 };
 
@@ -68,9 +68,9 @@ struct history_op {
     unsigned steps_count;
     struct history_step steps[HISTORY_STEPS];
     int64_t invoked;  /* ns, monotonic; before the first byte was sent */
-    int64_t returned; /* after the reply; without an answer: when it is final at the latest */
+    int64_t returned; /* after the reply; without an answer: the latest time at which it is final */
     bool answered;    /* false: it happened between these two times or never; no results */
-    unsigned server;  /* for those who record; the check does not look at it */
+    unsigned server;  /* for those who record; the check ignores it */
 };
 
 struct history;
@@ -78,10 +78,10 @@ struct history;
 struct history *history_new(unsigned clients);
 void history_free(struct history *history); /* takes NULL */
 
-/* A new operation of that client, invoked now, not answered, final never.  The pointer is valid
- * until the client's next one. */
+/* A new operation of that client: invoked now, not answered, never final.  The pointer is valid
+ * until the client's next operation. */
 struct history_op *history_invoke(struct history *history, unsigned client);
-/* It has been answered, now; its results are set by the caller. */
+/* The operation was answered now; the caller sets its results. */
 void history_return(struct history_op *op);
 
 /* The operations of a client so far; they may be changed before the check. */
@@ -90,10 +90,9 @@ struct history_op *history_op(struct history *history, unsigned client, size_t i
 
 int64_t history_now(void);
 
-/* Takes down by how much the clock of the servers differs from history_now(); for histories with
- * times to live before the first operation, after the last one, and now and then between.  The
- * checker takes the bounds of all that it was told; never called, the two are the same.  On one
- * thread at a time. */
+/* Notes how much the clock of the servers differs from history_now(); for histories with times to
+ * live before the first operation, after the last one, and now and then between.  The checker takes
+ * the bounds of all notes; without any, the clocks are the same.  On one thread at a time. */
 void history_note_clock(struct history *history);
 
 enum history_verdict {
@@ -107,11 +106,11 @@ struct history_report {
     size_t operations;
     size_t unanswered;
     unsigned groups; /* of keys */
-    uint64_t states; /* distinct ones that were looked at */
-    char *text;      /* if it is wrong, why; the caller frees; NULL otherwise */
+    uint64_t states; /* distinct states that the search has seen */
+    char *text;      /* the reason if it is wrong; the caller frees; else NULL */
 };
 
-/* Checks a history that nobody records in any more.  `states_max` bounds the search in each group,
+/* Checks a history that nobody records in any more. `states_max` bounds the search in each group,
  * 0: 20 million. */
 struct history_report history_check(const struct history *history, uint64_t states_max);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A hash table with open addressing over strings that are kept one behind the other. */
+/* A hash table with open addressing over strings that lie one behind the other. */
 #include "tests/client/history/memo.h"
 
 #include <stdio.h>

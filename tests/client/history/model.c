@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What each command does to the keys, as far as a history can tell. */
+/* The effect of each command on the keys, as far as a history can tell. */
 #include "tests/client/history/internal.h"
 
 #define VALUE_LIMIT (INT64_MAX / 10 - 9)
@@ -7,7 +7,7 @@
 
 static const struct history_value nothing = {.value = HISTORY_NIL};
 
-/* Bounds of the servers' clock, ms, when it was looked at. */
+/* Bounds of the servers' clock, in ms, at the moment of the look. */
 struct moment {
     int64_t from, until;
 };
@@ -71,7 +71,7 @@ static void put(struct doing *doing, unsigned key, int64_t value)
         (struct history_value){.value = value, .low = HISTORY_NEVER, .high = HISTORY_NEVER};
 }
 
-/* With the time to live that there is. */
+/* With the time to live that the key has. */
 static void change(struct doing *doing, unsigned key, int64_t value)
 {
     if (value_of(doing, key)->value == HISTORY_NIL)
@@ -101,13 +101,13 @@ static int64_t append(struct doing *doing, const struct history_step *step)
     int64_t before = value_of(doing, step->key)->value;
     if (before == HISTORY_NIL)
         change(doing, step->key, step->argument);
-    else if (before <
-             VALUE_LIMIT) /* beyond Redis goes on with text; no history of ours comes near */
+    else if (before < VALUE_LIMIT) /* beyond, Redis continues with text; our histories stay below */
         change(doing, step->key, before * 10 + step->argument);
     return digits(value_of(doing, step->key)->value);
 }
 
-/* An answer is right if one of the moments that are left explains it; the others are out then. */
+/* An answer is right if a moment that is still possible explains it; the other moments are then
+ * ruled out. */
 static int64_t time_left(const struct doing *doing, const struct history_step *step)
 {
     struct history_value *value = value_of(doing, step->key);
@@ -123,7 +123,7 @@ static int64_t time_left(const struct doing *doing, const struct history_step *s
     return value->low <= value->high ? step->result : ~step->result;
 }
 
-/* A value that nobody told is told by this answer. */
+/* This answer reveals a value that nobody knew. */
 static void learn(const struct doing *doing, const struct history_step *step)
 {
     struct history_value *value = value_of(doing, step->key);
@@ -133,7 +133,7 @@ static void learn(const struct doing *doing, const struct history_step *step)
         value->value = step->result;
 }
 
-/* Changes the state and gives the result. */
+/* Changes the state and returns the result. */
 static int64_t run_step(struct doing *doing, const struct history_step *step)
 {
     learn(doing, step);
@@ -214,7 +214,7 @@ unsigned history_open(const struct history_group *group, const struct history_op
     return open;
 }
 
-/* Applies to a key, and to the moment, that its time was over or not; false if it cannot be. */
+/* Notes for a key, and for the moment, whether its time was over; false if that is impossible. */
 static bool meet(struct history_value *value, struct moment *moment, bool over)
 {
     if (over) {
@@ -260,8 +260,8 @@ bool history_apply(const struct history_group *group, const struct history_op *o
     }
     if (!run_steps(&doing))
         return false;
-    /* Who finds that a key's time is over does not take it away: that another finds it a moment
-     * before is still possible. */
+    /* A command that finds a key's time over does not remove it: another may still find it a moment
+     * earlier. */
     for (unsigned place = 0; place < group->keys; place++) {
         bool over = this_case->over >> place & 1;
         if (!(doing.written >> place & 1) && (over || !op->answered))

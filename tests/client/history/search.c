@@ -22,17 +22,17 @@
 #define WORD_BITS 64
 #define NONE      UINT32_MAX
 
-/* How an operation came to be placed, and so what else can be tried in its stead. */
+/* How an operation was placed, and so what else can be tried instead. */
 enum way {
-    WAY_ANSWERED, /* then: the answered ones behind it in the list, and so on */
-    WAY_POSSIBLE, /* not answered, but done; then: others of them, then leaving them out */
+    WAY_ANSWERED, /* then: the answered operations behind it in the list, and so on */
+    WAY_POSSIBLE, /* not answered, but done; then: others like it, then leaving them out */
     WAY_LAST,     /* nothing else */
 };
 
 struct frame {
     uint32_t op;
     enum way way;
-    unsigned over; /* which of the cases that history_open tells */
+    unsigned over; /* which of the cases that history_open returns */
     struct history_state before;
 };
 
@@ -43,7 +43,7 @@ struct search {
     uint64_t *placed;   /* one bit an operation */
     uint64_t *scratch;  /* a state as words */
     size_t first, last; /* words of `placed`: all before are full, all behind empty */
-    size_t words;       /* of `placed` */
+    size_t words;       /* number of bits in `placed` */
     size_t left;        /* answered operations that are not placed */
     struct history_state state;
     struct frame *frames;
@@ -75,7 +75,7 @@ static bool has_return(const struct search *search, uint32_t op)
     return search->group->ops[op]->returned != HISTORY_NEVER;
 }
 
-/* Whether what is placed, with this state, is new. */
+/* Whether this state with these placed operations is new. */
 static bool is_new(struct search *search)
 {
     while (search->first < search->words && search->placed[search->first] == UINT64_MAX)
@@ -111,7 +111,7 @@ static void take_back(struct search *search)
     search->state = frame->before;
 }
 
-/* Places the operation, with what it makes of the state; false if that was seen before. */
+/* Places the operation with its effect on the state; false if that was seen before. */
 static bool place(struct search *search, struct frame frame, const struct history_state *after)
 {
     uint32_t op = frame.op;
@@ -141,7 +141,7 @@ static unsigned next_case(const struct search *search, uint32_t op, unsigned ove
     return (over - open) & open;
 }
 
-/* When the first of the others returned that will be placed behind this one. */
+/* The first return of the operations that will be placed behind this one. */
 static int64_t done_by(const struct search *search, uint32_t op)
 {
     for (uint32_t node = search->next[0]; node; node = search->next[node]) {
@@ -176,7 +176,7 @@ static bool try_op(struct search *search, uint32_t op, enum way way, unsigned ov
     return false;
 }
 
-/* Tries all that may come next, from a node on; false if none can. */
+/* Tries everything that may come next, from a node on; false if nothing can. */
 static bool place_next(struct search *search, enum way way, uint32_t node)
 {
     for (; way != WAY_LAST; way++, node = search->next[0]) {
@@ -186,7 +186,7 @@ static bool place_next(struct search *search, enum way way, uint32_t node)
         }
         if (way == WAY_ANSWERED)
             continue;
-        uint32_t barred = node / 2 - 1; /* there is a return: an answered one is left */
+        uint32_t barred = node / 2 - 1; /* a return is reached: an answered operation is left */
         if (!search->group->ops[barred]->answered)
             return place(search, (struct frame){.op = barred, .way = WAY_LAST}, &search->state);
         if (search->depth >= search->deepest) {
@@ -197,8 +197,8 @@ static bool place_next(struct search *search, enum way way, uint32_t node)
     return false;
 }
 
-/* Takes the last operation back and places another case of it, or another one; false if none can
- * be. */
+/* Takes the last operation back and places another case of it, or another operation; false if none
+ * can be. */
 static bool place_other(struct search *search)
 {
     struct frame last = search->frames[search->depth - 1];
@@ -226,7 +226,7 @@ struct event {
     uint32_t node;
 };
 
-/* At the same time calls come first: then the two operations overlap. */
+/* Calls come before returns of the same time: then the two operations overlap. */
 static int by_time(const void *one, const void *other)
 {
     const struct event *a = one, *b = other;

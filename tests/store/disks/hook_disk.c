@@ -9,7 +9,7 @@ static struct hook_disk *hook_of(const struct disk *disk)
     return disk->state;
 }
 
-/* False, with errno set, if the call shall fail; *part tells whether it shall be short. */
+/* False, with errno set, if the call fails; *part tells whether it transfers less. */
 static bool goes_on(const struct disk *disk, enum hook_call call, bool *part)
 {
     struct hook_disk *hook = hook_of(disk);

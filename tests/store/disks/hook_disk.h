@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A disk that asks before each call of another disk whether it shall fail, and how. */
+/* A disk that asks, before each call of another disk, whether it fails, and how. */
 #ifndef TESTS_STORE_DISKS_HOOK_DISK_H
 #define TESTS_STORE_DISKS_HOOK_DISK_H
 
@@ -29,15 +29,15 @@ enum hook_call {
     HOOK_UNMAP
 };
 
-/* What on_call answers beside an errno: 0 goes on.  HOOK_SHORT transfers half of what was asked
- * for (a byte at least); calls that transfer nothing go on. */
+/* on_call's result, beside an errno: 0 goes on.  HOOK_SHORT transfers half of the bytes (at least
+ * one); calls that transfer nothing go on. */
 #define HOOK_SHORT (-1)
 
 struct hook_disk {
     struct disk table; /* give &table to the store */
     const struct disk *under;
-    /* Before each call, on any thread; NULL: never fails.  A failing close, unlock and leave does
-     * its work all the same, as that of the system would. */
+    /* Before each call, on any thread; NULL: never fails.  A failing close, unlock or leave does
+     * its work all the same, like that of the system. */
     int (*on_call)(struct hook_disk *hook, enum hook_call call);
     void *arg;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a crash could leave of a disk in memory: the states of its directory with those of its
- * files. */
+/* The possible remains of a disk in memory after a crash: states of its directory, each with states
+ * of its files. */
 #include "tests/store/disks/memory_cut.h"
 
 #include <stdlib.h>
@@ -8,10 +8,10 @@
 
 #include "tests/store/disks/memory_internal.h"
 
-/* Up to so many steps, each set of them is tried; of more, some. */
+/* Of up to so many steps each set is tried; of more, some sets. */
 #define STEPS_MOST 8
 
-/* One that may be left, and how many images there are with it. */
+/* One possible state, and the number of images with it. */
 struct choice {
     struct directory directory;
     uint64_t images;
@@ -22,7 +22,7 @@ struct memory_cut {
     struct choice *choices;
     size_t count, newest;
     bool complete;
-    /* What is chosen. */
+    /* The choice. */
     const struct choice *choice;
     size_t states[MEMORY_NAMES];
 };
@@ -39,7 +39,7 @@ static bool same_directory(const struct directory *a, const struct directory *b)
     return true;
 }
 
-/* The number of the directory among those that may be left. */
+/* The number of a state of the directory. */
 static size_t add_directory(struct memory_cut *cut, const struct directory *directory)
 {
     for (size_t i = 0; i < cut->count; i++)
@@ -79,7 +79,7 @@ static void find_directories(struct memory_cut *cut, uint64_t (*next_random)(voi
 
 /* ---- Images ------------------------------------------------------------------------------- */
 
-/* 0: more than 2^63, so that sums of all directories' are, too. */
+/* 0: more than 2^63; sums over all states are below that, too. */
 static uint64_t count_images(const struct directory *directory)
 {
     uint64_t images = 1;
@@ -222,7 +222,7 @@ static struct inode *inode_copy(struct memory_disk *to, const struct inode *from
             inode_write(inode, change->offset, change->data, change->size);
         else
             inode_truncate(inode, change->offset);
-    bytes_copy(&inode->now, &from->now); /* what a sync lost can be read, too */
+    bytes_copy(&inode->now, &from->now); /* bytes that a sync lost can be read, too */
     return inode;
 }
 

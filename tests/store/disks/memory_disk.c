@@ -11,7 +11,7 @@
 
 #include "tests/store/disks/memory_internal.h"
 
-/* Open descriptors start here, so that one of the system used by mistake is noticed. */
+/* Open descriptors start here, so that a system descriptor used by mistake is noticed. */
 #define FIRST_DESCRIPTOR 1000000
 
 /* ---- The table of calls ------------------------------------------------------------------- */
@@ -117,7 +117,7 @@ static ssize_t memory_pwrite(const struct disk *disk, int fd, const void *data, 
     return (ssize_t)size;
 }
 
-/* Whether a sync of the file (NULL: the directory) is left out. */
+/* Whether a sync of the file (NULL: of the directory) is left out. */
 static bool is_omitted(const struct memory_disk *memory, const struct inode *inode)
 {
     const char *omitted = memory->omitted;
@@ -249,7 +249,7 @@ static ssize_t memory_copy_range(const struct disk *disk, int from, off_t from_o
     return (ssize_t)n;
 }
 
-/* Waits until the owner is nobody (or this one already). */
+/* Waits until there is no owner (or this one is it already). */
 static int take(struct memory_disk *memory, int *owner, int fd)
 {
     while (*owner != 0 && *owner != fd)

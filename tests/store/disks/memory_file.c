@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The files and the directory of a disk in memory, with what of them is synced. */
+/* The files and the directory of a disk in memory, with the synced part of each. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,7 +132,7 @@ void inode_truncate(struct inode *inode, size_t size)
     bytes_resize(&inode->now, size);
 }
 
-/* Only what is logged: what an earlier sync lost stays lost. */
+/* Only logged changes: bytes that an earlier sync lost stay lost. */
 void inode_sync(struct inode *inode)
 {
     for (const struct change *change = inode->changes; change; change = change->next)

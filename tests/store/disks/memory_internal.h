@@ -87,10 +87,10 @@ void inode_write(struct inode *inode, size_t offset, const uint8_t *data, size_t
 void inode_truncate(struct inode *inode, size_t size);
 void inode_sync(struct inode *inode);
 void inode_forget_changes(struct inode *inode);
-void inode_settle(struct inode *inode); /* all that is there counts as synced */
+void inode_settle(struct inode *inode); /* everything counts as synced */
 void bytes_apply(struct bytes *bytes, const struct change *change);
 
-/* memory_states.c: what a power cut may leave of one file; see memory_cut.h. */
+/* memory_states.c: the states of one file that a power cut may leave; see memory_cut.h. */
 struct file_states {
     struct file_state {
         uint64_t hash; /* of size and bytes */

@@ -10,7 +10,7 @@
 #define BLOCK ((size_t)512)
 #define PAGE  ((size_t)4096)
 
-/* What a block has held since the last sync, each content once, the synced one first. */
+/* The contents of a block since the last sync, each once, the synced one first. */
 struct block {
     size_t index, count, newest;
     uint8_t *contents;
@@ -27,7 +27,7 @@ struct versions {
 
 /* ---- Hashes ------------------------------------------------------------------------------- */
 
-/* Zero for a block of zeros, so that what was never written needs no look. */
+/* Zero for a block of zeros, so that unwritten blocks need no look. */
 static uint64_t block_hash(size_t index, const uint8_t *content)
 {
     uint64_t words[BLOCK / 8], any = 0, hash = index + 1;
@@ -96,7 +96,7 @@ static struct block *block_at(struct versions *versions, size_t index, const str
     return block;
 }
 
-/* Notes what the bytes from `start` to `end` hold now. */
+/* Notes the present bytes from `start` to `end`. */
 static void note_range(struct versions *versions, const struct bytes *before,
                        const struct bytes *after, size_t start, size_t end)
 {
@@ -129,7 +129,7 @@ static void versions_init(struct versions *versions, const struct inode *inode)
         note_range(versions, &before, &now, start, end);
         note_sizes(versions, before.size, now.size);
     }
-    if (inode->pinned) { /* what was stored to the page is in no change */
+    if (inode->pinned) { /* stores to the mapped page appear in no change */
         bytes_copy(&before, &now);
         bytes_copy(&now, &inode->now);
         note_range(versions, &before, &now, 0, BLOCK);
@@ -211,8 +211,8 @@ static void build(const struct versions *versions, struct choices choices, struc
     }
 }
 
-/* The hash of what `build` makes; clean[i] is that of the first i blocks without those that were
- * changed. */
+/* The hash of the state that `build` makes; clean[i] is that of the first i blocks without the
+ * changed ones. */
 static uint64_t hash_of(const struct versions *versions, struct choices choices,
                         const uint64_t *clean, size_t clean_count)
 {
@@ -278,7 +278,7 @@ void file_states_find(struct inode *inode, size_t most, uint64_t (*next_random)(
     struct file_states *states = memory_need(calloc(1, sizeof *states));
     states->complete = product <= most;
     states->count = states->complete ? (size_t)product : most;
-    assert(states->count > 0); /* what is now is one */
+    assert(states->count > 0); /* the present state is one of them */
     states->list = memory_need(calloc(states->count, sizeof *states->list));
     size_t clean_count;
     uint64_t *clean = clean_hashes(&versions, &clean_count);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Makes data files in memory, good ones and ones that no store would write but that authenticate.
- * Written from the description in format.h alone, beside the store's own writer. */
+ * Written from the description in format.h alone, independently of the store's own writer. */
 #ifndef TESTS_STORE_DISKS_SEAL_H
 #define TESTS_STORE_DISKS_SEAL_H
 
@@ -16,8 +16,8 @@ struct seal {
     uint8_t origin[XAES_TAG_BYTES]; /* of a base that seal_commit makes */
 };
 
-/* A file that is only a header, under a master key all of whose bytes are `key`; store_id NULL: a
- * random one.  All of these end the program if they cannot do it. */
+/* A file that is only a header, under a master key whose bytes are all `key`; store_id NULL: a
+ * random one.  All of these end the program on failure. */
 void seal_begin(struct seal *seal, uint8_t key, const uint8_t *store_id);
 void seal_begin_version(struct seal *seal, uint32_t version, uint8_t key, const uint8_t *store_id);
 void seal_free(struct seal *seal);

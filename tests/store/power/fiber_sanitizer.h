@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tells AddressSanitizer and ThreadSanitizer that another stack is in use now; otherwise
- * nothing. */
+/* Tells AddressSanitizer and ThreadSanitizer that another stack is in use now; without sanitizers
+ * it does nothing. */
 #ifndef TESTS_STORE_POWER_FIBER_SANITIZER_H
 #define TESTS_STORE_POWER_FIBER_SANITIZER_H
 
@@ -39,7 +39,7 @@ struct fiber_sanitizer {
 static inline void fiber_sanitizer_first(struct fiber_sanitizer *self)
 {
 #ifdef FIBER_ASAN
-    /* A switch to itself tells where the stack is. */
+    /* A switch to itself reports where the stack is. */
     void *state;
     __sanitizer_start_switch_fiber(&state, NULL, 0);
     __sanitizer_finish_switch_fiber(state, &self->stack, &self->size);
@@ -71,7 +71,7 @@ static inline void fiber_sanitizer_end(struct fiber_sanitizer *self)
     (void)self;
 }
 
-/* Just before a switch; from NULL: that one will not run again. */
+/* Just before a switch; from NULL: that thread will not run again. */
 static inline void fiber_sanitizer_leave(struct fiber_sanitizer *from,
                                          const struct fiber_sanitizer *to)
 {
@@ -85,7 +85,7 @@ static inline void fiber_sanitizer_leave(struct fiber_sanitizer *from,
     (void)to;
 }
 
-/* Just after one, by the one that runs now. */
+/* Just after a switch, by the thread that runs now. */
 static inline void fiber_sanitizer_arrive(struct fiber_sanitizer *self)
 {
 #ifdef FIBER_ASAN

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads that take turns, in the place of those of the system. */
+/* Threads that take turns, in place of the system's. */
 #include "tests/store/power/fibers.h"
 
 #include <errno.h>
@@ -34,7 +34,7 @@ struct fiber {
     void *arg, *result;
 };
 
-/* One per program, as it stands for the system's scheduler. */
+/* One for the program, as it replaces the system's scheduler. */
 static struct {
     bool begun;
     struct fiber fibers[FIBERS_MOST];
@@ -67,7 +67,7 @@ static bool may_run(const struct fiber *fiber)
     return fiber->state == READY && fiber->depth == all.depth && !all.frozen[fiber->group];
 }
 
-/* As swapcontext does, of which AddressSanitizer complains.  Returns when `from` runs again. */
+/* Like swapcontext, of which AddressSanitizer complains.  Returns when `from` runs again. */
 static __attribute__((noinline)) void swap(struct fiber *from, struct fiber *to)
 {
     from->away = true;
@@ -93,7 +93,7 @@ static void switch_to(struct fiber *to)
     errno = from->number;
 }
 
-/* Time goes on to the first moment that somebody waits for. */
+/* Moves the time on to the first moment that a thread waits for. */
 static void pass_time(void)
 {
     struct fiber *first = NULL;
@@ -229,7 +229,7 @@ void fibers_pause(void)
 
 /* ---- Threads ------------------------------------------------------------------------------ */
 
-/* Those that the linker puts in the place of the system's. */
+/* The functions that the linker puts in place of the system's. */
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *),
                           void *arg);
 int __wrap_pthread_join(pthread_t thread, void **result);
@@ -387,7 +387,7 @@ int __wrap_pthread_cond_broadcast(pthread_cond_t *cond)
     return 0;
 }
 
-/* -1: one who writes; else the number of those who read. */
+/* -1: one writer; else the number of readers. */
 int __wrap_pthread_rwlock_rdlock(pthread_rwlock_t *lock)
 {
     while (word_of(lock) < 0)

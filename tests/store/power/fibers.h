@@ -18,27 +18,27 @@
 
 #define FIBERS_GROUPS 64
 
-/* The caller is the first thread, of group 0.  When it is called again, the clock and the random
- * numbers are as at first; no other threads may be there then. */
+/* The caller is the first thread, of group 0.  A later call resets the clock and the random
+ * numbers; no other threads may exist then. */
 void fibers_begin(uint64_t seed);
 
-/* Another may run now: one time in `rarely` another does. */
+/* Another thread may run now: one time in `rarely` it does. */
 void fibers_pause(void);
 void fibers_set_rarely(unsigned rarely);
 
-/* Called, as if by fibers_enter, at each moment at which others may run, unless somebody has
- * entered. NULL: nothing is. */
+/* Called, as if by fibers_enter, at each moment at which others may run, unless a thread has
+ * entered.  NULL: nothing is called. */
 void fibers_set_on_moment(void (*on_moment)(void *arg), void *arg);
 
 /* Puts the caller into a group. */
 void fibers_set_group(unsigned group);
 
-/* The threads of a group stand still from now on, until they are thawed. */
+/* The threads of a group stop from now on, until they are thawed. */
 void fibers_freeze(unsigned group);
 void fibers_thaw(unsigned group);
 
-/* Only the caller and the threads that it makes from now on run, in a fixed order, until the caller
- * leaves; then the clock and the random numbers are what they were.  Calls nest. */
+/* From now on only the caller and the threads that it makes run, in a fixed order, until the caller
+ * leaves; then the clock and the random numbers are as before.  Calls nest. */
 struct fibers_entry {
     uint64_t now_ns, count;
     unsigned group, depth;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opens what a crash left, once for each image. */
+/* Opens the remains of a crash, each image once. */
 #include "tests/store/power/images.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The images of disks that have been opened, and what was in them: each is opened once, however
- * often a crash leaves it. */
+/* The images of disks that have been opened, and their contents: each is opened once, however often
+ * a crash leaves it. */
 #ifndef TESTS_STORE_POWER_IMAGES_H
 #define TESTS_STORE_POWER_IMAGES_H
 
@@ -18,9 +18,9 @@ struct power_images {
     size_t size, count; /* size: a power of two, or 0 */
 };
 
-/* What is in the image that is chosen in `cut`, which has that hash.  An image that is met for the
- * first time is opened, looked at, and changed once more, and what is then there is opened, too.
- * Whatever fails there but the first opening fails the test. */
+/* The contents of the image that is chosen in `cut`, whose hash this is.  A new image is opened,
+ * examined and changed once more, and the result is opened, too.  Any failure there except of the
+ * first opening fails the test. */
 const struct power_image *power_images_open(struct power_images *images, uint64_t hash,
                                             const struct memory_cut *cut);
 

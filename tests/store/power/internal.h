@@ -19,7 +19,7 @@ struct process {
     pthread_t thread, others[3]; /* clients beside the first */
     unsigned operation;
     unsigned calls_left;      /* until it dies; 0: it does not */
-    unsigned faults, excused; /* calls that failed; those that no error can come from any more */
+    unsigned faults, excused; /* calls that failed; those that can cause no error any more */
     bool dead;
 };
 
@@ -29,34 +29,34 @@ struct run {
     struct support_random random;
     struct power_images *images;
     struct power_totals *totals;
-    struct memory_disk *memory, *next; /* next: what the end of this life left */
+    struct memory_disk *memory, *next; /* next: the remains at the end of this life */
     struct process processes[POWER_PROCESSES_MOST];
     unsigned life, living; /* living: processes that have not ended */
     pthread_mutex_t mutex;
     pthread_cond_t ended;
     uint64_t calls, ends_at;
     bool over;   /* this life has ended */
-    bool opened; /* somebody was told that the store is open */
+    bool opened; /* a caller was told that the store is open */
     struct power_history history;
-    long least; /* what must be left: acknowledged or read */
-    /* The last moment that was looked at. */
+    long least; /* the least that must remain: acknowledged or read */
+    /* The last moment that was examined. */
     uint64_t changes;
     long looked_least;
     bool looked_opened;
 };
 
-/* Says what is wrong and how to repeat it, and fails the test. */
+/* Prints the fault and how to repeat it, and fails the test. */
 void power_fail(const struct run *run, const char *format, ...)
     __attribute__((format(printf, 2, 3), noreturn));
 
-/* moment.c: looks at what could be left now, unless it is the same as last time.  For
+/* moment.c: examines what could be left now, unless that is the same as last time.  For
  * fibers_set_on_moment. */
 void power_moment(void *run);
 
-/* Cuts the power for good, or kills all processes: the next life goes on from that. */
+/* Cuts the power for good, or kills all processes: the next life goes on from there. */
 void power_end_life(struct run *run);
 
-/* process.c: all that a process does, as a thread. */
+/* process.c: everything that a process does, as a thread. */
 void *power_process(void *process);
 
 /* The process gets errors from now on: it is dead, or all are. */

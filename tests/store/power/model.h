@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the stores of the power tests hold, and what they may hold after a crash.
+/* The contents of the stores of the power tests, and what they may be after a crash.
  *
  * The number "n" counts the updates.  Each also changes one or two of five other keys, so that a
- * state tells which updates made it, and one that is there in part is none of those that were ever
- * tried. */
+ * state shows which updates made it, and a partial one is none of those that were ever tried. */
 #ifndef TESTS_STORE_POWER_MODEL_H
 #define TESTS_STORE_POWER_MODEL_H
 
@@ -18,14 +17,14 @@ struct power_state {
     uint64_t digest;
 };
 
-/* For anystore_view: looks at the state, into the struct power_state `state`. */
+/* For anystore_view: puts the state into the struct power_state `state`. */
 bool power_look(struct anystore_txn *txn, void *state);
 
 /* For anystore_update, with a struct power_update: the next state. */
 struct power_update {
-    unsigned process, operation; /* whose it is: no two are the same */
+    unsigned process, operation; /* its owner: no two are the same */
     size_t size;                 /* of the value */
-    void (*on_tried)(const struct power_state *state, void *arg); /* it may be there from now on */
+    void (*on_tried)(const struct power_state *state, void *arg); /* it may exist from now on */
     void *arg;
     struct power_state state;
 };

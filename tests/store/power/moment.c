@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A moment of a power run: what could be left now is opened and compared with the model. */
+/* A moment of a power run: opens what could be left now and compares it with the model. */
 #include "tests/store/power/internal.h"
 
 static uint64_t next_random(void *arg)
@@ -7,7 +7,7 @@ static uint64_t next_random(void *arg)
     return support_random_next(arg);
 }
 
-/* Why an image is not what it may be; NULL: it is. */
+/* Why an image must not exist; NULL: it may. */
 static const char *what_is_wrong(const struct run *run, const struct power_image *image)
 {
     if (run->opened && !image->existed)

@@ -22,7 +22,7 @@ static bool by_chance(struct run *run, unsigned one_of)
     return one_of > 0 && support_random_below(&run->random, one_of) == 0;
 }
 
-/* Stands still for good, and lets go of what it held, all at once. */
+/* Stops for good, and lets go of everything it held at once. */
 static void die(struct process *process)
 {
     struct run *run = process->run;
@@ -87,9 +87,9 @@ static void raise_least(struct run *run, long n)
     run->least = n > run->least ? n : run->least;
 }
 
-/* How many calls had failed when an operation began, and how many of them no error can come from
- * any more: those before an update that went well was asked for.  (What one client waits for may
- * have begun with another's.) */
+/* How many calls had failed when an operation began, and how many of them can cause no error any
+ * more: those before the submission of an update that succeeded.  (One client's wait may have begun
+ * with another's.) */
 struct start {
     unsigned faults, excused;
 };
@@ -99,8 +99,8 @@ static struct start begin_operation(const struct process *process)
     return (struct start){process->faults, process->excused};
 }
 
-/* What a call that fails may be reported as: commit_install takes any failure of its last look for
- * a file that was replaced. */
+/* How a failing call may be reported: commit_install takes any failure of its last look for a file
+ * that was replaced. */
 static bool is_plausible(enum anystore_status status)
 {
     return status == ANYSTORE_IO || status == ANYSTORE_REPLACED;

@@ -56,7 +56,7 @@ static void start_processes(struct run *run)
             pthread_create(&run->processes[i].thread, NULL, power_process, &run->processes[i]), 0);
 }
 
-/* Until all have ended, or are dead. */
+/* Until all have ended or are dead. */
 static void wait_for_processes(struct run *run)
 {
     pthread_mutex_lock(&run->mutex);
@@ -65,7 +65,7 @@ static void wait_for_processes(struct run *run)
     pthread_mutex_unlock(&run->mutex);
 }
 
-/* What the dead still hold is freed. */
+/* Frees what the dead still hold. */
 static void bury(struct run *run)
 {
     for (unsigned i = 0; i < run->plan->processes; i++)
