@@ -196,8 +196,8 @@ struct anystore_shared *anystore_shared_number(struct anystore *store)
 enum anystore_status anystore_view(struct anystore *store, anystore_fn *fn, void *arg,
                                    struct anystore_error *error)
 {
-    /* Before the mark is looked at: a key that was prolonged in time by a commit that this view misses must not
-     * be gone by a later clock. */
+    /* Before the mark is looked at: a key that was prolonged in time by a commit that this view
+     * misses must not be gone by a later clock. */
     int64_t now_ms = clock_now_ms();
     if (store->paths.file &&
         lockfile_mark(&store->lockfile) >

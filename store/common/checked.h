@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether this build checks invariants while it runs: builds for tests do (ANYSTORE_CHECK), users do not
- * pay for it. */
+/* Whether this build checks invariants while it runs: builds for tests do (ANYSTORE_CHECK), users
+ * do not pay for it. */
 #ifndef STORE_COMMON_CHECKED_H
 #define STORE_COMMON_CHECKED_H
 

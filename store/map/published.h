@@ -21,12 +21,13 @@ struct published {
 
 /* ---- Checks ------------------------------------------------------------------------------- */
 
-/* In builds that check invariants (checked.h) these two stand around each publication; in others they do
- * nothing.  The caller sees to it that the map changes in between only.
+/* In builds that check invariants (checked.h) these two stand around each publication; in others
+ * they do nothing.  The caller sees to it that the map changes in between only.
  *
- * The changes are checked before they are applied, and afterwards the buckets of up to CHECK_MOST keys of
- * theirs.  The whole map is checked while it is small, and otherwise when the changes since the last
- * time are an eighth of it: so a check costs a few times what the change costs, however large the map. */
+ * The changes are checked before they are applied, and afterwards the buckets of up to CHECK_MOST
+ * keys of theirs.  The whole map is checked while it is small, and otherwise when the changes since
+ * the last time are an eighth of it: so a check costs a few times what the change costs, however
+ * large the map. */
 
 #define CHECK_MOST 64
 
