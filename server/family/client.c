@@ -310,7 +310,8 @@ static void run_client_no_touch(struct call *call)
         reply_ok(call);
 }
 
-/* No command here blocks, and a client that CLIENT PAUSE makes wait is none that can be unblocked. */
+/* No command here blocks, and a client that CLIENT PAUSE makes wait is none that can be
+ * unblocked. */
 static void run_client_unblock(struct call *call)
 {
     int64_t id = 0;

@@ -221,7 +221,8 @@ static void run_latency_doctor(struct call *call)
 
 /* ---- LATENCY HISTOGRAM -------------------------------------------------------------------- */
 
-/* The durations in the answer double, the first one is about a microsecond.  Redis's own numbers. */
+/* The durations in the answer double, the first one is about a microsecond.  Redis's own
+ * numbers. */
 static int64_t step_us(unsigned doublings)
 {
     int64_t ns = INT64_C(1024) << doublings;

@@ -51,12 +51,12 @@ struct connection *connection_new(struct server *server, struct worker *worker,
                                   struct mailbox *mailbox, struct tally_block *tally, int fd,
                                   bool is_unix);
 
-/* Closes the socket and takes the connection out of the sight of others.  Its session is the worker's.
- * Only connection_dissolve may follow. */
+/* Closes the socket and takes the connection out of the sight of others.  Its session is the
+ * worker's.  Only connection_dissolve may follow. */
 void connection_close(struct connection *connection);
 
-/* Frees a closed connection in steps, as it may watch or be subscribed to very much.  True: it is freed;
- * false: to be called again. */
+/* Frees a closed connection in steps, as it may watch or be subscribed to very much.  True: it is
+ * freed; false: to be called again. */
 bool connection_dissolve(struct connection *connection);
 
 #endif

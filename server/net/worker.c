@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The event loop of a worker: waking up, arrivals, what comes back, the tick, the end. */
-#include "server/net/worker_state.h"
+#include "server/net/worker.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -15,6 +15,7 @@
 #include "server/net/serve.h"
 #include "server/net/socket.h"
 #include "server/net/turns.h"
+#include "server/net/worker_state.h"
 #include "server/observe/clock.h"
 #include "server/observe/stats.h"
 #include "server/observe/tally.h"

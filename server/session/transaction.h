@@ -68,7 +68,8 @@ database_bits transaction_watched(const struct transaction *transaction);
 /* Whether a watched key was changed; the request is the EXEC. */
 bool transaction_broken(const struct transaction *transaction, const struct call *call);
 
-/* No key is watched any more.  Takes no time, however many there were: they are still to be freed. */
+/* No key is watched any more.  Takes no time, however many there were: they are still to be
+ * freed. */
 void transaction_unwatch(struct transaction *transaction);
 
 /* Frees some of the keys that are not watched any more.  Whether there are more. */

@@ -6,10 +6,11 @@
  * few keys:
  *
  *     begin   commit thread, file lock  makes the files, notes the position G in the data file
- *     write   base thread               writes the map, step by step, as it is at each step; then all
- *                                       commits that the data file has behind G, as they are; a second
- *                                       copy along with it
- *     finish  commit thread, file lock  writes the few commits since, the mark; puts the base in place
+ *     write   base thread               writes the map step by step, as it is at each step; then all
+ *                                       commits behind G in the data file, as they are; along
+ *                                       with it a second copy
+ *     finish  commit thread, file lock  writes the few commits since and the mark; puts the base
+ *                                       in place
  *     clean   base thread               removes what is left over
  *
  * Why the result is the state of the last commit: if a key is changed while the map is walked, that

@@ -72,7 +72,7 @@
 #define FORMAT_CHECK_BYTES   16
 #define FORMAT_HEADER_BYTES  96
 #define FORMAT_PREFIX_BYTES  (4 + XAES_NONCE_BYTES) /* of a segment, before the ciphertext */
-#define FORMAT_FRAME_BYTES   (FORMAT_PREFIX_BYTES + XAES_TAG_BYTES) /* a segment without plaintext */
+#define FORMAT_FRAME_BYTES   (FORMAT_PREFIX_BYTES + XAES_TAG_BYTES) /* an empty segment */
 #define FORMAT_SEGMENT_BYTES ((size_t)1 << 20) /* most plaintext of one segment */
 #define FORMAT_MARK_BYTES    (8 + 8 + 1)       /* generation, time, commit mark */
 #define FORMAT_END_BYTES     4                 /* zeros, where room begins */

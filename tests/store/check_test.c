@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the checks of invariants: whatever is broken in memory is noticed, by anystore_check in any
- * build, and after each commit in builds that check as they run. */
+/* Protects the checks of invariants: whatever is broken in memory is noticed, by anystore_check in
+ * any build, and after each commit in builds that check as they run. */
 #include "store/map/published.h"
 
 #include <setjmp.h>
