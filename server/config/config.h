@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum config_id {
     CONFIG_BIND,           /* text: addresses, blank separated; "-" before one: may be missing */
@@ -110,9 +111,10 @@ struct config_output_limit config_output_limit(const struct config *config,
  * changed then.  Any thread may call it. */
 bool config_set(struct config *config, enum config_id id, const char *value, char **cause);
 
-/* Writes the options back into a configuration file, in an atomic step; comments and order stay.
- * False with errno set on failure: the file is as it was then. */
-bool config_rewrite(const struct config *config, const char *path);
+/* Writes the options that have changed back into a configuration file, in an atomic step; all else
+ * in it stays.  *exposed is the mode of the file if a password stands in it and others than its
+ * owner may read it, else 0.  False with errno set on failure: the file is as it was then. */
+bool config_rewrite(const struct config *config, const char *path, mode_t *exposed);
 
 /* The table. */
 enum config_type {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* CONFIG REWRITE: writes the options back into the configuration file.
  *
- * The first line of each option gets its present value, further ones of the same option go;
- * comments, the order and what the options do not know (include) stay.  An option that is not in
- * the file is appended if it is not at its default.  As in Redis several empty lines become one. */
+ * Only what has changed is touched.  Where the value that a file gives an option is not the present
+ * one, the first line of the option gets that, and further ones go; all other lines stay as they
+ * are, to the byte.  An option that is not in the file is appended if it is not at its default.  A
+ * line that would keep the server from starting becomes a comment, as in Redis. */
 #include "server/config/config.h"
 
 #include <errno.h>
@@ -22,18 +23,17 @@
 
 struct rewrite {
     const struct config *config, *defaults;
+    struct config *file; /* what the file says, without those it includes */
     FILE *out;
+    bool changed[CONFIG_COUNT]; /* the lines of this option cannot stay */
     bool written[CONFIG_COUNT];
-    bool was_empty, has_signature;
+    bool has_signature;
 };
 
 /* ---- Lines -------------------------------------------------------------------------------- */
 
 static void put_line(struct rewrite *rewrite, const char *line, size_t size)
 {
-    if (size == 0 && rewrite->was_empty)
-        return;
-    rewrite->was_empty = size == 0;
     rewrite->has_signature |=
         size == strlen(SIGNATURE) && memcmp(line, SIGNATURE, strlen(SIGNATURE)) == 0;
     fwrite(line, 1, size, rewrite->out);
@@ -79,7 +79,6 @@ static bool put_option(struct rewrite *rewrite, enum config_id id)
     const struct config_definition *definition = config_definition(id);
     const struct config_row *row = &definition->row;
     rewrite->written[id] = true;
-    rewrite->was_empty = false;
     fprintf(rewrite->out, "%s ", row->name);
     if (row->type == CONFIG_MEMORY) {
         put_size(rewrite->out, config_number(rewrite->config, id));
@@ -99,77 +98,110 @@ static bool put_option(struct rewrite *rewrite, enum config_id id)
     return true;
 }
 
-/* CONFIG_COUNT: the line is no option's. */
-static enum config_id option_of(const char *line, size_t size, bool *known)
-{
-    struct resp_arg *words = NULL;
-    size_t count = 0;
-    enum config_id id = CONFIG_COUNT;
-    *known = false;
-    if (resp_split_words((const uint8_t *)line, size, &words, &count) && count > 0) {
-        const char *name = (const char *)words[0].data;
-        id = config_find(name, words[0].size);
-        *known = id != CONFIG_COUNT || config_is_include(name, words[0].size);
-    }
-    free(words);
-    return id;
-}
-
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static bool rewrite_line(struct rewrite *rewrite, const char *line, size_t size)
+/* One line of the file, with its words if it is no comment. */
+struct file_line {
+    const char *text;
+    size_t size;
+    const char *trimmed; /* the same without the blanks around it */
+    size_t trimmed_size;
+    struct resp_arg *words; /* allocated */
+    size_t count;
+    enum config_id id; /* CONFIG_COUNT: no option's */
+    bool known;        /* a comment, an option, an include */
+};
+
+static struct file_line read_line(const char *text, size_t size)
 {
-    bool known = false;
-    while (size > 0 && is_blank(*line)) {
-        line++;
-        size--;
+    struct file_line line = {
+        .text = text, .size = size, .trimmed = text, .trimmed_size = size, .id = CONFIG_COUNT};
+    for (; line.trimmed_size > 0 && is_blank(*line.trimmed); line.trimmed_size--)
+        line.trimmed++;
+    while (line.trimmed_size > 0 && is_blank(line.trimmed[line.trimmed_size - 1]))
+        line.trimmed_size--;
+    if (line.trimmed_size == 0 || *line.trimmed == '#') {
+        line.known = true;
+        return line;
     }
-    while (size > 0 && is_blank(line[size - 1]))
-        size--;
-    if (size == 0 || *line == '#') {
-        put_line(rewrite, line, size);
-        return true;
-    }
-    enum config_id id = option_of(line, size, &known);
-    if (id != CONFIG_COUNT) {
-        if (!rewrite->written[id])
-            return put_option(rewrite, id);
-        put_line(rewrite, "", 0);
-        return true;
-    }
-    /* What would keep the server from starting the next time becomes a comment. */
-    if (!known)
-        fputs("# ??? ", rewrite->out);
-    put_line(rewrite, line, size);
+    if (memchr(line.trimmed, '\0', line.trimmed_size) ||
+        !resp_split_words((const uint8_t *)line.trimmed, line.trimmed_size, &line.words,
+                          &line.count) ||
+        line.count == 0)
+        return line;
+    const char *name = (const char *)line.words[0].data;
+    line.id = config_find(name, line.words[0].size);
+    line.known = line.id != CONFIG_COUNT || config_is_include(name, line.words[0].size);
+    return line;
+}
+
+/* What the file says of an option. */
+static bool note_line(struct rewrite *rewrite, const struct file_line *line)
+{
+    struct config_load load = {.config = rewrite->file};
+    const struct config_directive directive = {.words = line->words, .count = line->count};
+    if (line->id != CONFIG_COUNT && !config_load_directive(&load, &directive))
+        rewrite->changed[line->id] = true;
     return true;
 }
 
-/* If memory is short the option is written: that does no harm. */
-static bool is_default(const struct rewrite *rewrite, enum config_id id)
+static bool rewrite_line(struct rewrite *rewrite, const struct file_line *line)
 {
-    char *value = config_format(rewrite->config, id);
-    char *standard = config_format(rewrite->defaults, id);
+    if (line->id != CONFIG_COUNT && rewrite->changed[line->id])
+        return rewrite->written[line->id] || put_option(rewrite, line->id);
+    if (line->id != CONFIG_COUNT)
+        rewrite->written[line->id] = true;
+    if (line->known) {
+        put_line(rewrite, line->text, line->size);
+        return true;
+    }
+    /* It would keep the server from starting the next time. */
+    fputs("# ??? ", rewrite->out);
+    put_line(rewrite, line->trimmed, line->trimmed_size);
+    return true;
+}
+
+/* Whether two configurations say the same of an option; false if memory is short: the option is
+ * written then, which does no harm. */
+static bool is_same(const struct config *one, const struct config *other, enum config_id id)
+{
+    char *value = config_format(one, id);
+    char *standard = config_format(other, id);
     bool same = value && standard && strcmp(value, standard) == 0;
     free(value);
     free(standard);
     return same;
 }
 
-static bool rewrite_text(struct rewrite *rewrite, const char *text, size_t size)
+static bool each_line(struct rewrite *rewrite, const char *text, size_t size,
+                      bool (*fn)(struct rewrite *, const struct file_line *))
 {
     const char *end = text + size;
     while (text < end) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         const char *line_end = newline ? newline : end;
-        if (!rewrite_line(rewrite, text, (size_t)(line_end - text)))
+        struct file_line line = read_line(text, (size_t)(line_end - text));
+        bool ok = fn(rewrite, &line);
+        free(line.words);
+        if (!ok)
             return false;
         text = newline ? newline + 1 : end;
     }
+    return true;
+}
+
+static bool rewrite_text(struct rewrite *rewrite, const char *text, size_t size)
+{
+    each_line(rewrite, text, size, note_line);
+    for (enum config_id id = 0; id < CONFIG_COUNT; id++)
+        rewrite->changed[id] |= !is_same(rewrite->config, rewrite->file, id);
+    if (!each_line(rewrite, text, size, rewrite_line))
+        return false;
     for (enum config_id id = 0; id < CONFIG_COUNT; id++) {
-        if (rewrite->written[id] || is_default(rewrite, id))
+        if (rewrite->written[id] || is_same(rewrite->config, rewrite->defaults, id))
             continue;
         if (!rewrite->has_signature)
             put_line(rewrite, SIGNATURE, strlen(SIGNATURE));
@@ -255,34 +287,56 @@ static bool replace_file(const char *path, const char *text, size_t size, mode_t
     return ok && sync_directory(path);
 }
 
-bool config_rewrite(const struct config *config, const char *path)
+/* Whether the file holds a secret now. */
+static bool has_secret(const struct rewrite *rewrite)
 {
-    struct config *defaults = config_new();
-    struct rewrite rewrite = {.config = config, .defaults = defaults};
-    if (!defaults) {
-        errno = ENOMEM;
-        return false;
+    for (enum config_id id = 0; id < CONFIG_COUNT; id++) {
+        if (!config_is_secret(id) || !rewrite->written[id])
+            continue;
+        char *value = config_format(rewrite->config, id);
+        bool empty = value && *value == '\0';
+        if (value)
+            explicit_bzero(value, strlen(value));
+        free(value);
+        if (!empty)
+            return true;
     }
+    return false;
+}
+
+/* False, with errno set, if memory is short. */
+static bool make_text(struct rewrite *rewrite, const char *old, size_t old_size, char **text,
+                      size_t *size)
+{
+    rewrite->out = open_memstream(text, size);
+    bool ok = rewrite->out && rewrite_text(rewrite, old, old_size);
+    if (rewrite->out)
+        ok = fclose(rewrite->out) == 0 && ok;
+    if (!ok)
+        errno = ENOMEM;
+    return ok;
+}
+
+bool config_rewrite(const struct config *config, const char *path, mode_t *exposed)
+{
+    struct config *defaults = config_new(), *file = config_new();
+    struct rewrite rewrite = {.config = config, .defaults = defaults, .file = file};
     char *old = NULL, *text = NULL;
     size_t old_size = 0, size = 0;
     mode_t mode = 0;
-    bool ok = read_file(path, &old, &old_size, &mode);
-    if (ok) {
-        rewrite.out = open_memstream(&text, &size);
-        ok = rewrite.out && rewrite_text(&rewrite, old, old_size);
-        if (rewrite.out)
-            ok = fclose(rewrite.out) == 0 && ok;
-        if (!ok)
-            errno = ENOMEM;
-    }
-    ok = ok && replace_file(path, text, size, mode);
+    errno = ENOMEM;
+    bool ok = defaults && file && read_file(path, &old, &old_size, &mode) &&
+              make_text(&rewrite, old, old_size, &text, &size) &&
+              replace_file(path, text, size, mode);
     int number = errno;
+    *exposed = ok && (mode & (S_IRGRP | S_IROTH)) && has_secret(&rewrite) ? mode : 0;
     if (old)
         explicit_bzero(old, old_size); /* there may be a password in it */
     if (text)
         explicit_bzero(text, size);
     free(old);
     free(text);
+    config_free(file);
     config_free(defaults);
     errno = number;
     return ok;

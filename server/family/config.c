@@ -297,11 +297,17 @@ static void run_config_rewrite(struct call *call)
         return;
     }
     config_lock_changes(server->config);
-    bool ok = config_rewrite(server->config, server->config_file);
+    mode_t exposed = 0;
+    bool ok = config_rewrite(server->config, server->config_file, &exposed);
     int number = errno;
     config_unlock_changes(server->config);
     if (ok) {
         log_write(server->log, LOG_WARNING, "CONFIG REWRITE executed with success.");
+        if (exposed)
+            log_write(
+                server->log, LOG_WARNING,
+                "CONFIG REWRITE wrote the password into %s, which others may read (mode %03o)",
+                server->config_file, (unsigned)exposed);
         reply_ok(call);
     } else {
         log_write(server->log, LOG_WARNING, "CONFIG REWRITE failed: %s", strerror(number));

@@ -78,7 +78,8 @@ static void check_rewritten(const struct config *config, const char *what)
 {
     struct config *again = new_config();
     char *cause = NULL;
-    require(config_rewrite(config, path), "a rewrite failed");
+    mode_t exposed = 0;
+    require(config_rewrite(config, path, &exposed), "a rewrite failed");
     bool good = config_load_file(again, path, &cause);
     if (!good)
         fprintf(stderr, "%s\n", cause);
