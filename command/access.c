@@ -14,33 +14,33 @@ struct anystore_txn *call_txn(const struct call *call, unsigned database)
                                                                       : NULL;
 }
 
-static void count_one(struct call *call, bool there)
+static void count_one(struct call *call, bool exists)
 {
-    if (there)
+    if (exists)
         call->hits++;
     else
         call->misses++;
 }
 
-void count_lookup(struct call *call, const struct resp_arg *key, bool there)
+void count_lookup(struct call *call, const struct resp_arg *key, bool exists)
 {
-    count_one(call, there);
-    if (!there)
+    count_one(call, exists);
+    if (!exists)
         call_event(call, NOTIFY_KEY_MISS, "keymiss", key);
 }
 
 bool read_key(struct call *call, const struct resp_arg *key, struct anystore_value *value)
 {
-    bool there = anystore_get(call->txn, key->data, key->size, value);
-    count_lookup(call, key, there);
-    return there;
+    bool exists = anystore_get(call->txn, key->data, key->size, value);
+    count_lookup(call, key, exists);
+    return exists;
 }
 
 bool read_key_quietly(struct call *call, const struct resp_arg *key, struct anystore_value *value)
 {
-    bool there = anystore_get(call->txn, key->data, key->size, value);
-    count_one(call, there);
-    return there;
+    bool exists = anystore_get(call->txn, key->data, key->size, value);
+    count_one(call, exists);
+    return exists;
 }
 
 bool store_ok_or_reply(struct call *call, enum anystore_status status)
@@ -67,10 +67,10 @@ enum anystore_status put_or_expire(struct call *call, const struct resp_arg *key
 }
 
 bool get_string_or_reply(struct call *call, const struct resp_arg *key,
-                         struct anystore_value *value, bool *there)
+                         struct anystore_value *value, bool *exists)
 {
-    *there = anystore_get(call->txn, key->data, key->size, value);
-    if (!*there || value->type == ANYSTORE_STRING)
+    *exists = anystore_get(call->txn, key->data, key->size, value);
+    if (!*exists || value->type == ANYSTORE_STRING)
         return true;
     reply_wrong_type(call);
     return false;

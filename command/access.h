@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How commands reach keys: lookups that count, changes that the store may refuse. */
+/* How commands reach keys: lookups that are counted, changes that the store may refuse.  On the
+ * thread that runs the call; a value that was looked up is lent until the next change. */
 #ifndef COMMAND_ACCESS_H
 #define COMMAND_ACCESS_H
 
@@ -8,30 +9,31 @@
 #include "anystore.h"
 #include "command/call.h"
 
-/* The map of a database that the call needs; NULL: it does not. */
+/* The transaction on a database; NULL if the call may not use that database. */
 struct anystore_txn *call_txn(const struct call *call, unsigned database);
 
-/* Counts a lookup of a command that only reads in call->hits or call->misses, and tells of a
+/* Counts a lookup by a command that only reads in call->hits or call->misses, and tells of a
  * miss. */
-void count_lookup(struct call *call, const struct resp_arg *key, bool there);
+void count_lookup(struct call *call, const struct resp_arg *key, bool exists);
 
-/* Looks a key up for a command that only reads, and counts that.  value may be NULL. */
+/* Looks a key up and counts that; for commands that only read.  False if the key does not exist.
+ * `value` may be NULL. */
 bool read_key(struct call *call, const struct resp_arg *key, struct anystore_value *value);
 
-/* The same without an event for a miss. */
+/* As read_key, without an event for a miss. */
 bool read_key_quietly(struct call *call, const struct resp_arg *key, struct anystore_value *value);
 
-/* Reads a key that must hold a string, if it is there.  False if it holds another type: then
- * WRONGTYPE has been replied. */
+/* Reads a string; *exists tells whether the key exists.  False if the key holds another type:
+ * then WRONGTYPE has been replied. */
 bool get_string_or_reply(struct call *call, const struct resp_arg *key,
-                         struct anystore_value *value, bool *there);
+                         struct anystore_value *value, bool *exists);
 
-/* Replies the error of a change that the store refused (memory, size) and sets store_failed.  True
- * if there was none. */
+/* True if the store took a change.  Otherwise replies the error (memory, size) and sets
+ * call->store_failed. */
 bool store_ok_or_reply(struct call *call, enum anystore_status status);
 
-/* As anystore_put.  A time that has come already: in Redis the key may then be there, but nobody
- * can see it; here it is not even written. */
+/* As anystore_put, but a value whose expiry has passed removes the key. (In Redis such a key may
+ * exist for a moment, but no client can see it.) */
 enum anystore_status put_or_expire(struct call *call, const struct resp_arg *key,
                                    const struct anystore_value *value);
 

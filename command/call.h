@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A call: one command that is being run, with its arguments, its maps and its reply. */
+/* A call: one command with its arguments, the transactions that it may use, and its reply. */
 #ifndef COMMAND_CALL_H
 #define COMMAND_CALL_H
 
@@ -16,43 +16,43 @@ struct call_slices;
 struct command_host;
 struct session;
 
-/* What calls may use of the databases.  With nothing but `database` set no map can be used. */
+/* The transactions that calls may use, and what they may do with them.  With nothing but
+ * `database` set, a call may use none. */
 struct scope {
     unsigned database;
-    struct anystore_txn *txn; /* of `database`: a view or an update; NULL: it cannot be used */
-    database_bits databases;  /* one call over several: these; else 0 */
-    struct anystore_txn *const *txns; /* of these, by number; NULL as txn */
-    /* Of several: the one whose commit comes first. If it fails, the changes in the others are
-     * undone by the store, which needs their journals for that; see anystore_settle. */
+    struct anystore_txn *txn;         /* on `database`: a view or an update; NULL: not usable */
+    database_bits databases;          /* one call over several databases: these; otherwise 0 */
+    struct anystore_txn *const *txns; /* on these, by number; NULL: not usable */
+    /* Of several databases, the one whose commit comes first.  If its commit fails, the store
+     * undoes the changes in the others, and needs their journals for that; see anystore_settle. */
     database_bits commits_first;
-    bool updating;  /* else it is a view */
-    bool rewriting; /* an update that writes a new base */
-    bool fresh;     /* all databases have been brought up to date */
-    const char
-        *refusal; /* the error of a call that needs what cannot be used or written; or NULL */
+    bool updating;       /* the transactions are updates; otherwise they are views */
+    bool rewriting;      /* the update writes a new base, too */
+    bool fresh;          /* all databases have been brought up to date */
+    const char *refusal; /* the error for a call that needs what it may not use or write; or NULL */
 };
 
-/* One command of one client being run. */
+/* One command of one client that is being run. */
 struct call {
-    const struct command_host *host; /* who runs it, see host.h */
-    struct session *session;         /* whose call it is; only the host looks into it */
-    const struct command *command;   /* the subcommand's row where there is one */
-    unsigned database;               /* the selected one */
-    /* The map of the selected database: to read with COMMAND_READONLY, to change too with
-     * COMMAND_WRITE.  Commands with neither flag must not use it. */
+    const struct command_host *host; /* the program that runs the call, see host.h */
+    struct session *session;         /* the client's session; only the host looks into it */
+    const struct command *command;   /* for a subcommand, its own row */
+    unsigned database;               /* the selected database */
+    /* The transaction on the selected database: to read with COMMAND_READONLY, also to change
+     * with COMMAND_WRITE.  Commands with neither flag must not use it. */
     struct anystore_txn *txn;
-    const struct scope *scope; /* the maps that can be used, see call_txn */
+    const struct scope *scope; /* all transactions that the call may use, see call_txn */
     size_t argc;               /* >= 1 */
     const struct resp_arg *argv;
     struct resp_writer *reply; /* the command writes exactly one reply */
     struct resp_writer
-        *push; /* for confirmations that the client gets though it wants no replies */
-    /* Set when the store refused a change: what the command had changed before that is still in the
-     * transaction, which is therefore not to be committed. */
+        *push; /* for confirmations, which even a client that wants no replies gets */
+    /* The store refused a change.  Earlier changes of the command are still in the transaction,
+     * so the host must roll them back. */
     bool store_failed;
-    struct call_slices *slices; /* of a command with COMMAND_SLICED, see slices.h */
-    bool in_exec;               /* EXEC runs it */
-    size_t hits, misses;        /* lookups that read_key and count_lookup have counted */
+    struct call_slices *slices; /* of commands with COMMAND_SLICED, see slices.h */
+    bool in_exec;               /* the call was queued; EXEC runs it */
+    size_t hits, misses;        /* lookups that access.h has counted */
 };
 
 #endif

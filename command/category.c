@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of ACL categories, and the rules that derive a command's from its flags. */
+/* The table of ACL categories, and the rules by which a command's flags imply some of them. */
 #include "command/category.h"
 
 #include "command/args.h"
 #include "command/table.h"
 
-/* The categories that follow from a command's flags, and those that no command has, beside enum
- * command_categories. */
+/* Categories that stand in no row: those that follow from flags, and those of data types that do
+ * not exist here yet. */
 enum {
     CATEGORY_READ = 1 << 16,
     CATEGORY_WRITE = 1 << 17,
@@ -52,7 +52,7 @@ unsigned command_categories(const struct command *command)
     unsigned categories = command->categories;
     if (flags & COMMAND_WRITE)
         categories |= CATEGORY_WRITE;
-    /* EVAL_RO and its kin read, but whoever may read may not therefore run scripts. */
+    /* EVAL_RO and its kin read, but the right to read does not include the right to run scripts. */
     if ((flags & COMMAND_READONLY) && !(categories & CATEGORY_SCRIPTING))
         categories |= CATEGORY_READ;
     if (flags & COMMAND_ADMIN)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Redis's ACL categories: their names, and which of them a command belongs to.  Constant: any
- * thread. */
+/* Redis's ACL categories: their names, and which of them a command belongs to.  Constant data:
+ * any thread. */
 #ifndef COMMAND_CATEGORY_H
 #define COMMAND_CATEGORY_H
 
@@ -15,15 +15,15 @@ struct word {
     const char *word;
 };
 
-/* All of Redis 7.0 in its order, "@keyspace"; those of data types that are not here have no command
- * to show. */
+/* All categories of Redis 7.0, in its order, as "@keyspace".  Some belong to data types that do
+ * not exist here yet. */
 extern const struct word command_category_words[];
 extern const size_t command_category_count;
 
-/* The bits of all categories of a command: its row's, and those that follow from its flags. */
+/* The categories of a command: those of its row, and those that its flags imply. */
 unsigned command_categories(const struct command *command);
 
-/* The bit of a category by its name without "@"; 0 if there is none. */
+/* Finds a category by its name without "@". 0 if there is none. */
 unsigned command_category_find(const struct resp_arg *name);
 
 #endif

@@ -4,12 +4,12 @@
 
 #include <stddef.h>
 
-/* What Redis 7.0 means by A. */
+/* The classes that Redis 7.0 means by A. */
 #define NOTIFY_ALL                                                                                 \
     (NOTIFY_GENERIC | NOTIFY_STRING | NOTIFY_LIST | NOTIFY_SET | NOTIFY_HASH | NOTIFY_SORTED_SET | \
      NOTIFY_EXPIRED | NOTIFY_EVICTED | NOTIFY_STREAM | NOTIFY_MODULE)
 
-/* In the order in which they are written. */
+/* In the order in which Redis writes them. */
 static const struct {
     char character;
     bool within_all; /* not written behind an A */

@@ -5,11 +5,11 @@
 
 #include <stdbool.h>
 
-/* Redis's classes, by the character that stands for each.  The numbers are those of the protocol
- * between servers (peer_frame.h): they never change meaning. */
+/* Redis's classes of events, and the characters that stand for them.  The numbers are part of the
+ * protocol between servers (server/peer/frame.h): their meaning never changes. */
 enum notify_class {
-    NOTIFY_KEYSPACE = 1 << 0,   /* K: not a class, but messages named after the key */
-    NOTIFY_KEYEVENT = 1 << 1,   /* E: messages named after the event */
+    NOTIFY_KEYSPACE = 1 << 0,   /* K: no class; asks for messages named after the key */
+    NOTIFY_KEYEVENT = 1 << 1,   /* E: no class; asks for messages named after the event */
     NOTIFY_GENERIC = 1 << 2,    /* g */
     NOTIFY_STRING = 1 << 3,     /* $ */
     NOTIFY_LIST = 1 << 4,       /* l */
@@ -26,10 +26,12 @@ enum notify_class {
 
 #define NOTIFY_TEXT_BYTES 16
 
-/* "KEg$"; false if a character stands for nothing. */
+/* Reads a text such as "KEg$".  False if a character stands for nothing; *flags then stays as it
+ * was. */
 bool notify_parse(const char *text, unsigned *flags);
 
-/* As Redis 7.0 writes it: "A" for all classes but m and n, which hides an n. */
+/* Writes flags as Redis 7.0 does: "A" for all classes but m and n.  Behind an A, an n is not
+ * shown. */
 void notify_format(unsigned flags, char text[NOTIFY_TEXT_BYTES]);
 
 #endif

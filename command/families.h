@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The families of commands on data: the rows of each file, and the list of them all. */
+/* The families of commands on data: the rows of each file, and the list of all families. */
 #ifndef COMMAND_FAMILIES_H
 #define COMMAND_FAMILIES_H
 
@@ -19,7 +19,7 @@ extern const struct command command_string_rows[];
 extern const struct command command_string_number_rows[];
 extern const struct command command_string_range_rows[];
 
-/* All of these; ends with NULL. */
+/* All families of this header.  The list ends with NULL. */
 extern const struct command *const command_families[];
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The host: the program that runs commands, as commands see it.
+/* The host: the program that runs commands, as the commands see it.
  *
- * A server is a host; so is whatever else runs the same commands, such as a tool that opens a file.
- * Commands know nothing else of it. */
+ * A server is a host.  Any other program that runs the same commands is one, too, such as a tool
+ * that opens a file.  Commands know nothing else about it. */
 #ifndef COMMAND_HOST_H
 #define COMMAND_HOST_H
 
@@ -14,23 +14,23 @@
 #include "command/call.h"
 #include "command/event.h"
 
-/* Constant while commands run, but for events_wanted.  Its functions are called by commands, on the
- * thread that runs the call. */
+/* All members but events_wanted are constant while commands run.  Commands call the functions on
+ * the thread that runs the call. */
 struct command_host {
-    /* Tells of an event of a wanted class: what a command did to a key of a database.  The key is
-     * lent.  The host decides when the event leaves; it is forgotten if the call or its commit
-     * fails. */
+    /* Takes an event of a class that is wanted: what a command did to a key of a database.  The
+     * key is valid during the call.  The host decides when the event leaves, and drops it if the
+     * call or its commit fails. */
     void (*event)(struct call *call, enum notify_class class, unsigned database, const char *event,
                   const struct resp_arg *key);
-    /* The number whose low bits are the classes (enum notify_class) that anybody wants to hear of;
-     * never NULL.  Another number may take its place at any time. */
+    /* Points to a number whose low bits are the wanted classes (enum notify_class); never NULL.
+     * The host may point it to another number at any time. */
     _Atomic(struct anystore_shared *) events_wanted;
-    /* The most bytes that a string may have, as far as the host says: proto-max-bulk-len. */
+    /* The most bytes that the host allows in a string: proto-max-bulk-len. */
     size_t (*string_bytes_most)(const struct call *call);
-    unsigned databases; /* how many there are, numbered from 0 on */
+    unsigned databases; /* their count; they are numbered from 0 on */
 };
 
-/* Whether anybody may want events of a class.  Two loads, for the case that nobody does. */
+/* Whether an event of a class may be wanted.  Two relaxed loads: nearly always nobody wants any. */
 static inline bool call_event_wanted(const struct call *call, enum notify_class class)
 {
     const struct anystore_shared *wanted =
@@ -38,7 +38,7 @@ static inline bool call_event_wanted(const struct call *call, enum notify_class 
     return (anystore_shared_peek(wanted) & class) != 0;
 }
 
-/* Tells of what a command did to a key of a database. */
+/* Tells the host what the command did to a key of a database. */
 static inline void call_event_in(struct call *call, enum notify_class class, unsigned database,
                                  const char *event, const struct resp_arg *key)
 {
@@ -46,14 +46,15 @@ static inline void call_event_in(struct call *call, enum notify_class class, uns
         call->host->event(call, class, database, event, key);
 }
 
-/* The same for the selected database. */
+/* As call_event_in, for the selected database. */
 static inline void call_event(struct call *call, enum notify_class class, const char *event,
                               const struct resp_arg *key)
 {
     call_event_in(call, class, call->database, event, key);
 }
 
-/* To be called before a key is put that may exist: tells that it is new if it does not. */
+/* Call this before putting a key that may exist.  Tells the host that the key is new if it does
+ * not exist. */
 static inline void call_event_if_new(struct call *call, const struct resp_arg *key)
 {
     if (call_event_wanted(call, NOTIFY_NEW) && !anystore_get(call->txn, key->data, key->size, NULL))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds keys by the ranges in the rows. */
+/* Finds the keys of commands by the ranges in their rows. */
 #include "command/keys.h"
 
 struct key_span command_key_span(const struct command *command)

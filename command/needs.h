@@ -9,13 +9,14 @@
 #include "command/table.h"
 
 struct needs {
-    unsigned flags; /* enum command_flags; for EXEC also of what is queued */
-    /* Databases that are read or written; if they are several, they have to be there together. */
+    /* enum command_flags and command_own_flags; of EXEC also those of the queued calls. */
+    unsigned flags;
+    /* Databases that the call reads or writes.  It needs all of them at the same time. */
     database_bits read, write;
-    database_bits open; /* have to be open, and are made if they are not there: to be watched, or
-                         * looked into */
-    bool swap;          /* the two of `write` change places */
-    bool fresh;         /* tells of all databases: they have to be brought up to date first */
+    /* Databases that must be open; they are made if they do not exist: WATCH and INFO need that. */
+    database_bits open;
+    bool swap;  /* SWAPDB: the two databases of `write` change places */
+    bool fresh; /* the reply covers all databases: they are brought up to date first */
 };
 
 static inline database_bits needs_databases(const struct needs *needs)
@@ -23,7 +24,7 @@ static inline database_bits needs_databases(const struct needs *needs)
     return needs->read | needs->write;
 }
 
-/* Whether the call uses the map of a database. */
+/* Whether the call uses a transaction. */
 static inline bool needs_map(const struct needs *needs)
 {
     return (needs->flags & NEEDS_MAP) != 0 || needs_databases(needs) != 0;

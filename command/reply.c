@@ -9,11 +9,11 @@
 #include "command/table.h"
 
 enum {
-    CONTAINER_BYTES = 24, /* no command that has subcommands has a longer name */
-    SHOWN_BYTES = 128     /* of a client's words in an error */
+    CONTAINER_BYTES = 24, /* no command with subcommands has a longer name */
+    SHOWN_BYTES = 128     /* bytes of a client's words that an error shows */
 };
 
-/* For "%.*s": what of an argument is shown.  As in Redis that ends at a NUL byte. */
+/* For "%.*s": how much of an argument an error shows.  As in Redis, a NUL byte ends it. */
 static int shown_size(const struct resp_arg *arg, size_t most)
 {
     return (int)(arg->size < most ? arg->size : most);
@@ -32,7 +32,7 @@ static void upper_case(char *text)
     }
 }
 
-/* "CONFIG" for config, config|get and so on. */
+/* "CONFIG" for config, config|get and the like. */
 static void container_name(const struct command *command, char name[CONTAINER_BYTES + 1])
 {
     const char *full = command_full_name(command);

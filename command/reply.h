@@ -12,17 +12,16 @@ void reply_wrong_type(struct call *call);
 void reply_invalid_expire(struct call *call);
 void reply_out_of_memory(struct call *call);
 
-/* For a first word that names no command, and for a second word that names no subcommand of
- * `container`. */
+/* The first word names no command; the second word names no subcommand of `container`. */
 void reply_unknown_command(struct call *call);
 void reply_unknown_subcommand(struct call *call, const struct command *container);
 
 void reply_wrong_arity(struct call *call);
 
-/* For a subcommand whose number of arguments its row cannot tell. */
+/* For a subcommand whose row cannot tell its number of arguments. */
 void reply_subcommand_syntax_error(struct call *call);
 
-/* What <container> HELP answers; `lines` ends with NULL. */
+/* The reply of <container> HELP; `lines` ends with NULL. */
 void reply_help(struct call *call, const char *const *lines);
 
 #endif

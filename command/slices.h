@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Long calls in slices.
  *
- * A command whose work has no bound, and need not be done at one moment, stops when a slice of time is
- * over: call_yields says so, and the command returns without having replied.  It is called again in a
- * later turn, when other clients have been served, and goes on from what it kept in its slices.  Where
- * a call must be done at one moment (in EXEC, in an update), call_yields never says so.
+ * Some commands do work without bound that need not happen at one moment.  Such a command asks
+ * call_yields whether its slice of time is over; if it is, the command returns without a reply.
+ * The host calls it again in a later turn, after other clients, and it goes on from what it kept
+ * in its slices.  Where a call must happen at one moment (in EXEC, in an update), call_yields is
+ * always false.
  *
- * Commands that work so carry COMMAND_SLICED for calls that may be long. */
+ * Such commands have COMMAND_SLICED, and their calls that may be long have COMMAND_LONG. */
 #ifndef COMMAND_SLICES_H
 #define COMMAND_SLICES_H
 
@@ -18,27 +19,27 @@
 
 struct call;
 
-/* What a command keeps between its slices; all bytes zero at first.  The host frees it when the call
- * has replied or its client is gone. */
+/* What a command keeps between its slices.  All bytes are zero at first.  The host frees it when
+ * the call has replied or its client is gone. */
 struct call_slices {
-    size_t at;       /* how far it is: an argument, say */
-    uint64_t cursor; /* the same in a walk */
+    size_t at;       /* how far the command is, for example the next argument */
+    uint64_t cursor; /* the same for a walk over keys */
     uint64_t count, seen;
     struct resp_buffer kept; /* parts of the reply */
     void *state;             /* anything else */
     void (*free_state)(void *state);
 
-    /* The host's. */
-    int64_t until_ns; /* of the steady clock: the slice is over then; 0: never */
-    int64_t spent_ns; /* by the slices before */
-    bool unfinished;  /* call_yields has said so */
+    /* The host's own members. */
+    int64_t until_ns; /* when the slice is over, by the steady clock; 0: never */
+    int64_t spent_ns; /* spent by earlier slices */
+    bool unfinished;  /* call_yields has returned true */
 };
 
-/* Whether the command has to stop for now.  Reads the clock: once for some tens of microseconds of
- * work is enough. */
+/* Whether the command has to stop for now.  It reads the clock, so ask once in some tens of
+ * microseconds of work. */
 bool call_yields(struct call *call);
 
-/* Frees what was kept: all bytes are zero again. */
+/* Frees what was kept, and sets all bytes to zero. */
 void slices_free(struct call_slices *slices);
 
 #endif

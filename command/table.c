@@ -9,7 +9,7 @@
 
 enum { NAME_MOST = 23 }; /* bytes; no command has a longer name */
 
-/* A slot of the hash table.  The name stands in it: a lookup rarely reads anything else. */
+/* A slot of the hash table.  It holds the name, so that most lookups read nothing else. */
 struct slot {
     const struct command *command; /* NULL: free */
     uint8_t size;
@@ -17,7 +17,7 @@ struct slot {
 };
 
 struct command_table {
-    struct command *commands; /* copies of the rows, by name */
+    struct command *commands; /* copies of the rows, sorted by name */
     size_t count;
     struct command *subcommands; /* copies of their subcommands' rows; each list ends with {0} */
     size_t total;
@@ -56,7 +56,7 @@ static bool has_name(const struct slot *slot, const uint8_t *name, size_t size)
     return true;
 }
 
-/* The slot of a name, or the free one where it belongs. */
+/* The slot of a name, or the free slot where the name belongs. */
 static struct slot *find_slot(const struct command_table *table, const uint8_t *name, size_t size)
 {
     size_t mask = ((size_t)1 << table->slot_bits) - 1;
@@ -71,7 +71,7 @@ static void add_name(struct command_table *table, const struct command *command)
     size_t size = strlen(command->name);
     assert(size > 0 && size <= NAME_MOST);
     struct slot *slot = find_slot(table, (const uint8_t *)command->name, size);
-    assert(!slot->command); /* no two commands have the same name */
+    assert(!slot->command); /* no two commands may have the same name */
     slot->command = command;
     slot->size = (uint8_t)size;
     memcpy(slot->name, command->name, size);
@@ -87,8 +87,8 @@ static size_t count_rows(const struct command *rows)
     return count;
 }
 
-/* Counts commands in *count, and the rows of subcommands with the ends of their lists in
- * *subcommands. */
+/* Adds the number of commands to *count, and the number of rows of subcommands, ends of lists
+ * included, to *subcommands. */
 static void count_families(const struct command *const *families, size_t *count,
                            size_t *subcommands)
 {
@@ -115,7 +115,7 @@ static int compare_names(const void *one, const void *other)
     return strcmp(first->name, second->name);
 }
 
-/* Copies the subcommands, and gives every row its number. */
+/* Copies the rows of subcommands, and numbers all rows. */
 static void number_rows(struct command_table *table)
 {
     struct command *to = table->subcommands;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tells what Redis would say of a value. */
+/* Names types and encodings as Redis does. */
 #include "command/value.h"
 
 #include "text/number.h"
@@ -15,7 +15,7 @@ const char *value_type_name(enum anystore_type type)
     case ANYSTORE_STRING:
         return "string";
     }
-    return "unknown"; /* of a newer version's file */
+    return "unknown"; /* from a file of a newer version */
 }
 
 bool value_is_integer(const struct anystore_value *value, int64_t *number)
@@ -23,8 +23,9 @@ bool value_is_integer(const struct anystore_value *value, int64_t *number)
     return value->size <= INTEGER_MOST && number_parse(value->data, value->size, number);
 }
 
-/* Redis says "raw" also of a short string that was changed in place (APPEND, SETRANGE, SETBIT), and
- * "embstr" of a number that INCRBYFLOAT left.  Nothing notes here how a value came about. */
+/* Redis also says "raw" for a short string that was changed in place (APPEND, SETRANGE, SETBIT),
+ * and "embstr" for a number that INCRBYFLOAT left.  The store does not note how a value came
+ * about. */
 const char *value_encoding(const struct anystore_value *value)
 {
     int64_t number;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What Redis calls the values of keys. */
+/* How Redis names what keys hold.  Pure: any thread. */
 #ifndef COMMAND_VALUE_H
 #define COMMAND_VALUE_H
 
@@ -8,14 +8,13 @@
 
 #include "anystore.h"
 
-/* The name that TYPE answers. */
+/* The word that TYPE replies. */
 const char *value_type_name(enum anystore_type type);
 
-/* Whether Redis would keep a string as an integer; *number is then that. */
+/* Whether Redis would keep a string as an integer; *number is that integer. */
 bool value_is_integer(const struct anystore_value *value, int64_t *number);
 
-/* The word that OBJECT ENCODING answers: how Redis would keep the value if it had been set as it
- * is. */
+/* The word that OBJECT ENCODING replies: how Redis would keep the value after a plain SET. */
 const char *value_encoding(const struct anystore_value *value);
 
 #endif

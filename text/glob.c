@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Matches bytes against a glob-style pattern, without recursion. */
+/* Matches text part by part, without recursion. */
 #include "text/glob.h"
 
 #include <string.h>
@@ -23,9 +23,9 @@ static bool in_range(const struct glob *glob, size_t from, size_t to, uint8_t by
     return a <= b ? folded >= a && folded <= b : folded >= b && folded <= a;
 }
 
-/* Moves *at from behind the "[" to behind the class.  Odd classes mean what they mean in Redis: one
- * that is not closed ends with the pattern, "[]" holds nothing, and a range takes any byte as its
- * end, also "]". */
+/* Compares a byte with a class, and moves *at from behind the "[" to behind the class.  Odd
+ * classes mean what they mean in Redis: a class that is not closed ends with the pattern, "[]"
+ * holds nothing, and a range takes any byte as its end, even "]". */
 static bool class_matches(const struct glob *glob, size_t *at, uint8_t byte)
 {
     const uint8_t *bytes = glob->pattern;
@@ -51,7 +51,7 @@ static bool class_matches(const struct glob *glob, size_t *at, uint8_t byte)
     return found != negated;
 }
 
-/* Whether the byte fits what stands at *at, anything but a star; *at moves behind that. */
+/* Compares a byte with the element at *at, which is no star, and moves *at behind it. */
 static bool element_matches(const struct glob *glob, size_t *at, uint8_t byte)
 {
     switch (glob->pattern[(*at)++]) {
@@ -69,7 +69,7 @@ static bool element_matches(const struct glob *glob, size_t *at, uint8_t byte)
     return same(glob, *at - 1, byte);
 }
 
-/* Moves *at behind the element that stands there. */
+/* Moves *at behind the element at *at. */
 static void skip_element(const struct glob *glob, size_t *at)
 {
     (void)element_matches(glob, at, 0);
@@ -80,8 +80,9 @@ static bool is_word(uint8_t byte)
     return byte != '*' && byte != '?' && byte != '[' && byte != '\\';
 }
 
-/* Behind a star: finds the part up to the next star.  If there is none, the part must stand at the end of
- * the text.  False: the text has no room for it, or there are too many stars. */
+/* Begins the part behind a star, which reaches to the next star.  Without one, the part must
+ * stand at the end of the text.  False: the text has no room for the part, or there are too many
+ * stars. */
 static bool begin_part(struct glob *glob)
 {
     size_t end = glob->at, elements = 0;
@@ -106,7 +107,8 @@ static bool begin_part(struct glob *glob)
     return true;
 }
 
-/* Finds the next place, from `start` on, at which the word of the part stands, and goes on behind it. */
+/* Finds the next place, from `start` on, where the word of the part stands, and moves behind the
+ * word. */
 static enum glob_result seek_part(struct glob *glob, size_t *steps)
 {
     size_t left = glob->text_size - glob->start, word = glob->word, skipped = 0;
@@ -142,7 +144,7 @@ void glob_begin(struct glob *glob, const char *pattern, size_t pattern_size, con
                           .ignore_case = ignore_case};
 }
 
-/* Compares elements up to the next star.  GLOB_MORE: there it stands, or the steps are done. */
+/* Compares elements up to the next star.  GLOB_MORE: it has reached that star, or the last step. */
 static enum glob_result compare(struct glob *glob, size_t *steps)
 {
     const size_t pattern_size = glob->pattern_size, text_size = glob->text_size;
@@ -162,8 +164,8 @@ static enum glob_result compare(struct glob *glob, size_t *steps)
     return matches && at == pattern_size && i == text_size ? GLOB_YES : GLOB_NO;
 }
 
-/* A part between two stars is taken where it stands first: a later place would leave less of the text to
- * the parts behind it.  So an earlier part is never looked for again. */
+/* A part between two stars is taken at the first place where it stands: a later place would leave
+ * less text to the parts behind it.  So no part is looked for twice. */
 enum glob_result glob_continue(struct glob *glob, size_t steps)
 {
     while (steps > 0) {

@@ -21,7 +21,8 @@ bool number_parse(const void *text, size_t size, int64_t *value)
         if (*at < '0' || *at > '9')
             return false;
         int64_t digit = *at - '0';
-        /* The lowest number has no positive counterpart: sum up on its own side of zero. */
+        /* The lowest number has no positive counterpart: negative numbers are summed up below
+         * zero. */
         if (__builtin_mul_overflow(sum, 10, &sum) ||
             __builtin_add_overflow(sum, negative ? -digit : digit, &sum))
             return false;

@@ -7,8 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Redis's string2ll: the whole text is a decimal integer of 64 bits, without blanks, a plus sign or
- * leading zeros.  False if it is not; *value is then as it was.  text may be NULL if size is 0. */
+/* Redis's string2ll: reads the whole text as a decimal integer of 64 bits, without blanks, a plus
+ * sign or leading zeros.  False if the text is no such integer; *value then stays as it was.
+ * `text` may be NULL if size is 0.  Pure: any thread. */
 bool number_parse(const void *text, size_t size, int64_t *value);
 
 /* The "s" behind the name of a thing: "1 key", "2 keys". */

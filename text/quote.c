@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes plain bytes in one piece and the others one by one. */
+/* Writes runs of plain bytes at once and the other bytes one by one. */
 #include "text/quote.h"
 
 #include <stdbool.h>
@@ -24,7 +24,7 @@ static void put_in_file(const struct sink *sink, const void *bytes, size_t size)
     fwrite(bytes, 1, size, sink->file);
 }
 
-/* The letter that stands for a byte behind a backslash; 0: it has none. */
+/* The letter that stands for a byte behind a backslash; 0 if there is none. */
 static char escape_letter(uint8_t byte)
 {
     static const char letters[][2] = {{'\\', '\\'}, {'"', '"'},  {'\n', 'n'}, {'\r', 'r'},

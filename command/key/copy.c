@@ -20,7 +20,8 @@ static void reply_same_object(struct call *call)
     resp_write_error(call->reply, "ERR source and destination objects are the same");
 }
 
-/* Without the words about what is wrong. */
+/* Finds the database in the arguments of COPY.  False if an argument is wrong; run_copy replies
+ * that. */
 static bool find_copy_database(const struct call *call, int64_t *database)
 {
     *database = call->database;
@@ -117,7 +118,7 @@ static void run_move(struct call *call)
 
 /* ---- Rows --------------------------------------------------------------------------------- */
 
-/* What is read and what is overwritten. */
+/* The key that is read and the key that is overwritten. */
 static const struct key_range copy_ranges[] = {
     {.flags = "RO access", .first = 1, .step = 1},
     {.flags = "OW update", .first = 2, .step = 1},

@@ -2,8 +2,8 @@
 /* The CRC-64 of Redis's serialised values, a byte at a time. */
 #include "command/key/crc64.h"
 
-/* What a byte comes to when it is divided by the polynomial, 0xad93d23594c935a9 with its bits
- * reflected (0x95ac9329ac4bc9b5): division is linear, so that each bit has its part in it. */
+/* The remainder of a byte, divided by the polynomial 0xad93d23594c935a9 with its bits reflected
+ * (0x95ac9329ac4bc9b5).  Division is linear, so each bit adds its own part. */
 #define ROW(byte)                                                                                  \
     (((byte)&0x01 ? UINT64_C(0x7ad870c830358979) : 0) ^                                            \
      ((byte)&0x02 ? UINT64_C(0xf5b0e190606b12f2) : 0) ^                                            \

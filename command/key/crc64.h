@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The CRC-64 that Redis puts under its serialised values: Jones's polynomial, bits reflected,
- * begins with 0, nothing added at the end. */
+/* The CRC-64 under Redis's serialised values: Jones's polynomial with its bits reflected,
+ * starting from 0, with nothing added at the end. */
 #ifndef COMMAND_KEY_CRC64_H
 #define COMMAND_KEY_CRC64_H
 

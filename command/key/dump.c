@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* DUMP and RESTORE: values in Redis's serialised form, from and to other servers. */
+/* DUMP and RESTORE: values in Redis's serialised form, to and from other servers. */
 #include <stdlib.h>
 
 #include "command/access.h"
@@ -37,7 +37,7 @@ struct restore_options {
     bool replace, absolute;
 };
 
-/* IDLETIME and FREQ are for Redis's eviction: their values are checked, and no matter. */
+/* IDLETIME and FREQ serve eviction in Redis.  Their values are checked and then ignored. */
 static bool restore_options_or_reply(struct call *call, struct restore_options *options)
 {
     bool idle = false, frequency = false;
@@ -74,7 +74,7 @@ static bool restore_options_or_reply(struct call *call, struct restore_options *
     return true;
 }
 
-/* *expire_ms: the Unix time at which the key is to vanish, 0: never. */
+/* *expire_ms: the Unix time at which the key expires; 0: never. */
 static bool restore_expiry_or_reply(struct call *call, const struct restore_options *options,
                                     int64_t *expire_ms)
 {
@@ -86,7 +86,7 @@ static bool restore_expiry_or_reply(struct call *call, const struct restore_opti
     }
     if (*expire_ms == 0 || options->absolute)
         return true;
-    /* Redis lets this sum overflow, and the key vanish at once. */
+    /* In Redis this sum overflows, and the key expires at once. */
     if (__builtin_add_overflow(*expire_ms, anystore_now(call->txn), expire_ms)) {
         reply_invalid_expire(call);
         return false;
@@ -118,7 +118,8 @@ static bool load_or_reply(struct call *call, struct rdb_string *string)
     return false;
 }
 
-/* Of a key that is about to be restored; one whose time has come is only removed. */
+/* Tells the events of a key that is about to be restored.  A key that has expired already is only
+ * removed. */
 static void tell_restore(struct call *call, const struct resp_arg *key, int64_t expire_ms)
 {
     if (expire_ms == 0 || expire_ms > anystore_now(call->txn)) {

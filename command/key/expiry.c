@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands that give keys a time to vanish, take it away and ask for it. */
+/* The commands that set, remove and read the expiry of keys. */
 #include "command/access.h"
 #include "command/args.h"
 #include "command/families.h"
@@ -45,8 +45,8 @@ static bool expire_options_or_reply(struct call *call, struct expire_options *op
     return true;
 }
 
-/* *expire_ms: the Unix time that argument 2, in units of unit_ms from base_ms on, means.  It may lie in
- * the past, also before 1970. */
+/* *expire_ms: the Unix time that argument 2 means, counted from base_ms in units of unit_ms.  It
+ * may lie in the past, even before 1970. */
 static bool expire_time_or_reply(struct call *call, int64_t base_ms, int64_t unit_ms,
                                  int64_t *expire_ms)
 {
@@ -60,7 +60,7 @@ static bool expire_time_or_reply(struct call *call, int64_t base_ms, int64_t uni
     return true;
 }
 
-/* A key without expiry counts as one that expires at the end of time. */
+/* A key without an expiry counts as one that expires at the end of time. */
 static bool expire_wanted(const struct expire_options *options, int64_t old_ms, int64_t new_ms)
 {
     bool has = old_ms != 0;
@@ -131,13 +131,14 @@ static void run_persist(struct call *call)
 
 /* ---- Asking ------------------------------------------------------------------------------- */
 
-/* Half a second and more counts as one. */
+/* Half a second or more counts as a whole one. */
 static int64_t to_seconds(int64_t ms)
 {
     return ms / 1000 + (ms % 1000 >= 500);
 }
 
-/* The Unix time at which a key expires, less base_ms; -1: it does not expire, -2: it is not there. */
+/* The Unix time at which a key expires, minus base_ms. -1: it never expires; -2: it does not
+ * exist. */
 static int64_t expiry_ms(struct call *call, int64_t base_ms)
 {
     struct anystore_value value;

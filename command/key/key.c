@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands on keys of any type and on the whole key space. */
+/* The commands on keys of any type and on the whole database. */
 #include <string.h>
 
 #include "command/access.h"
@@ -35,8 +35,8 @@ static void run_exists(struct call *call)
 static void run_type(struct call *call)
 {
     struct anystore_value value;
-    bool there = read_key(call, &call->argv[1], &value);
-    resp_write_simple(call->reply, there ? value_type_name(value.type) : "none");
+    bool exists = read_key(call, &call->argv[1], &value);
+    resp_write_simple(call->reply, exists ? value_type_name(value.type) : "none");
 }
 
 static void run_dbsize(struct call *call)
@@ -52,20 +52,20 @@ static bool same_key(const struct resp_arg *one, const struct resp_arg *other)
            (one->size == 0 || !memcmp(one->data, other->data, one->size));
 }
 
-/* The store copies the value before it changes anything, so what it lends may be put back to it. */
+/* The store copies a value before it changes anything, so a value that it lent may be put back. */
 static bool put_or_reply(struct call *call, const struct resp_arg *key,
                          const struct anystore_value *value)
 {
     return store_ok_or_reply(call, anystore_put(call->txn, key->data, key->size, value));
 }
 
-static bool there(struct call *call, const struct resp_arg *key)
+static bool key_exists(struct call *call, const struct resp_arg *key)
 {
     return anystore_get(call->txn, key->data, key->size, NULL);
 }
 
-/* False if there is no such key, or with only_new if the new name is taken, or on an error; that has
- * been replied then. */
+/* False if the key does not exist, or if the new name is taken and only_new is set, or on an
+ * error.  Then the reply has been written. */
 static bool rename_or_reply(struct call *call, bool only_new)
 {
     const struct resp_arg *from = &call->argv[1];
@@ -75,13 +75,13 @@ static bool rename_or_reply(struct call *call, bool only_new)
         resp_write_error(call->reply, "ERR no such key");
         return false;
     }
-    if (only_new && there(call, to)) {
+    if (only_new && key_exists(call, to)) {
         resp_write_integer(call->reply, 0);
         return false;
     }
     if (same_key(from, to))
         return true;
-    call_event(call, NOTIFY_NEW, "new", to); /* to Redis also if one of the name was there */
+    call_event(call, NOTIFY_NEW, "new", to); /* Redis says "new" even if the name was taken */
     call_event(call, NOTIFY_GENERIC, "rename_from", from);
     call_event(call, NOTIFY_GENERIC, "rename_to", to);
     return put_or_reply(call, to, &value) &&

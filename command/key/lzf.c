@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Expands LZF.
  *
- * A byte below 32 says that one more than so many bytes follow as they are.  Any other begins a
- * reference to what was written before: its upper three bits are the length less two (7: one more
- * byte is added to that), its lower five and the byte at the end of the reference how far back,
- * less one. */
+ * A byte below 32 announces plain bytes: one more than its value.  Any other byte begins a
+ * reference to earlier output.  Its upper three bits are the length minus two; if they are 7, the
+ * next byte is added to the length.  Its lower five bits and the last byte of the reference are
+ * the distance back, minus one. */
 #include "command/key/lzf.h"
 
 #include <string.h>
 
 enum {
     PLAIN_END = 32,   /* the first byte that begins a reference */
-    LENGTH_SHIFT = 5, /* above the distance's upper bits */
+    LENGTH_SHIFT = 5, /* the length stands above the upper bits of the distance */
     LENGTH_LONG = 7,
     LENGTH_LEAST = 2
 };
@@ -39,7 +39,7 @@ bool lzf_expand(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size
         length += LENGTH_LEAST;
         if (distance > written || length > out_size - written)
             return false;
-        /* One by one: what is copied may overlap what it is copied to. */
+        /* One by one: source and target may overlap. */
         for (size_t end = written + length; written < end; written++)
             out[written] = out[written - distance];
     }

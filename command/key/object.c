@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* OBJECT: what Redis tells of how it keeps a value.  Here every string is kept as its bytes; the
- * answers are those of a Redis in which the value was set as it is. */
+/* OBJECT: how Redis keeps a value.  Here every string is kept as its bytes; the replies are those
+ * of a Redis in which the value was set by SET. */
 #include <limits.h>
 
 #include "command/access.h"
@@ -10,10 +10,10 @@
 #include "command/value.h"
 
 enum {
-    SHARED_INTEGERS = 10000 /* from 0 on, of which Redis has one object each */
+    SHARED_INTEGERS = 10000 /* Redis shares one object for each integer below this */
 };
 
-/* Replies null if the key is not there. */
+/* Reads the key; replies null if it does not exist. */
 static bool object_or_reply(struct call *call, struct anystore_value *value)
 {
     if (read_key_quietly(call, &call->argv[2], value))
@@ -39,7 +39,8 @@ static void run_object_refcount(struct call *call)
     resp_write_integer(call->reply, shared ? INT_MAX : 1);
 }
 
-/* Reads leave no trace in the store, so that they can run side by side: each key counts as just used. */
+/* Reads leave no trace in the store, so that they can run side by side: every key counts as just
+ * used. */
 static void run_object_idletime(struct call *call)
 {
     struct anystore_value value;

@@ -4,7 +4,7 @@
  *   1 byte      type: 0, a string
  *   length      of the string; its bytes follow
  *     or        0xc0 0xc1 0xc2: a number follows in 1, 2 or 4 bytes, little endian
- *     or        0xc3: two lengths follow, of the LZF bytes and of what they expand to, then the bytes
+ *     or        0xc3: two lengths follow, of the LZF bytes and of the expanded ones, then the bytes
  *   2 bytes     version, little endian
  *   8 bytes     CRC-64 of all before, little endian
  *
@@ -26,7 +26,7 @@ enum {
     RDB_VERSION = 10,
     TYPE_STRING = 0,
     TYPE_GAP = 8,   /* no type has this number */
-    TYPE_LAST = 19, /* of Redis 7.0 */
+    TYPE_LAST = 19, /* the last type of Redis 7.0 */
     LENGTH_14 = 0x40,
     LENGTH_32 = 0x80,
     LENGTH_64 = 0x81,
@@ -36,8 +36,8 @@ enum {
     FORM_LZF = 0xc3,
     CHECKSUM_BYTES = 8,
     FOOTER_BYTES = 2 + CHECKSUM_BYTES,
-    MOST_DIGITS = 11,                         /* of a string that can be an integer of 32 bits */
-    MOST_OVERHEAD = 1 + 1 + 8 + FOOTER_BYTES, /* beside the string's bytes */
+    MOST_DIGITS = 11,                         /* bytes of the text of an integer of 32 bits */
+    MOST_OVERHEAD = 1 + 1 + 8 + FOOTER_BYTES, /* bytes beside those of the string */
     DIGITS_MEMORY = sizeof "-2147483648"
 };
 
@@ -66,7 +66,7 @@ static size_t put_length(uint8_t *to, uint64_t length)
     return 1 + sizeof big;
 }
 
-/* 0 if the string is not the text of an integer that fits. */
+/* 0 if the string is no integer of 32 bits. */
 static size_t put_integer(uint8_t *to, const void *data, size_t size)
 {
     int64_t number;
@@ -123,7 +123,7 @@ static const uint8_t *take(struct reader *reader, uint64_t size)
     return taken;
 }
 
-/* A length, or what another form has in its first byte, which *form tells (0: a length). */
+/* Reads a length, or the first byte of another form.  *form is that byte; 0: a length. */
 static bool take_length(struct reader *reader, uint64_t *length, uint8_t *form)
 {
     const uint8_t *first = take(reader, 1);
@@ -182,13 +182,13 @@ static enum rdb_status load_integer(struct reader *reader, size_t bytes, struct 
 static enum rdb_status load_lzf(struct reader *reader, struct rdb_string *string)
 {
     uint64_t packed_size, size;
-    uint8_t form; /* as Redis does, takes any first byte of these lengths for one */
+    uint8_t form; /* ignored: Redis takes any first byte of these lengths */
     if (!take_length(reader, &packed_size, &form) || !take_length(reader, &size, &form))
         return RDB_BAD_FORMAT;
     const uint8_t *packed = take(reader, packed_size);
     if (!packed || size / LZF_MOST_RATIO > packed_size)
         return RDB_BAD_FORMAT;
-    if (size == 0) /* to Redis whatever is packed is then right */
+    if (size == 0) /* in Redis any packed bytes are right then */
         return RDB_OK;
     string->memory = malloc(size);
     if (!string->memory)
@@ -238,8 +238,7 @@ enum rdb_status rdb_string_load(const uint8_t *payload, size_t size, struct rdb_
     if (version > RDB_VERSION || crc64(payload, size - CHECKSUM_BYTES) != le64toh(checksum))
         return RDB_BAD_CHECKSUM;
 
-    /* As in Redis the footer may be read as part of the value, and what follows it is of no
-     * matter. */
+    /* As in Redis, the value may extend into the footer, and bytes behind the value are ignored. */
     struct reader reader = {payload + 1, payload + size};
     unsigned type = payload[0];
     if (type == TYPE_STRING)

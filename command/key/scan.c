@@ -14,7 +14,7 @@
 #include "command/value.h"
 #include "text/glob.h"
 
-/* What MATCH or KEYS wants. */
+/* A pattern of MATCH or KEYS. */
 struct pattern {
     const char *text;
     size_t size;
@@ -34,7 +34,7 @@ static bool pattern_fits(const struct pattern *pattern, const void *key, size_t 
 {
     if (pattern->all)
         return true;
-    /* To Redis an empty key fits "*" and "", but not "**". */
+    /* In Redis an empty key fits "*" and "", but not "**". */
     bool can_fit = key_size > 0 || pattern->size == 0;
     return can_fit && glob_match(pattern->text, pattern->size, key, key_size, false);
 }
@@ -69,19 +69,21 @@ static void run_keys(struct call *call)
 
 /* ---- SCAN --------------------------------------------------------------------------------- */
 
-/* SCAN with a larger COUNT goes in slices, and looks at the clock so often. */
+/* SCAN with a larger COUNT runs in slices, and asks after so many steps whether its slice is
+ * over. */
 enum { KEYS_FOR_SLICES = 10000, STEPS_BETWEEN_LOOKS = 64 };
 
 struct scan {
     struct pattern pattern;
     const struct resp_arg *type; /* NULL: any */
-    uint64_t wanted;             /* keys to look at, about */
+    uint64_t wanted;             /* about how many keys to look at */
     uint64_t seen;
-    struct resp_writer found; /* the keys, as elements of the reply */
-    uint64_t count;           /* of them */
+    struct resp_writer found; /* the keys that fit, as elements of the reply */
+    uint64_t count;           /* the number of keys that fit */
 };
 
-/* As strtoul reads it: a sign may be there, a minus means the complement, and nothing at all is 0. */
+/* Reads a number as strtoul does: it may have a sign, a minus takes the complement, and an empty
+ * text is 0. */
 static bool parse_cursor(const struct resp_arg *arg, uint64_t *cursor)
 {
     const uint8_t *at = arg->data;
@@ -156,12 +158,12 @@ static void reply_scan(struct call *call, const struct scan *scan, uint64_t curs
     reply->out->overrun |= found->overrun;
 }
 
-/* Walks on.  False if the slice is over.  A key that is there all the time is found, whatever changes
- * between two slices: that is what anystore_scan gives. */
+/* Goes on with the walk.  False if the slice is over.  A key that exists during the whole walk is
+ * found, whatever changes between two slices: anystore_scan promises that. */
 static bool walk(struct call *call, struct scan *scan, uint64_t *cursor)
 {
     struct call_slices *slices = call->slices;
-    /* A table that is nearly empty is no reason to go through all of it in one call. */
+    /* In a nearly empty table one call must not go through all of it. */
     uint64_t steps = scan->wanted < UINT64_MAX / 10 ? 10 * scan->wanted : UINT64_MAX;
     bool more = true;
     while (more) {
@@ -217,8 +219,8 @@ enum { RANDOM_SAMPLE = 16 };
 
 struct sample {
     uint64_t random;     /* state of the generator */
-    uint64_t seen;       /* keys, of which one is chosen */
-    struct resp_arg key; /* the store's */
+    uint64_t seen;       /* the number of keys, one of which is chosen */
+    struct resp_arg key; /* the chosen key, lent by the store */
 };
 
 /* SplitMix64. */
@@ -230,7 +232,7 @@ static uint64_t next_random(uint64_t *state)
     return mixed ^ mixed >> 31;
 }
 
-/* The n-th key takes the place of the one chosen with probability 1/n: all are equally likely. */
+/* The n-th key replaces the chosen one with probability 1/n, so all keys are equally likely. */
 static bool sample_key(const void *key, size_t key_size, const struct anystore_value *value,
                        void *arg)
 {
@@ -241,8 +243,8 @@ static bool sample_key(const void *key, size_t key_size, const struct anystore_v
     return true;
 }
 
-/* Looks at some keys from a random place on: of one bucket only, keys that share theirs with others
- * or come after empty ones would have another chance than the rest. */
+/* Samples several keys from a random place on.  With a single bucket, keys that share a bucket or
+ * follow empty ones would have other chances than the rest. */
 static void run_randomkey(struct call *call)
 {
     struct sample sample = {.seen = 0};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* SORT and SORT_RO.  What they sort, lists and sets, is not there yet: a key that is not there sorts
- * to nothing, and any other holds the wrong type. */
+/* SORT and SORT_RO.  Lists and sets do not exist here yet: a missing key sorts to nothing, and
+ * any other key holds the wrong type. */
 #include "command/access.h"
 #include "command/args.h"
 #include "command/families.h"
@@ -9,7 +9,7 @@
 #include "command/table.h"
 
 struct sort_options {
-    size_t store_index; /* the argument with the key; 0: none */
+    size_t store_index; /* the argument with the key of STORE; 0: none */
 };
 
 static bool sort_options_or_reply(struct call *call, bool may_store, struct sort_options *options)
@@ -51,7 +51,7 @@ static void sort(struct call *call, bool may_store)
         resp_write_array(call->reply, 0);
         return;
     }
-    /* An empty result leaves no key; the event of another one would be "sortstore". */
+    /* An empty result removes the key.  A result that is not empty would tell "sortstore". */
     const struct resp_arg *store = &call->argv[options.store_index];
     bool existed = false;
     if (!store_ok_or_reply(call, anystore_delete(call->txn, store->data, store->size, &existed)))
@@ -93,7 +93,7 @@ static const struct key_range sort_ro_ranges[] = {
     {0},
 };
 
-/* The key of the last STORE, which is the one that counts. */
+/* Of several STORE the last one counts. */
 static void sort_keys(size_t argc, const struct resp_arg *argv, struct key_range *range)
 {
     for (size_t i = 2; i < argc; i++) {

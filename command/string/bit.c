@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands on single bits and on all bits of strings; BITFIELD is in command_bitfield.c. */
+/* The commands on single bits and on all bits of strings.  BITFIELD is in bitfield.c. */
 #include "command/string/bit.h"
 
 #include <stdlib.h>
@@ -36,9 +36,9 @@ static void run_getbit(struct call *call)
 {
     struct anystore_value value = {.size = 0};
     struct bits_field field = {.width = 1};
-    bool there;
+    bool exists;
     if (bit_offset_or_reply(call, 2, 0, &field.offset) &&
-        read_string_or_reply(call, &call->argv[1], &value, &there))
+        read_string_or_reply(call, &call->argv[1], &value, &exists))
         resp_write_integer(call->reply, (int64_t)bits_load(value.data, value.size, &field));
 }
 
@@ -48,19 +48,19 @@ static void run_setbit(struct call *call)
     struct anystore_value old = {.type = ANYSTORE_STRING};
     struct bits_field field = {.width = 1};
     int64_t bit;
-    bool there;
+    bool exists;
     if (!bit_offset_or_reply(call, 2, 0, &field.offset))
         return;
     if (!arg_integer(&call->argv[3], &bit) || (bit != 0 && bit != 1)) {
         resp_write_error(call->reply, "ERR bit is not an integer or out of range");
         return;
     }
-    if (!get_string_or_reply(call, key, &old, &there))
+    if (!get_string_or_reply(call, key, &old, &exists))
         return;
     uint64_t before = bits_load(old.data, old.size, &field);
     size_t size = (size_t)(field.offset / 8) + 1;
     if (size <= old.size && before == (uint64_t)bit) {
-        resp_write_integer(call->reply, bit); /* nothing changes: nothing is to be written */
+        resp_write_integer(call->reply, bit); /* nothing changes, so nothing is written */
         return;
     }
     uint8_t *bytes = copy_string_or_reply(call, &old, size);
@@ -68,7 +68,7 @@ static void run_setbit(struct call *call)
         return;
     bits_store(bytes, &field, (uint64_t)bit);
     size = size > old.size ? size : old.size;
-    if (!there)
+    if (!exists)
         call_event(call, NOTIFY_NEW, "new", key);
     call_event(call, NOTIFY_STRING, "setbit", key);
     if (store_ok_or_reply(call, put_string(call, key, &old, bytes, size)))
@@ -77,7 +77,7 @@ static void run_setbit(struct call *call)
 
 /* ---- Many bits ---------------------------------------------------------------------------- */
 
-/* The word at the end of BITCOUNT and BITPOS. */
+/* The last word of BITCOUNT and BITPOS. */
 static bool unit_or_reply(struct call *call, size_t index, bool *in_bits)
 {
     *in_bits = arg_is(&call->argv[index], "BIT");
@@ -87,8 +87,9 @@ static bool unit_or_reply(struct call *call, size_t index, bool *in_bits)
     return false;
 }
 
-/* The bits from *first to before *end of a string of so many bytes that the units `from` to `to` are.
- * As in Redis numbers below zero count from the end, and what lies outside is left out. */
+/* The bits from *first up to, not including, *end of a string of `size` bytes: those of the units
+ * `from` to `to`.  As in Redis, negative numbers count from the end, and the range is cut to the
+ * string. */
 static void clip_range(size_t size, bool in_bits, int64_t from, int64_t to, uint64_t *first,
                        uint64_t *end)
 {
@@ -110,10 +111,10 @@ static void run_bitcount(struct call *call)
     struct anystore_value value = {.size = 0};
     int64_t from = 0, to = -1;
     bool in_bits = false;
-    bool there;
-    if (!read_string_or_reply(call, &call->argv[1], &value, &there))
+    bool exists;
+    if (!read_string_or_reply(call, &call->argv[1], &value, &exists))
         return;
-    if (!there) { /* as in Redis nobody looks at the other arguments then */
+    if (!exists) { /* as in Redis, the other arguments are not checked then */
         resp_write_integer(call->reply, 0);
         return;
     }
@@ -136,7 +137,7 @@ static void run_bitcount(struct call *call)
     resp_write_integer(call->reply, (int64_t)bits_count(value.data, first, end));
 }
 
-/* The range that BITPOS is to search; *to is the end of the string if none is given. */
+/* The range that BITPOS searches; *to is the end of the string if the call has none. */
 static bool bitpos_range_or_reply(struct call *call, int64_t *from, int64_t *to, bool *in_bits)
 {
     *from = 0;
@@ -155,16 +156,16 @@ static void run_bitpos(struct call *call)
 {
     struct anystore_value value = {.size = 0};
     int64_t bit, from, to;
-    bool there, in_bits;
+    bool exists, in_bits;
     if (!arg_integer_or_reply(call, 2, &bit))
         return;
     if (bit != 0 && bit != 1) {
         resp_write_error(call->reply, "ERR The bit argument must be 1 or 0.");
         return;
     }
-    if (!read_string_or_reply(call, &call->argv[1], &value, &there))
+    if (!read_string_or_reply(call, &call->argv[1], &value, &exists))
         return;
-    if (!there) { /* zeros without end, whatever the other arguments are */
+    if (!exists) { /* only zeros, whatever the other arguments are */
         resp_write_integer(call->reply, bit == 1 ? -1 : 0);
         return;
     }
@@ -173,7 +174,7 @@ static void run_bitpos(struct call *call)
     uint64_t first, end;
     clip_range(value.size, in_bits, from, to, &first, &end);
     int64_t found = bits_find(value.data, first, end, bit == 1);
-    /* Behind the string there are zeros, if the client has not said where to stop. */
+    /* Zeros follow the string if the client did not limit the range. */
     if (found < 0 && bit == 0 && call->argc < 5 && first < end)
         found = (int64_t)end;
     resp_write_integer(call->reply, found);
@@ -195,14 +196,14 @@ static bool operation_or_reply(struct call *call, enum bits_operation *operation
     return false;
 }
 
-/* The strings of the source keys, and the size of the longest. */
+/* Reads the strings of the source keys, and finds the size of the longest. */
 static bool sources_or_reply(struct call *call, struct anystore_value *sources, size_t count,
                              size_t *longest)
 {
     *longest = 0;
     for (size_t i = 0; i < count; i++) {
-        bool there;
-        if (!read_string_or_reply(call, &call->argv[3 + i], &sources[i], &there))
+        bool exists;
+        if (!read_string_or_reply(call, &call->argv[3 + i], &sources[i], &exists))
             return false;
         if (sources[i].size > *longest)
             *longest = sources[i].size;
@@ -210,7 +211,7 @@ static bool sources_or_reply(struct call *call, struct anystore_value *sources, 
     return true;
 }
 
-/* A source that is shorter than the result ends in zeros. */
+/* Shorter sources are extended with zeros. */
 static void combine_sources(enum bits_operation operation, uint8_t *to, size_t size,
                             const struct anystore_value *sources, size_t count)
 {

@@ -9,8 +9,8 @@
 
 #include "command/call.h"
 
-/* Reads the number of a bit that a string may have; otherwise replies that it is none.  With a
- * width other than 0 "#3" is three times the width. */
+/* Reads the number of a bit of a string; replies an error if the argument is none.  With a width
+ * other than 0, "#3" means three times the width. */
 bool bit_offset_or_reply(struct call *call, size_t index, unsigned width, uint64_t *offset);
 
 #endif

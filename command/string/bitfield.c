@@ -28,7 +28,7 @@ struct field_operation {
 struct field_plan {
     struct field_operation *operations;
     size_t count;
-    size_t write_size; /* bytes that the string must have to be written to; 0: it is only read */
+    size_t write_size; /* bytes that the string needs for the writes; 0: the call only reads */
 };
 
 /* ---- Arguments ---------------------------------------------------------------------------- */
@@ -49,7 +49,7 @@ static bool overflow_or_reply(struct call *call, size_t index, enum field_overfl
     return true;
 }
 
-/* "i8", "u63".  As in Redis a NUL byte ends it. */
+/* Reads a type such as "i8" or "u63".  As in Redis, a NUL byte ends it. */
 static bool type_or_reply(struct call *call, size_t index, struct field_operation *operation)
 {
     const struct resp_arg *arg = &call->argv[index];
@@ -68,8 +68,8 @@ static bool type_or_reply(struct call *call, size_t index, struct field_operatio
     return false;
 }
 
-/* The operation whose name is argument `index`, with all that belongs to it; its number of
- * arguments, or 0 with an error replied. */
+/* Reads the operation whose name is argument `index`, with its arguments.  Returns their number,
+ * or 0 after replying an error. */
 static size_t operation_or_reply(struct call *call, size_t index, struct field_operation *operation)
 {
     const struct resp_arg *name = &call->argv[index];
@@ -123,16 +123,16 @@ static bool plan_or_reply(struct call *call, struct field_plan *plan)
 
 /* ---- Numbers ------------------------------------------------------------------------------ */
 
-/* The lowest bits of a number as a field of their width reads them. */
+/* The lowest bits of a number, as a field of that width and sign. */
 static int64_t cut(const struct field_operation *operation, uint64_t number)
 {
     unsigned unused = 64 - operation->field.width;
-    /* A shift to the right keeps the sign with both compilers. */
+    /* gcc and clang shift the sign in from the left. */
     return operation->is_signed ? (int64_t)(number << unused) >> unused
                                 : (int64_t)(number << unused >> unused);
 }
 
-/* The largest and the smallest number that a field can hold. */
+/* The largest and the smallest number of a field. */
 static int64_t most_of(const struct field_operation *operation)
 {
     return (int64_t)(UINT64_MAX >> (64 - operation->field.width) >> operation->is_signed);
@@ -143,15 +143,15 @@ static int64_t least_of(const struct field_operation *operation)
     return operation->is_signed ? -most_of(operation) - 1 : 0;
 }
 
-/* Where a sum lies: below what the field can hold (-1), in it (0), or above (1).  `base` is what the
- * field holds, or with an increment of 0 a number to be set. */
+/* Compares a sum with the range of the field: -1 below, 0 inside, 1 above. `base` is the content
+ * of the field, or the number to set if increment is 0. */
 static int out_of_range(const struct field_operation *operation, int64_t base, int64_t increment)
 {
     int64_t most = most_of(operation);
     int64_t sum;
     if (!operation->is_signed && base < 0)
-        return 1; /* as in Redis, to which it is a number of 64 bits without sign */
-    /* Redis finds this out by a difference that overflows, so that the lowest numbers of all are
+        return 1; /* as in Redis, where it is an unsigned number of 64 bits */
+    /* Redis subtracts, and the difference can overflow: so the lowest numbers of all count as
      * above a narrower field. */
     int64_t room;
     if (operation->field.width < 64 && base < 0 && increment == 0 &&
@@ -162,7 +162,7 @@ static int out_of_range(const struct field_operation *operation, int64_t base, i
     return sum > most ? 1 : sum < least_of(operation) ? -1 : 0;
 }
 
-/* What is stored if the sum does not fit. */
+/* The number to store if the sum does not fit. */
 static int64_t adjusted(const struct field_operation *operation, int64_t sum, int range)
 {
     if (operation->overflow == OVERFLOW_WRAP)
@@ -172,13 +172,13 @@ static int64_t adjusted(const struct field_operation *operation, int64_t sum, in
 
 /* ---- Running ------------------------------------------------------------------------------ */
 
-/* What the operations of a call have done. */
+/* What the operations of one call have done so far. */
 struct field_outcome {
-    bool wrote;   /* one of them stored its number */
-    bool changed; /* and that was another one */
+    bool wrote;   /* an operation stored its number */
+    bool changed; /* and the number was another one than before */
 };
 
-/* SET and INCRBY, on the command's own copy of the string. */
+/* Runs SET or INCRBY on the copy of the string. */
 static void write_field(struct call *call, const struct field_operation *operation, uint8_t *bytes,
                         size_t size, struct field_outcome *outcome)
 {
@@ -212,8 +212,8 @@ static void run_operation(struct call *call, const struct field_operation *opera
 static void read_fields(struct call *call, const struct field_plan *plan)
 {
     struct anystore_value value = {.size = 0};
-    bool there;
-    if (!read_string_or_reply(call, &call->argv[1], &value, &there))
+    bool exists;
+    if (!read_string_or_reply(call, &call->argv[1], &value, &exists))
         return;
     resp_write_array(call->reply, plan->count);
     for (size_t i = 0; i < plan->count; i++) {
@@ -227,21 +227,21 @@ static void write_fields(struct call *call, const struct field_plan *plan)
 {
     const struct resp_arg *key = &call->argv[1];
     struct anystore_value old = {.type = ANYSTORE_STRING};
-    bool there;
+    bool exists;
     size_t reply_start = resp_buffer_size(call->reply->out);
-    if (!get_string_or_reply(call, key, &old, &there))
+    if (!get_string_or_reply(call, key, &old, &exists))
         return;
     size_t size = plan->write_size > old.size ? plan->write_size : old.size;
     uint8_t *bytes = copy_string_or_reply(call, &old, size);
     if (!bytes)
         return;
-    /* As in Redis the string is lengthened even if every operation fails. */
+    /* As in Redis, the string grows even if every operation fails. */
     bool grown = size > old.size;
     struct field_outcome outcome = {.wrote = false};
     resp_write_array(call->reply, plan->count);
     for (size_t i = 0; i < plan->count; i++)
         run_operation(call, &plan->operations[i], bytes, size, &outcome);
-    if (!there)
+    if (!exists)
         call_event(call, NOTIFY_NEW, "new", key);
     if (outcome.changed || (grown && outcome.wrote))
         call_event(call, NOTIFY_STRING, "setbit", key);
@@ -253,7 +253,7 @@ static void write_fields(struct call *call, const struct field_plan *plan)
 
 static void run_bitfield(struct call *call)
 {
-    /* An operation takes three arguments at least. */
+    /* An operation has at least three arguments. */
     struct field_plan plan = {.operations = calloc(call->argc / 3 + 1, sizeof *plan.operations)};
     if (!plan.operations)
         store_ok_or_reply(call, ANYSTORE_NOMEM);
@@ -268,7 +268,7 @@ static void run_bitfield(struct call *call)
     free(plan.operations);
 }
 
-/* A call that only reads says so.  As in Redis a call with a syntax error may write. */
+/* As in Redis, a call with a syntax error counts as writing. */
 static void bitfield_keys(size_t argc, const struct resp_arg *argv, struct key_range *range)
 {
     range->flags = "RO access";

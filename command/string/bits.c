@@ -18,7 +18,7 @@ static void store_word(uint8_t *bytes, uint64_t word)
     memcpy(bytes, &word, sizeof word);
 }
 
-/* The bits of a byte from number `first` on, and those up to number `last`. */
+/* Masks of a byte: the bits from number `first` on, and the bits up to number `last`. */
 static unsigned bits_from(uint64_t first)
 {
     return 0xffu >> (first & 7);
@@ -41,8 +41,8 @@ __attribute__((always_inline)) static inline uint64_t count_in(const uint8_t *by
     return count;
 }
 
-/* The compiler may not assume that an x86-64 has the instruction that counts bits; without it, it
- * calls a function for each word. */
+/* Not every x86-64 has the instruction that counts bits.  Without it, the compiler calls a
+ * function for each word. */
 #ifdef __x86_64__
 __attribute__((target("popcnt"))) static uint64_t count_by_instruction(const uint8_t *bytes,
                                                                        size_t size)
@@ -80,7 +80,7 @@ int64_t bits_find(const uint8_t *bytes, uint64_t first, uint64_t end, bool bit)
 {
     if (first >= end)
         return -1;
-    /* To find a zero is to find a one in the inverse. */
+    /* A zero is a one in the inverse. */
     const unsigned inverse = bit ? 0 : 0xff;
     const uint64_t none = bit ? 0 : UINT64_MAX;
     size_t at = (size_t)(first / 8);
@@ -115,7 +115,7 @@ __attribute__((always_inline)) static inline uint64_t combined(enum bits_operati
     return ~other;
 }
 
-/* The operation is a constant where this is called: no loop asks for it. */
+/* The callers pass a constant operation, so the loop contains no branch on it. */
 __attribute__((always_inline)) static inline void combine(enum bits_operation operation,
                                                           uint8_t *restrict to,
                                                           const uint8_t *restrict from, size_t size)
@@ -150,7 +150,7 @@ void bits_combine(enum bits_operation operation, uint8_t *to, const uint8_t *fro
 /* The part of a field that lies in one byte. */
 struct part {
     size_t byte;
-    unsigned shift, mask; /* of the byte: (byte >> shift) & mask */
+    unsigned shift, mask; /* the part is (byte >> shift) & mask */
     unsigned width;
 };
 
@@ -180,7 +180,7 @@ void bits_store(uint8_t *bytes, const struct bits_field *field, uint64_t value)
 {
     for (unsigned done = 0; done < field->width;) {
         struct part part = part_at(field->offset + done, field->width - done);
-        unsigned left = field->width - done - part.width; /* bits of value that come later */
+        unsigned left = field->width - done - part.width; /* bits of the value that come later */
         unsigned bits = (unsigned)(value >> left) & part.mask;
         unsigned byte = bytes[part.byte] & ~(part.mask << part.shift);
         bytes[part.byte] = (uint8_t)(byte | bits << part.shift);

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* LCS: the longest common subsequence of two strings, computed for 64 bytes of one of them at a time.
+/* LCS: the longest common subsequence of two strings, computed for 64 bytes of one of them at a
+ * time.
  *
- * Let L(i, j) be the length for the first i bytes of `a` and the first j of `b`.  Along a row L grows by
- * 0 or 1 from one j to the next, so that a row is a string of bits; one is clear here where L grows.
- * The next row follows from it by an addition and a few logical operations (Hyyrö, "Bit-parallel LCS-length
- * computation revisited", 2004):
+ * Let L(i, j) be the length for the first i bytes of `a` and the first j bytes of `b`.  Along a
+ * row, from one j to the next, L grows by 0 or 1.  So a row is a string of bits; a clear bit
+ * means that L grows there.  The next row follows from it by an addition and a few logical
+ * operations (Hyyrö, "Bit-parallel LCS-length computation revisited", 2004):
  *
  *     next = (row + (row AND match)) OR (row AND NOT match)
  *
- * where match has ones where b holds byte i of a.
+ * where `match` has ones where b holds byte i of a.
  *
- * The rows are also all that is needed to walk back from the end and find the bytes: where
- * a[i-1] != b[j-1], L(i, j) is the larger one of L(i-1, j) and L(i, j-1), so that L(i-1, j) is larger than
- * L(i, j-1) just if L grows at j in row i.  They take a thirtieth of Redis's table of numbers; what Redis
- * refuses because of that table's size is refused here, too. */
+ * The rows also suffice to walk back from the end and find the bytes.  Where a[i-1] != b[j-1],
+ * L(i, j) is the larger one of L(i-1, j) and L(i, j-1); so L(i-1, j) is larger than L(i, j-1)
+ * exactly if L grows at j in row i.  The rows take a thirtieth of the memory of Redis's table of
+ * numbers.  Calls that Redis refuses for the size of its table are refused here, too. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,10 +36,10 @@ struct lcs_options {
 struct lcs {
     const uint8_t *a, *b;
     size_t a_size, b_size;
-    size_t words;      /* of a row */
-    uint64_t *matches; /* a row for each byte value that a has */
+    size_t words;      /* words of a row */
+    uint64_t *matches; /* one row for each byte value of a */
     size_t match_of[UINT8_MAX + 1];
-    uint64_t *rows; /* that of L(1, ...) first; if only the length is wanted, the last one alone */
+    uint64_t *rows; /* from L(1, ...) on; only the last row if only the length is wanted */
     bool keeps_rows;
 };
 
@@ -53,7 +54,7 @@ static bool make_matches(struct lcs *lcs)
             lcs->match_of[lcs->a[i]] = count++;
         seen[lcs->a[i]] = true;
     }
-    assert(count > 0); /* as there are bytes */
+    assert(count > 0); /* because a is not empty */
     lcs->matches = calloc(count * lcs->words, sizeof *lcs->matches);
     if (!lcs->matches)
         return false;
@@ -78,7 +79,7 @@ static void next_row(uint64_t *next, const uint64_t *row, const uint64_t *match,
     }
 }
 
-/* Both strings have bytes.  False if memory is short. */
+/* Neither string may be empty.  False if memory is short. */
 static bool lcs_compute(struct lcs *lcs)
 {
     lcs->words = (lcs->b_size - 1) / WORD_BITS + 1;
@@ -117,7 +118,7 @@ static size_t lcs_length(const struct lcs *lcs)
 
 /* ---- Replies ------------------------------------------------------------------------------ */
 
-/* Goes back from (*i, *j) to the end of the next common byte; false if there is none. */
+/* Walks back from (*i, *j) to the end of the next common byte.  False if there is none. */
 static bool find_common(const struct lcs *lcs, size_t *i, size_t *j)
 {
     while (*i > 0 && *j > 0 && lcs->a[*i - 1] != lcs->b[*j - 1]) {
@@ -151,7 +152,7 @@ static void reply_range(struct call *call, size_t start, size_t size)
     resp_write_integer(call->reply, (int64_t)(start + size - 1));
 }
 
-/* From the last common range to the first. */
+/* The last common range comes first. */
 static void reply_ranges(struct call *call, const struct lcs *lcs,
                          const struct lcs_options *options)
 {
@@ -187,11 +188,11 @@ static bool strings_or_reply(struct call *call, struct lcs *lcs)
 {
     struct anystore_value a = {.size = 0}, b = {.size = 0};
     const struct resp_arg *keys = &call->argv[1];
-    bool a_there = anystore_get(call->txn, keys[0].data, keys[0].size, &a);
-    count_lookup(call, &keys[0], a_there);
-    bool b_there = anystore_get(call->txn, keys[1].data, keys[1].size, &b);
-    count_lookup(call, &keys[1], b_there);
-    if ((a_there && a.type != ANYSTORE_STRING) || (b_there && b.type != ANYSTORE_STRING)) {
+    bool a_exists = anystore_get(call->txn, keys[0].data, keys[0].size, &a);
+    count_lookup(call, &keys[0], a_exists);
+    bool b_exists = anystore_get(call->txn, keys[1].data, keys[1].size, &b);
+    count_lookup(call, &keys[1], b_exists);
+    if ((a_exists && a.type != ANYSTORE_STRING) || (b_exists && b.type != ANYSTORE_STRING)) {
         resp_write_error(call->reply, "ERR The specified keys must contain string values");
         return false;
     }
@@ -228,7 +229,7 @@ static bool options_or_reply(struct call *call, struct lcs_options *options)
     return true;
 }
 
-/* Redis's limits: for each pair of positions it has a number of four bytes. */
+/* Redis's limits, whose table has a number of four bytes for each pair of positions. */
 static bool sizes_or_reply(struct call *call, const struct lcs *lcs)
 {
     size_t table;

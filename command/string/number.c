@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands on strings that are numbers: INCR and its kin. */
+/* The commands on strings that hold numbers: INCR and the like. */
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -37,10 +37,10 @@ static void add_integer(struct call *call, int64_t increment)
 {
     struct anystore_value old = {.type = ANYSTORE_STRING};
     int64_t number = 0;
-    bool there;
-    if (!get_string_or_reply(call, &call->argv[1], &old, &there))
+    bool exists;
+    if (!get_string_or_reply(call, &call->argv[1], &old, &exists))
         return;
-    if (there && !number_parse(old.data, old.size, &number)) {
+    if (exists && !number_parse(old.data, old.size, &number)) {
         resp_write_error(call->reply, "ERR value is not an integer or out of range");
         return;
     }
@@ -84,13 +84,13 @@ static void run_decrby(struct call *call)
 
 /* ---- Floats ------------------------------------------------------------------------------- */
 
-/* More than the 4,933 digits of the largest long double with a sign, a point and FLOAT_DIGITS more;
- * as in Redis no text that is as long is read as a number. */
+/* Room for the 4,933 digits of the largest long double, a sign, a point and FLOAT_DIGITS more.
+ * As in Redis, no longer text is read as a number. */
 #define FLOAT_TEXT_BYTES 5120
-#define FLOAT_DIGITS     17 /* after the point, as Redis writes them */
+#define FLOAT_DIGITS     17 /* digits behind the point, as in Redis */
 
-/* As Redis: what strtold reads, "inf" and "0x1p3" too, as long as it reads all of it, finds neither
- * "nan" nor a number that is too large or too small, and no blank comes first. */
+/* As in Redis: takes whatever strtold reads completely, even "inf" and "0x1p3", but not "nan",
+ * nor a number that is too large or too small, nor a text that begins with a blank. */
 static bool parse_float(const void *data, size_t size, long double *number)
 {
     char text[FLOAT_TEXT_BYTES];
@@ -116,7 +116,7 @@ static bool float_or_reply(struct call *call, const void *data, size_t size, lon
     return false;
 }
 
-/* Without an exponent, and without zeros at the end. */
+/* Writes no exponent, and no zeros at the end. */
 static size_t format_float(long double number, char text[FLOAT_TEXT_BYTES])
 {
     size_t size = (size_t)snprintf(text, FLOAT_TEXT_BYTES, "%.*Lf", FLOAT_DIGITS, number);
@@ -137,9 +137,9 @@ static void run_incrbyfloat(struct call *call)
     struct anystore_value old = {.type = ANYSTORE_STRING};
     long double number = 0;
     long double increment;
-    bool there;
-    if (!get_string_or_reply(call, &call->argv[1], &old, &there) ||
-        (there && !float_or_reply(call, old.data, old.size, &number)) ||
+    bool exists;
+    if (!get_string_or_reply(call, &call->argv[1], &old, &exists) ||
+        (exists && !float_or_reply(call, old.data, old.size, &number)) ||
         !float_or_reply(call, arg->data, arg->size, &increment))
         return;
     number += increment;

@@ -10,8 +10,8 @@
 #include "command/string/string_access.h"
 #include "command/table.h"
 
-/* Writes a part over the string that was at the key, or over nothing, and replies the new length; the
- * event is told by the caller. */
+/* Overwrites a part of the old string, or of none, and replies the new length.  The caller tells
+ * the event. */
 static void write_part(struct call *call, const struct anystore_value *old, size_t offset,
                        const struct resp_arg *part)
 {
@@ -31,10 +31,10 @@ static void run_append(struct call *call)
     const struct resp_arg *key = &call->argv[1];
     const struct resp_arg *tail = &call->argv[2];
     struct anystore_value old = {.type = ANYSTORE_STRING};
-    bool there;
-    if (!get_string_or_reply(call, key, &old, &there))
+    bool exists;
+    if (!get_string_or_reply(call, key, &old, &exists))
         return;
-    if (!there) {
+    if (!exists) {
         struct anystore_value value = {
             .type = ANYSTORE_STRING,
             .data = tail->data,
@@ -46,7 +46,7 @@ static void run_append(struct call *call)
             resp_write_integer(call->reply, (int64_t)tail->size);
     } else if (string_size_or_reply(call, old.size, tail->size)) {
         call_event(call, NOTIFY_STRING, "append", key);
-        /* An append of nothing is a change, too: watchers at any server are told. */
+        /* Appending nothing is a change, too: watchers at all servers must see it. */
         write_part(call, &old, old.size, tail);
     }
 }
@@ -56,19 +56,19 @@ static void run_setrange(struct call *call)
     const struct resp_arg *key = &call->argv[1], *part = &call->argv[3];
     struct anystore_value old = {.type = ANYSTORE_STRING};
     int64_t offset;
-    bool there;
+    bool exists;
     if (!arg_integer_or_reply(call, 2, &offset))
         return;
     if (offset < 0) {
         resp_write_error(call->reply, "ERR offset is out of range");
         return;
     }
-    if (!get_string_or_reply(call, key, &old, &there))
+    if (!get_string_or_reply(call, key, &old, &exists))
         return;
     if (part->size == 0) {
         resp_write_integer(call->reply, (int64_t)old.size);
     } else if (string_size_or_reply(call, (size_t)offset, part->size)) {
-        if (!there)
+        if (!exists)
             call_event(call, NOTIFY_NEW, "new", key);
         call_event(call, NOTIFY_STRING, "setrange", key);
         write_part(call, &old, (size_t)offset, part);
@@ -79,13 +79,13 @@ static void run_getrange(struct call *call)
 {
     struct anystore_value value = {.size = 0};
     int64_t start, end;
-    bool there;
+    bool exists;
     if (!arg_integer_or_reply(call, 2, &start) || !arg_integer_or_reply(call, 3, &end) ||
-        !read_string_or_reply(call, &call->argv[1], &value, &there))
+        !read_string_or_reply(call, &call->argv[1], &value, &exists))
         return;
     int64_t size = (int64_t)value.size;
-    /* Two ends before the beginning would otherwise both become 0 and answer the first byte; as
-     * in Redis they do if they are in order. */
+    /* Two ends that both lie before the beginning become 0, which selects the first byte.  Redis
+     * does that only if they are in order. */
     bool reversed = start < 0 && end < 0 && start > end;
     if (start < 0)
         start = size + start < 0 ? 0 : size + start;
@@ -103,8 +103,8 @@ static void run_getrange(struct call *call)
 static void run_strlen(struct call *call)
 {
     struct anystore_value value = {.size = 0};
-    bool there;
-    if (read_string_or_reply(call, &call->argv[1], &value, &there))
+    bool exists;
+    if (read_string_or_reply(call, &call->argv[1], &value, &exists))
         resp_write_integer(call->reply, (int64_t)value.size);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads strings, and replaces them by changed copies. */
+/* Reads strings, and replaces them with changed copies. */
 #include "command/string/string_access.h"
 
 #include <stdlib.h>
@@ -9,10 +9,10 @@
 #include "command/host.h"
 
 bool read_string_or_reply(struct call *call, const struct resp_arg *key,
-                          struct anystore_value *value, bool *there)
+                          struct anystore_value *value, bool *exists)
 {
-    bool usable = get_string_or_reply(call, key, value, there);
-    count_lookup(call, key, *there);
+    bool usable = get_string_or_reply(call, key, value, exists);
+    count_lookup(call, key, *exists);
     return usable;
 }
 
@@ -34,7 +34,7 @@ uint8_t *copy_string_or_reply(struct call *call, const struct anystore_value *ol
 {
     if (size < old->size)
         size = old->size;
-    uint8_t *bytes = malloc(size + 1); /* not nothing: that could be NULL */
+    uint8_t *bytes = malloc(size + 1); /* never 0 bytes: malloc could return NULL */
     if (!bytes) {
         store_ok_or_reply(call, ANYSTORE_NOMEM);
         return NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands on whole strings: GET, SET and their kin. */
+/* The commands on whole strings: GET, SET and the like. */
 #include "command/access.h"
 #include "command/args.h"
 #include "command/families.h"
@@ -8,9 +8,9 @@
 #include "command/string/string_access.h"
 #include "command/table.h"
 
-static void reply_value(struct call *call, const struct anystore_value *value, bool there)
+static void reply_value(struct call *call, const struct anystore_value *value, bool exists)
 {
-    if (there)
+    if (exists)
         resp_write_bulk(call->reply, value->data, value->size);
     else
         resp_write_null(call->reply);
@@ -19,9 +19,9 @@ static void reply_value(struct call *call, const struct anystore_value *value, b
 static void run_get(struct call *call)
 {
     struct anystore_value value = {.size = 0};
-    bool there;
-    if (read_string_or_reply(call, &call->argv[1], &value, &there))
-        reply_value(call, &value, there);
+    bool exists;
+    if (read_string_or_reply(call, &call->argv[1], &value, &exists))
+        reply_value(call, &value, exists);
 }
 
 static void run_mget(struct call *call)
@@ -30,10 +30,10 @@ static void run_mget(struct call *call)
     for (size_t i = 1; i < call->argc; i++) {
         const struct resp_arg *key = &call->argv[i];
         struct anystore_value value = {.size = 0};
-        bool there = anystore_get(call->txn, key->data, key->size, &value);
-        count_lookup(call, key, there);
+        bool exists = anystore_get(call->txn, key->data, key->size, &value);
+        count_lookup(call, key, exists);
         /* A key of another type is no error here. */
-        reply_value(call, &value, there && value.type == ANYSTORE_STRING);
+        reply_value(call, &value, exists && value.type == ANYSTORE_STRING);
     }
 }
 
@@ -41,7 +41,7 @@ static void run_mget(struct call *call)
 
 enum set_expiry { SET_NO_EXPIRY, SET_EX, SET_PX, SET_EXAT, SET_PXAT };
 
-/* Of SET or GETEX. */
+/* The options of SET or GETEX. */
 struct set_options {
     bool nx, xx, get, keep_ttl, persist;
     enum set_expiry expiry;
@@ -61,7 +61,8 @@ static enum set_expiry expiry_word(const struct resp_arg *arg)
     return SET_NO_EXPIRY;
 }
 
-/* If argument *index is the word of an expiry that may stand here, takes it and the time behind it. */
+/* If argument *index is the word of an expiry that is allowed here, takes the word and the time
+ * behind it. */
 static bool take_expiry(const struct call *call, struct set_options *options, size_t *index)
 {
     enum set_expiry expiry = expiry_word(&call->argv[*index]);
@@ -74,7 +75,7 @@ static bool take_expiry(const struct call *call, struct set_options *options, si
     return true;
 }
 
-/* As in Redis an option may be repeated; of a repeated time the last one counts. */
+/* As in Redis, an option may be repeated; the last time counts. */
 static bool parse_set_options(const struct call *call, struct set_options *options)
 {
     *options = (struct set_options){.expiry = SET_NO_EXPIRY};
@@ -109,7 +110,7 @@ static bool parse_getex_options(const struct call *call, struct set_options *opt
     return true;
 }
 
-/* *expire_ms: the Unix time asked for, 0 if none. */
+/* *expire_ms: the Unix time that the options ask for; 0: none. */
 static bool set_expiry_or_reply(struct call *call, const struct set_options *options,
                                 int64_t *expire_ms)
 {
@@ -128,7 +129,8 @@ static bool set_expiry_or_reply(struct call *call, const struct set_options *opt
     return true;
 }
 
-/* Of a key that is about to be set.  A time that has come already lets it expire at once. */
+/* Tells the events of a key that is about to be set.  With a time that has passed, it expires at
+ * once. */
 static void tell_set(struct call *call, const struct resp_arg *key, int64_t expire_ms,
                      bool asked_to_expire)
 {
@@ -140,8 +142,8 @@ static void tell_set(struct call *call, const struct resp_arg *key, int64_t expi
         call_event(call, NOTIFY_EXPIRED, "expired", key);
 }
 
-/* A key that is set and expires at once counts as changed, even if it was missing before: its
- * watchers at this server are told.  Nothing is left to commit. */
+/* A key that expires as it is set counts as changed, even if it did not exist: its watchers at
+ * this server are told.  There is nothing to commit. */
 static enum anystore_status set_or_expire(struct call *call, const struct resp_arg *key,
                                           const struct anystore_value *value)
 {
@@ -171,22 +173,22 @@ static void run_set(struct call *call)
         return;
 
     struct anystore_value old = {.size = 0};
-    bool there = false;
+    bool exists = false;
     size_t reply_start = resp_buffer_size(call->reply->out);
     if (options.get) {
-        if (!read_string_or_reply(call, key, &old, &there))
+        if (!read_string_or_reply(call, key, &old, &exists))
             return;
-        /* Now, as the change makes the old value invalid. */
-        reply_value(call, &old, there);
+        /* Replied now: the change invalidates the old value. */
+        reply_value(call, &old, exists);
     } else if (options.nx || options.xx || options.keep_ttl) {
-        there = anystore_get(call->txn, key->data, key->size, &old);
+        exists = anystore_get(call->txn, key->data, key->size, &old);
     }
-    if ((options.nx && there) || (options.xx && !there)) {
+    if ((options.nx && exists) || (options.xx && !exists)) {
         if (!options.get)
             resp_write_null(call->reply);
         return;
     }
-    if (options.keep_ttl && there)
+    if (options.keep_ttl && exists)
         value.expire_ms = old.expire_ms;
     tell_set(call, key, value.expire_ms, options.expiry != SET_NO_EXPIRY);
     enum anystore_status status = set_or_expire(call, key, &value);
@@ -195,7 +197,7 @@ static void run_set(struct call *call)
     replace_reply_if_refused(call, reply_start, status);
 }
 
-/* Without GET the old value is neither read nor kept. */
+/* Without GET the old value is not read. */
 static void set_keys(size_t argc, const struct resp_arg *argv, struct key_range *range)
 {
     range->flags = "OW update";
@@ -251,7 +253,8 @@ static void run_psetex(struct call *call)
     set_with_time(call, SET_PX);
 }
 
-/* The pairs of MSET and MSETNX; false if the store refused: then that has been replied. */
+/* Sets the pairs of MSET or MSETNX.  False if the store refused one: then the error has been
+ * replied. */
 static bool set_pairs_or_reply(struct call *call)
 {
     for (size_t i = 1; i < call->argc; i += 2) {
@@ -293,11 +296,11 @@ static void run_getset(struct call *call)
 {
     const struct resp_arg *key = &call->argv[1];
     struct anystore_value old = {.size = 0};
-    bool there;
+    bool exists;
     size_t reply_start = resp_buffer_size(call->reply->out);
-    if (!read_string_or_reply(call, key, &old, &there))
+    if (!read_string_or_reply(call, key, &old, &exists))
         return;
-    reply_value(call, &old, there);
+    reply_value(call, &old, exists);
     replace_reply_if_refused(call, reply_start, put_arg(call, key, &call->argv[2]));
 }
 
@@ -305,12 +308,12 @@ static void run_getdel(struct call *call)
 {
     const struct resp_arg *key = &call->argv[1];
     struct anystore_value old = {.size = 0};
-    bool there;
+    bool exists;
     size_t reply_start = resp_buffer_size(call->reply->out);
-    if (!read_string_or_reply(call, key, &old, &there))
+    if (!read_string_or_reply(call, key, &old, &exists))
         return;
-    reply_value(call, &old, there);
-    if (!there)
+    reply_value(call, &old, exists);
+    if (!exists)
         return;
     call_event(call, NOTIFY_GENERIC, "del", key);
     replace_reply_if_refused(call, reply_start,
@@ -333,20 +336,20 @@ static void run_getex(struct call *call)
     struct set_options options;
     struct anystore_value old = {.size = 0};
     int64_t expire_ms;
-    bool there;
+    bool exists;
     size_t reply_start = resp_buffer_size(call->reply->out);
     if (!parse_getex_options(call, &options)) {
         reply_syntax_error(call);
         return;
     }
-    if (!read_string_or_reply(call, key, &old, &there))
+    if (!read_string_or_reply(call, key, &old, &exists))
         return;
-    /* As in Redis nobody looks at the time for a key that is not there. */
-    if (there && !set_expiry_or_reply(call, &options, &expire_ms))
+    /* As in Redis, the time is not checked for a key that does not exist. */
+    if (exists && !set_expiry_or_reply(call, &options, &expire_ms))
         return;
-    reply_value(call, &old, there);
+    reply_value(call, &old, exists);
     bool changes = options.expiry != SET_NO_EXPIRY || (options.persist && old.expire_ms != 0);
-    if (there && changes)
+    if (exists && changes)
         replace_reply_if_refused(call, reply_start, change_expiry(call, key, expire_ms));
 }
 

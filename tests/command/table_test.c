@@ -95,7 +95,7 @@ static void check_key_ranges(const struct command *row)
     for (; ranges[count].flags; count++) {
         const struct key_range *range = &ranges[count];
         check_row(row, all_are_of(range->flags, key_flag_words));
-        /* Exactly one kind of access comes first, and a command that only reads changes no key. */
+        /* The access comes first, and a command that reads changes no key. */
         check_row(row, (row->flags & COMMAND_WRITE) || !strncmp(range->flags, "RO", 2));
         varies = strstr(range->flags, "variable_flags") || range->first == 0;
         unknown = unknown || range->first == 0;
