@@ -27,4 +27,10 @@ void pause_end(struct pause *pause);
 /* What is paused now; *left_ms, which may be NULL, is for how much longer. */
 enum pause_kind pause_now(struct pause *pause, int64_t *left_ms);
 
+/* Whether there may be a pause.  Looked at for each request. */
+static inline bool pause_is_possible(const struct pause *pause)
+{
+    return atomic_load_explicit(&pause->state, memory_order_relaxed) != 0;
+}
+
 #endif

@@ -100,13 +100,9 @@ static void run_exec(struct call *call)
     transaction->open = false;
     resp_write_array(call->reply, transaction->count);
     for (size_t i = 0; i < transaction->count; i++) {
-        struct call queued = *call;
-        queued.command = transaction->queue[i].command;
-        queued.argc = transaction->queue[i].argc;
-        queued.argv = transaction->queue[i].argv;
+        struct call queued = transaction_call(transaction, i, call);
         struct call_slices slices = {0}; /* it is not allowed any, but keeps its state there */
         queued.slices = &slices;
-        queued.in_exec = true;
         queued.database = call->session->database; /* a queued SELECT may have changed it */
         queued.txn = call_txn(call, queued.database);
         call_run(&queued);

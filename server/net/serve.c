@@ -172,11 +172,11 @@ enum session_state serve_run(struct connection *connection)
 {
     struct session *session = &connection->session;
     struct visit visit = {.connection = connection};
-    session_begin_run(session);
+    session_begin_run(session, &connection->output);
     do
         visit.state = session_next(session, NULL, &connection->output);
     while (visit.state == SESSION_CALL && run_here(&visit) && visit.state == SESSION_CALL);
-    session_end_run(session);
+    session_end_run(session, &connection->output);
     return visit.state;
 }
 

@@ -53,9 +53,9 @@ static void run_one(struct several *several, struct anystore_txn *const *txns)
                                 .txns = txns,
                                 .updating = true,
                                 .rewriting = connection->update.rewriting};
-    session_begin_run(session);
+    session_begin_run(session, &session->update_replies);
     connection->update.state = session_run(session, &scope, &session->update_replies);
-    session_end_run(session);
+    session_end_run(session, &session->update_replies);
     several->ran = true;
 }
 

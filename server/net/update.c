@@ -54,9 +54,9 @@ static bool run_update(struct anystore_txn *txn, void *arg)
     struct session *session = &connection->session;
     const struct scope scope = {
         .database = update->database, .txn = txn, .updating = true, .rewriting = update->rewriting};
-    session_begin_run(session);
+    session_begin_run(session, &session->update_replies);
     update->state = session_run(session, &scope, &session->update_replies);
-    session_end_run(session);
+    session_end_run(session, &session->update_replies);
     return true;
 }
 
@@ -132,9 +132,9 @@ static void refuse_in(struct connection *connection, struct anystore_txn *txn,
                                 .databases = databases,
                                 .fresh = true,
                                 .refusal = refusal};
-    session_begin_run(session);
+    session_begin_run(session, &connection->output);
     update->state = session_run(session, &scope, &connection->output);
-    session_end_run(session);
+    session_end_run(session, &connection->output);
 }
 
 static bool run_refused(struct anystore_txn *txn, void *arg)

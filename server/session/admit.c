@@ -256,7 +256,7 @@ static void close_cross_protocol(struct call *call, size_t start)
 static void refused(struct call *call, size_t start)
 {
     struct session *session = call->session;
-    session->steps.refused++;
+    SESSION_STEP(session, refused);
     if (call->command && (call->command->flags & COMMAND_RUNS_QUEUE)) {
         refuse_exec(call, start);
         return;
@@ -269,7 +269,7 @@ static void refused(struct call *call, size_t start)
 /* What can be said before the needs of the call are known: its name, its arity, and the client. */
 static bool check_or_reply(struct call *call)
 {
-    call->session->steps.checked++;
+    SESSION_STEP(call->session, checked);
     return exists_or_reply(call) && arity_fits_or_reply(call) && is_allowed_or_reply(call) &&
            is_authenticated_or_reply(call) && fits_transaction_or_reply(call);
 }
@@ -278,12 +278,11 @@ bool admit_or_reply(struct call *call)
 {
     struct session *session = call->session;
     size_t start = resp_buffer_size(call->reply->out);
-    session->needs = (struct needs){0};
     if (check_or_reply(call)) {
-        session->needs = needs_of(call);
+        needs_of(call, &session->needs);
         if (fits_memory_or_reply(call) && fits_subscription_or_reply(call) &&
             fits_monitor_or_reply(call) && fits_one_commit_or_reply(call)) {
-            session->steps.admitted++;
+            SESSION_STEP(session, admitted);
             return true;
         }
     }

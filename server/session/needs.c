@@ -8,17 +8,19 @@
 #include "server/session/session.h"
 
 /* What one command needs while call->database is the selected database. */
-static struct needs needs_of_command(const struct call *call)
+static void needs_of_command(const struct call *call, struct needs *needs)
 {
     const struct command *command = call->command;
-    struct needs needs = {.flags = command_call_flags(command, call->argc, call->argv)};
-    if (needs.flags & (COMMAND_WRITE | COMMAND_ALONE))
-        needs.write = database_bit(call->database);
-    else if (needs.flags & NEEDS_MAP)
-        needs.read = database_bit(call->database);
+    unsigned flags = command_call_flags(command, call->argc, call->argv);
+    bool writes = flags & (COMMAND_WRITE | COMMAND_ALONE);
+    bool reads = !writes && (flags & NEEDS_MAP);
+    needs->flags = flags;
+    needs->read = reads ? database_bit(call->database) : 0;
+    needs->write = writes ? database_bit(call->database) : 0;
+    needs->open = 0;
+    needs->swap = needs->fresh = false;
     if (command->call_databases)
-        command->call_databases(call, &needs);
-    return needs;
+        command->call_databases(call, needs);
 }
 
 /* SELECT among queued commands: the database of those behind it. */
@@ -36,14 +38,11 @@ static void add_queue(const struct call *call, struct needs *needs)
     const struct transaction *transaction = &call->session->transaction;
     unsigned selected = call->database;
     for (size_t i = 0; i < transaction->count; i++) {
-        struct call queued = *call;
-        queued.command = transaction->queue[i].command;
-        queued.argc = transaction->queue[i].argc;
-        queued.argv = transaction->queue[i].argv;
-        queued.in_exec = true;
+        struct call queued = transaction_call(transaction, i, call);
+        struct needs one;
         follow_select(&queued, &selected);
         queued.database = selected;
-        struct needs one = needs_of_command(&queued);
+        needs_of_command(&queued, &one);
         needs->flags |= one.flags & (NEEDS_MAP | COMMAND_MAY_REPLICATE | COMMAND_DENYOOM);
         needs->read |= one.read;
         needs->write |= one.write;
@@ -55,14 +54,12 @@ static void add_queue(const struct call *call, struct needs *needs)
         needs->flags |= COMMAND_VIEW;
 }
 
-struct needs needs_of(const struct call *call)
+void needs_of(const struct call *call, struct needs *needs)
 {
-    const struct session *session = call->session;
-    struct needs needs = needs_of_command(call);
-    if ((needs.flags & COMMAND_RUNS_QUEUE) && session->transaction.open &&
-        !session->transaction.failed)
-        add_queue(call, &needs);
-    return needs;
+    const struct transaction *transaction = &call->session->transaction;
+    needs_of_command(call, needs);
+    if ((needs->flags & COMMAND_RUNS_QUEUE) && transaction->open && !transaction->failed)
+        add_queue(call, needs);
 }
 
 bool needs_too_many(const struct call *call, const struct needs *needs)

@@ -10,7 +10,7 @@
 struct call;
 
 /* Of a request whose checks have been made. */
-struct needs needs_of(const struct call *call);
+void needs_of(const struct call *call, struct needs *needs);
 
 /* Whether EXEC is to be refused: what is queued writes in more than one database, and each has a
  * commit of its own. */

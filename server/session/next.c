@@ -10,6 +10,7 @@
 #include "server/client/pause.h"
 #include "server/config/config.h"
 #include "server/data/memory.h"
+#include "server/observe/clock.h"
 #include "server/observe/log.h"
 #include "server/observe/stats.h"
 #include "server/publish/pubsub.h"
@@ -41,17 +42,27 @@ static size_t output_most(const struct session *session)
     return (size_t)most;
 }
 
-void session_begin_run(struct session *session)
+static void set_limits(struct session *session)
+{
+    session->limits = session->authenticated ? resp_limits_default : resp_limits_unauthenticated;
+    session->limits.max_bulk =
+        (size_t)config_number(session->server->config, CONFIG_PROTO_MAX_BULK_LEN);
+}
+
+void session_begin_run(struct session *session, struct resp_buffer *replies)
 {
     session->turn = (struct turn){0};
     session->answered = 0;
     session->output_pause = session_output_pause(session);
     session->output_most = output_most(session);
+    set_limits(session);
+    replies->most = session->output_most;
     measure_prepare(session);
 }
 
-void session_end_run(struct session *session)
+void session_end_run(struct session *session, struct resp_buffer *replies)
 {
+    replies->most = 0; /* it was for the replies of this run */
     const struct transaction *transaction = &session->transaction;
     struct subscriber *subscriber = session->subscriber;
     struct client *client = session->client;
@@ -80,8 +91,11 @@ static bool is_silent(const struct session *session)
 
 void session_aim(struct session *session, struct resp_buffer *replies)
 {
-    struct resp_buffer *out = is_silent(session) ? &session->unwanted : replies;
-    replies->most = out->most = session->output_most;
+    struct resp_buffer *out = replies;
+    if (is_silent(session)) {
+        out = &session->unwanted;
+        out->most = session->output_most;
+    }
     session->push = (struct resp_writer){replies, session->resp_version};
     session->reply = (struct resp_writer){out, session->resp_version};
     session->reply_start = resp_buffer_size(out);
@@ -94,7 +108,6 @@ void session_aim(struct session *session, struct resp_buffer *replies)
 static bool drop_unwanted(struct session *session, struct resp_buffer *replies)
 {
     struct resp_buffer *unwanted = &session->unwanted;
-    replies->most = 0; /* it was for this reply */
     if (session->reply.out != unwanted)
         return false;
     bool drop = is_silent(session);
@@ -140,21 +153,26 @@ static void check_steps(struct session *session)
 void session_answered(struct session *session, struct resp_buffer *replies, bool ran,
                       bool touched_store)
 {
+    struct call *call = &session->call;
     if (!ran)
-        measure_rejected(&session->call, session->reply_start);
+        measure_rejected(call, session->reply_start);
     outbox_settle(&session->outbox, touched_store);
     if (drop_unwanted(session, replies))
         touched_store = false;
     session->silence.skip = session->silence.skip_next;
     session->silence.skip_next = false;
+    /* It may have been AUTH, or CONFIG SET, which hold for the next request. */
+    if (call->command && (call->command->flags & (COMMAND_NO_AUTH | COMMAND_ADMIN)))
+        set_limits(session);
     session->answered++;
     session->admitted = false;
     resp_buffer_consume(&session->input, session->request_size);
     if (session->in_flight && !note_reply(session, touched_store))
         session->close_after_reply = true;
-    turn_count(&session->turn, !session->in_flight, session->measure.last_ns,
-               session->request_size);
-    session->steps.answered++;
+    /* The clock was read behind the command, unless no option asks for durations. */
+    int64_t now_ns = session->measure.last_ns ? session->measure.last_ns : steady_ns();
+    turn_count(&session->turn, !session->in_flight, now_ns, session->request_size);
+    SESSION_STEP(session, answered);
     check_steps(session);
 }
 
@@ -175,17 +193,14 @@ static enum session_state protocol_error(struct session *session, struct resp_bu
 /* Finds the next complete request in the input: SESSION_CALL, or how to go on if there is none. */
 static enum session_state parse(struct session *session, struct resp_buffer *replies)
 {
-    struct resp_limits limits =
-        session->authenticated ? resp_limits_default : resp_limits_unauthenticated;
-    limits.max_bulk = (size_t)config_number(session->server->config, CONFIG_PROTO_MAX_BULK_LEN);
     for (;;) {
         size_t size = resp_buffer_size(&session->input);
         if (size == 0)
             return SESSION_MORE_INPUT;
-        switch (resp_parse(session->parser, &limits, resp_buffer_bytes(&session->input), size,
-                           &session->request_size)) {
+        switch (resp_parse(session->parser, &session->limits, resp_buffer_bytes(&session->input),
+                           size, &session->request_size)) {
         case RESP_PARSE_REQUEST:
-            session->steps.parsed++;
+            SESSION_STEP(session, parsed);
             return SESSION_CALL;
         case RESP_PARSE_EMPTY:
             resp_buffer_consume(&session->input, session->request_size);
@@ -222,6 +237,8 @@ static void admit_next(struct session *session, const struct scope *scope,
  * was meant to be short could only be ended by killing the server. */
 static bool is_paused(const struct session *session)
 {
+    if (!pause_is_possible(session->server->pause))
+        return false;
     enum pause_kind kind = pause_now(session->server->pause, NULL);
     bool writes = session->needs.flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE);
     return (kind == PAUSE_ALL || (kind == PAUSE_WRITES && writes)) &&

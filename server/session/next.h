@@ -23,11 +23,11 @@ enum session_state {
     SESSION_CLOSE        /* the connection is to be closed when the replies are out */
 };
 
-/* A run of requests begins: what the options say for it is looked at once. */
-void session_begin_run(struct session *session);
+/* A run of requests begins, whose replies go to `replies`: what the options say is looked at once. */
+void session_begin_run(struct session *session, struct resp_buffer *replies);
 
 /* The run ends: CLIENT LIST and INFO show what is new. */
-void session_end_run(struct session *session);
+void session_end_run(struct session *session, struct resp_buffer *replies);
 
 /* Finds the next call.  What is refused or queued on the way is answered into `replies`.  A call
  * that was admitted before and has not run is still the next one, and is neither parsed nor

@@ -84,7 +84,8 @@ static void run_one(struct session *session, const struct scope *scope, struct r
     struct call *call = &session->call;
     unsigned flags = session->needs.flags;
     bool carried = !call->scope; /* it was admitted before this scope was there */
-    session_aim(session, replies);
+    if (carried)
+        session_aim(session, replies);
     call->scope = scope;
     call->txn = call_txn(call, call->database);
     bool refused = scope->refusal && (flags & NEEDS_MAP) &&
@@ -99,7 +100,6 @@ static void run_one(struct session *session, const struct scope *scope, struct r
     }
     if (session->slices.unfinished) {
         session->turn.over = true;
-        replies->most = 0;
         return;
     }
     if (call->command->flags & COMMAND_SLICED)
@@ -110,16 +110,15 @@ static void run_one(struct session *session, const struct scope *scope, struct r
 enum session_state session_run(struct session *session, const struct scope *scope,
                                struct resp_buffer *replies)
 {
+    enum session_state state;
     bool alone = false;
-    while (!alone) {
-        enum session_state state = session_next(session, scope, replies);
-        if (state != SESSION_CALL)
-            return state;
-        if (!fits(session, scope))
+    do {
+        state = session_next(session, scope, replies);
+        if (state != SESSION_CALL || !fits(session, scope))
             break;
         alone = is_alone(session, scope);
         run_one(session, scope, replies);
-    }
-    session->call.scope = NULL; /* of the call that waits, if there is one */
-    return session->close_after_reply ? SESSION_CLOSE : SESSION_CALL;
+    } while (!alone);
+    session->call.scope = NULL; /* if a call waits, it is carried to another scope */
+    return session->close_after_reply ? SESSION_CLOSE : state;
 }

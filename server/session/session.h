@@ -49,6 +49,11 @@ struct reply_end {
 struct session_steps {
     uint64_t parsed, checked, admitted, refused, answered;
 };
+#ifdef ANYSTORE_CHECK
+#define SESSION_STEP(session, step) ((void)(session)->steps.step++)
+#else
+#define SESSION_STEP(session, step) ((void)0)
+#endif
 
 struct session {
     /* Constant. */
@@ -82,6 +87,7 @@ struct session {
     /* One run of requests; session_begin_run sets it up. */
     struct turn turn;
     struct measure measure;
+    struct resp_limits limits;
     size_t output_pause; /* so many bytes of replies stop the run */
     size_t output_most;  /* and no more than so many are made; 0: no limit */
     uint64_t answered;   /* requests of this run */

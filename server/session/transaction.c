@@ -54,6 +54,17 @@ bool transaction_queue(struct transaction *transaction, const struct command *co
     return true;
 }
 
+struct call transaction_call(const struct transaction *transaction, size_t i,
+                             const struct call *exec)
+{
+    struct call queued = *exec;
+    queued.command = transaction->queue[i].command;
+    queued.argc = transaction->queue[i].argc;
+    queued.argv = transaction->queue[i].argv;
+    queued.in_exec = true;
+    return queued;
+}
+
 size_t transaction_memory(const struct transaction *transaction)
 {
     return transaction->bytes + transaction->capacity * sizeof *transaction->queue +

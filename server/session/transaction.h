@@ -51,6 +51,10 @@ struct transaction {
 bool transaction_queue(struct transaction *transaction, const struct command *command,
                        const struct resp_arg *argv, size_t argc);
 
+/* The i-th queued command as a call of its own, which is like the given EXEC in all else. */
+struct call transaction_call(const struct transaction *transaction, size_t i,
+                             const struct call *exec);
+
 /* Bytes that the queue and the watched keys take in memory. */
 size_t transaction_memory(const struct transaction *transaction);
 

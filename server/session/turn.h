@@ -18,8 +18,23 @@ struct turn {
     bool over;
 };
 
-/* A request of so many bytes was answered.  now_ns: the clock as it was read behind the command; 0:
- * it was not read. */
-void turn_count(struct turn *turn, bool on_worker, int64_t now_ns, size_t request_size);
+/* A little more than Redis reads of one client before it looks at the others. */
+#define TURN_WORKER_BYTES ((size_t)64 << 10)
+#define TURN_WORKER_NS    (INT64_C(1) * 1000 * 1000)
+
+/* Much more than a pipeline of thousands of small writes takes. */
+#define TURN_UPDATE_NS (INT64_C(50) * 1000 * 1000)
+
+/* A request of so many bytes was answered at a time of the steady clock. */
+static inline void turn_count(struct turn *turn, bool on_worker, int64_t now_ns,
+                              size_t request_size)
+{
+    turn->consumed += request_size;
+    if (turn->began_ns == 0)
+        turn->began_ns = now_ns;
+    int64_t ns = now_ns - turn->began_ns;
+    turn->over = on_worker ? ns >= TURN_WORKER_NS || turn->consumed >= TURN_WORKER_BYTES
+                           : ns >= TURN_UPDATE_NS;
+}
 
 #endif
