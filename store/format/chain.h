@@ -6,11 +6,11 @@
 
 #include "store/format/format.h"
 
-/* Plain data: copied to try something and thrown away if it fails.  Wiped by chain_wipe, as it
- * holds the file key.
+/* Plain data: a copy can be used to try something, and be thrown away if that fails.  It holds the
+ * file key, so chain_wipe ends its life.
  *
  * C1. base_end <= end; end is the offset just behind a commit mark, or FORMAT_HEADER_BYTES.
- * C2. segment is the number of segments before end, tag the tag of the last of them. */
+ * C2. segment is the number of segments before end, and tag is the tag of the last of them. */
 struct chain {
     struct format_header header;
     uint8_t file_key[XAES_KEY_BYTES];
@@ -23,7 +23,7 @@ struct chain {
     int64_t time_ms;                /* of the last commit */
 };
 
-/* The start of a chain behind its header; the key check has been made. */
+/* The start of a chain, behind its header.  The caller has checked the key. */
 void chain_start(struct chain *chain, const struct format_header *header,
                  const uint8_t file_key[XAES_KEY_BYTES]);
 

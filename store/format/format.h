@@ -26,35 +26,53 @@
  *         28     n  XAES-256-GCM ciphertext
  *     28 + n    16  tag
  *
- * Associated data, FORMAT_AAD_BYTES long: version (4) | n (4) | file id (16) | segment number (8),
- * counted from 0 in a file | kind (1): 0 base, 1 delta | tag of the segment before (16; zero for
- * the first).  The kind is not stored: what comes before the first commit mark is the base.
+ * Associated data, FORMAT_AAD_BYTES long:
  *
- * The plaintext of a segment ends with a byte: 0, the commit goes on in the next segment, or 1, the
- * commit mark: it ends here.  In front of a commit mark stand the generation (8) and the time of
- * the commit (8; Unix time in milliseconds); at the end of a base, in front of these, the origin
- * (16): the tag of the last segment of the chain whose state it is, zero in the first file.  What
- * is before that, in all segments of a commit together, is one string of records (record.h).  A
- * segment without the mark is full: FORMAT_SEGMENT_BYTES; a marked one is shorter: so the end of a
- * base can be found from the lengths alone.
+ *     size  what
+ *        4  format version
+ *        4  n
+ *       16  file id
+ *        8  segment number, counted from 0 in a file
+ *        1  kind: 0 base, 1 delta; not stored: what comes before the first commit mark is the base
+ *       16  tag of the segment before; zero for the first
  *
- * The generation counts commits over the whole life of a store.  A delta's is one more than that of
- * the commit before it; a base carries the generation and the time of the state it holds and
- * changes no data; where two files were exchanged (several.c) its generation may be higher than
- * that.  It stays below 2^63, so that counting on cannot wrap around.
+ * The plaintexts of all segments of a commit together are one string of records (record.h), but
+ * for their ends.  The last segment of a commit ends with
  *
- * The chain ends with the file, or where the next segment would have the length 0 (less than four
- * bytes, all zero: too).  What follows there is room, zeros: so that the sync of a commit has only
- * the commit's bytes to write and not the file's new length, too, a file is made longer than its
- * chain before that is needed.  The zeros that end the chain are written together with the commit
- * mark before them.
+ *     size  what
+ *       16  only in a base: the origin, which is the tag of the last segment of the chain whose state
+ *           the base holds; zero in the first file
+ *        8  generation
+ *        8  time of the commit (Unix time in milliseconds)
+ *        1  1: the commit mark
  *
- * Version 2 has no room: the chain ends with the file.  Version 1 also differs in two other things:
- * a base there holds nothing but keys that are there, and has no origin.  Since version 2 it may
- * hold any record, and what a later one says of a key holds: so a base can be written while commits
- * go on (base_beside.h).  Its origin lets a process that lags behind tell that the commits it lacks
- * are those in the file that it has open (refresh.c).  A file keeps its version; the next base of
- * it is of the newest. */
+ * and each other one with
+ *
+ *        1  0: the commit goes on in the next segment
+ *
+ * A segment without the mark is full: FORMAT_SEGMENT_BYTES.  One with the mark is shorter.  So the
+ * end of a base can be found from the lengths alone.
+ *
+ * The generation counts commits over the whole life of a store.  A delta has one more than the
+ * commit before it.  A base changes no data: it carries the generation and the time of the state it
+ * holds.  If its file was exchanged with another one (several.c), its generation may be higher.
+ * Generations stay below 2^63, so that counting on cannot wrap around.
+ *
+ * Room.  The chain ends with the file, or where the next segment would have the length 0 (fewer
+ * than four bytes are enough if all are zero).  Zeros follow.  The file is extended ahead of need,
+ * so that syncing a commit writes only the commit's bytes and not a new file length.  The zeros
+ * that end the chain are written together with the commit mark before them.
+ *
+ * Versions:
+ *
+ *     3  as above
+ *     2  has no room: the chain ends with the file
+ *     1  the same; also, a base there holds only keys, each once, and no origin
+ *
+ * Since version 2 a base may hold any record, and the last one that names a key holds: so a base
+ * can be written while commits go on (base_beside.h).  By its origin a process that lags behind can
+ * tell that the commits it lacks are those in the file that it has open (other_file.h).  A file
+ * keeps its version; its next base is of the newest. */
 #ifndef STORE_FORMAT_FORMAT_H
 #define STORE_FORMAT_FORMAT_H
 
@@ -72,7 +90,7 @@
 #define FORMAT_CHECK_BYTES   16
 #define FORMAT_HEADER_BYTES  96
 #define FORMAT_PREFIX_BYTES  (4 + XAES_NONCE_BYTES) /* of a segment, before the ciphertext */
-#define FORMAT_FRAME_BYTES   (FORMAT_PREFIX_BYTES + XAES_TAG_BYTES) /* an empty segment */
+#define FORMAT_FRAME_BYTES   (FORMAT_PREFIX_BYTES + XAES_TAG_BYTES) /* beside the plaintext */
 #define FORMAT_SEGMENT_BYTES ((size_t)1 << 20) /* most plaintext of one segment */
 #define FORMAT_MARK_BYTES    (8 + 8 + 1)       /* generation, time, commit mark */
 #define FORMAT_END_BYTES     4                 /* zeros, where room begins */
@@ -96,27 +114,29 @@ void format_header_encode(uint8_t out[FORMAT_HEADER_BYTES], const struct format_
 enum anystore_status format_header_decode(const uint8_t in[FORMAT_HEADER_BYTES],
                                           struct format_header *header);
 
-/* A fresh header of header->version with random file id and salt, of the given store (NULL: a new,
- * random one), and its file key.  False if OpenSSL fails. */
+/* A fresh header of header->version with a random file id and salt, of the given store (NULL: of a
+ * new, random one), and its file key.  False if OpenSSL fails. */
 bool format_header_new(struct format_header *header, const uint8_t master[ANYSTORE_KEY_BYTES],
                        const uint8_t *store_id, uint8_t file_key[XAES_KEY_BYTES]);
 
-/* The file key of an existing header.  *fits tells whether the key check agrees.  False if OpenSSL
+/* The file key of an existing header.  *fits says whether the key check agrees.  False if OpenSSL
  * fails. */
 bool format_file_key(const struct format_header *header, const uint8_t master[ANYSTORE_KEY_BYTES],
                      uint8_t file_key[XAES_KEY_BYTES], bool *fits);
 
 /* Secret numbers of a store, the same in every process that has it open. */
 struct format_secrets {
-    uint64_t mark_mask; /* added to the commit mark in the lock file, which would tell the number of
-                           * commits otherwise */
-    uint64_t map_seed[2]; /* of the map's hash: so that a scan may go on in another process */
+    /* Added to the commit mark in the lock file, which would give away the number of commits. */
+    uint64_t mark_mask;
+    /* Of the map's hash: the same everywhere, so that a scan may go on in another process. */
+    uint64_t map_seed[2];
 };
 
 /* False if OpenSSL fails. */
 bool format_secrets(const struct format_header *header, const uint8_t master[ANYSTORE_KEY_BYTES],
                     struct format_secrets *secrets);
 
+/* The associated data of a segment with `size` bytes of plaintext. */
 void format_aad(uint8_t out[FORMAT_AAD_BYTES], const struct format_header *header, uint32_t size,
                 uint64_t segment, enum format_kind kind, const uint8_t previous[XAES_TAG_BYTES]);
 
@@ -126,7 +146,7 @@ static inline bool format_has_room(const struct format_header *header)
     return header->version >= 3;
 }
 
-/* How many bytes stand behind the records of a commit. */
+/* How many bytes stand behind the records of a commit, in its last segment. */
 static inline size_t format_end_bytes(const struct format_header *header, enum format_kind kind)
 {
     return kind == FORMAT_BASE && header->version >= 2 ? FORMAT_END_MOST : FORMAT_MARK_BYTES;

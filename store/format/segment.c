@@ -12,11 +12,12 @@
 #include "store/common/error.h"
 #include "store/format/bytes.h"
 
-/* Pieces of the file are read up to this large: many small commits then cost few reads. */
+/* The largest piece of the file that is read at once: many small commits then cost few reads. */
 #define WINDOW_BYTES ((size_t)2 << 20)
 static_assert(WINDOW_BYTES >= FORMAT_FRAME_BYTES + FORMAT_SEGMENT_BYTES, "a segment fits");
 
-/* The first of them: who catches up reads little, and behind it is only room. */
+/* The first piece, of which the next ones double: a process that catches up reads little, and only
+ * room is behind it. */
 #define WINDOW_FIRST_BYTES ((size_t)1 << 10)
 
 /* ---- Writer ------------------------------------------------------------------------------- */
@@ -38,7 +39,7 @@ void segment_writer_begin(struct segment_writer *writer, const struct byte_file 
         writer_fail(writer, error_nomem(error));
 }
 
-/* Seals what is in the buffer and writes it behind the chain, with so many zeros behind it. */
+/* Seals what is in the buffer and writes it behind the chain, followed by `room` zeros. */
 static void writer_flush(struct segment_writer *writer, size_t room)
 {
     if (writer->status != ANYSTORE_OK)
@@ -88,7 +89,8 @@ void segment_write(struct segment_writer *writer, const void *data, size_t size)
     }
 }
 
-/* How many zeros end a block behind the segment in the buffer, and the chain in any case. */
+/* How many zeros to write behind the segment in the buffer: to the end of a block, and enough to
+ * end the chain. */
 static size_t room_behind(const struct segment_writer *writer)
 {
     uint64_t end = writer->chain.end + writer->used + FORMAT_FRAME_BYTES;
@@ -99,11 +101,11 @@ static size_t room_behind(const struct segment_writer *writer)
 enum anystore_status segment_writer_finish(struct segment_writer *writer, uint64_t generation,
                                            int64_t time_ms)
 {
-    /* A marked segment is shorter than a full one: where the mark does not fit, empty records
-     * (zeros) fill the segment and the mark gets one of its own. */
+    /* A segment with the mark must be shorter than a full one.  Where the mark does not fit, empty
+     * records (zeros) fill the segment, and the mark gets one of its own. */
     static const uint8_t nothing[FORMAT_END_MOST];
     const size_t size = format_end_bytes(&writer->chain.header, writer->kind);
-    /* No reader would take it.  Counting does not get there: a file that is so far was made by
+    /* No reader would accept that.  Counting does not get so far: somebody made the file by
      * hand. */
     if (generation > INT64_MAX)
         writer_fail(writer, error_set(writer->error, ANYSTORE_DAMAGED,
@@ -150,7 +152,7 @@ enum anystore_status segment_reader_begin(struct segment_reader *reader,
                                       .window_next = WINDOW_FIRST_BYTES,
                                       .error = error};
     reader->kind = chain->base_end == 0 ? FORMAT_BASE : FORMAT_DELTA;
-    reader->marked = true; /* nothing of a commit is open */
+    reader->marked = true; /* no commit is current */
     reader->xaes = xaes_new(chain->file_key);
     reader->window = malloc(WINDOW_BYTES);
     if (!reader->xaes || !reader->window)
@@ -166,8 +168,8 @@ static enum anystore_status reader_damaged(struct segment_reader *reader, const 
                      (unsigned long long)reader->chain.end, what);
 }
 
-/* Makes `size` bytes of the file from `offset` available in the window; false with the status in
- * *status if the file ends before or cannot be read. */
+/* `size` bytes of the file from `offset`, in the window.  NULL and *status if the file ends before
+ * that, or cannot be read. */
 static uint8_t *reader_window(struct segment_reader *reader, uint64_t offset, size_t size,
                               enum anystore_status *status)
 {
@@ -225,7 +227,7 @@ static enum anystore_status reader_load(struct segment_reader *reader)
     uint8_t aad[FORMAT_AAD_BYTES];
     format_aad(aad, &chain->header, (uint32_t)size, chain->segment, reader->kind, chain->tag);
     if (!xaes_open(reader->xaes, segment + 4, aad, sizeof aad, text, size, tag)) {
-        reader->window_size = 0; /* what is there now is not the file's */
+        reader->window_size = 0; /* opening it has wiped these bytes */
         return reader_damaged(reader, "does not authenticate");
     }
     reader->marked = text[size - 1] != 0;

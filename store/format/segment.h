@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Writing and reading the records of a commit as a chain of sealed segments.
  *
- * The writer cuts a string of bytes into segments, the reader gives the string back; neither holds
- * more than a segment or two in memory.  One thread at a time each. */
+ * The writer cuts a string of bytes into segments, the reader gives the string back.  Neither holds
+ * more than a segment or two in memory.  Each is for one thread at a time. */
 #ifndef STORE_FORMAT_SEGMENT_H
 #define STORE_FORMAT_SEGMENT_H
 
@@ -19,7 +19,7 @@ struct segment_writer {
     struct xaes *xaes;
     uint8_t *segment; /* prefix, plaintext, tag, room: SEGMENT_BUFFER_BYTES */
     size_t used;      /* bytes of plaintext in it */
-    bool roomy; /* set by the caller: the commit mark is followed by room to the end of a block */
+    bool roomy; /* the caller may set it: room to the end of a block follows the commit mark */
     enum anystore_status status; /* the first failure; writes do nothing after it */
     struct anystore_error *error;
 };
@@ -29,16 +29,19 @@ struct segment_writer {
 void segment_writer_begin(struct segment_writer *writer, const struct byte_file *file,
                           const struct chain *chain, enum format_kind kind,
                           struct anystore_error *error);
+
+/* Appends bytes to the commit.  Failures stay in the writer. */
 void segment_write(struct segment_writer *writer, const void *data, size_t size);
 
-/* Ends the commit with its mark, a base with writer->chain.origin, too.  On OK writer->chain is the
- * position behind it. */
+/* Ends the commit with its mark; a base with its origin, too, which the caller has put into
+ * writer->chain.origin.  On OK writer->chain is the position behind it. */
 enum anystore_status segment_writer_finish(struct segment_writer *writer, uint64_t generation,
                                            int64_t time_ms);
 
 struct segment_reader;
 
-/* Appends all that is left of the reader's current commit.  The reader's failures are returned. */
+/* Appends what is left of the reader's current commit.  Returns the reader's failures; the writer's
+ * stay in the writer. */
 enum anystore_status segment_copy(struct segment_writer *writer, struct segment_reader *reader);
 
 /* Frees what the writer holds (not the descriptor), whatever happened. */
@@ -46,7 +49,7 @@ void segment_writer_free(struct segment_writer *writer);
 
 struct segment_reader {
     struct byte_file file;
-    uint64_t file_size; /* reading stops here, also if the file grows */
+    uint64_t file_size; /* reading stops here, even if the file grows */
     struct chain chain; /* behind the last segment read */
     enum format_kind kind;
     struct xaes *xaes;
@@ -61,7 +64,7 @@ struct segment_reader {
     struct anystore_error *error;
 };
 
-/* Prepares to read on from `chain` (copied). */
+/* Prepares to read on from `chain` (copied); no commit is current yet. */
 enum anystore_status segment_reader_begin(struct segment_reader *reader,
                                           const struct byte_file *file, uint64_t file_size,
                                           const struct chain *chain, struct anystore_error *error);
@@ -70,23 +73,23 @@ enum anystore_status segment_reader_begin(struct segment_reader *reader,
  * not authenticate or the file ends in the middle of a segment. */
 enum anystore_status segment_reader_next_commit(struct segment_reader *reader, bool *more);
 
-/* At the end of the chain: DAMAGED if what follows is not room.  Nobody must be writing to the
- * file. */
+/* At the end of the chain: DAMAGED if something else than room follows.  Nobody must be writing to
+ * the file. */
 enum anystore_status segment_reader_check_room(struct segment_reader *reader);
 
 /* Reads exactly `size` bytes of the current commit.  DAMAGED if it has fewer. */
 enum anystore_status segment_read(struct segment_reader *reader, void *data, size_t size);
 
 /* Whether all of the current commit has been read.  Then reader->chain is the position behind it,
- * with its generation.  Loads the next segment to find out, hence the status. */
+ * with its generation.  May have to load the next segment to find out, hence the status. */
 enum anystore_status segment_reader_at_end(struct segment_reader *reader, bool *at_end);
 
-/* How many bytes the current commit can still have, at most: a bound to check announced sizes
- * against before memory is allocated for them. */
+/* The most bytes that the current commit can still have: sizes that a record announces are checked
+ * against this before memory is allocated for them. */
 uint64_t segment_reader_bound(const struct segment_reader *reader);
 
-/* Goes to the end of the base without reading what it holds, from its start: only its last segment
- * is opened. */
+/* Goes from the start of a base to its end without reading what it holds: only its last segment is
+ * opened. */
 enum anystore_status segment_reader_skip_base(struct segment_reader *reader);
 
 void segment_reader_free(struct segment_reader *reader);

@@ -77,7 +77,7 @@ bool xaes_derive(struct xaes *xaes, const uint8_t nonce[XAES_NONCE_BYTES],
     return encrypt_blocks(xaes, derived, in, sizeof in);
 }
 
-/* The rest of a long message behind what one call of OpenSSL, which counts in int, can take. */
+/* How much of a long message one call of OpenSSL takes, which counts in int. */
 static int piece(size_t left)
 {
     const size_t most = (size_t)1 << 30;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* XAES-256-GCM: AES-256-GCM with a 192-bit nonce, so that nonces may be chosen at random for as
- * many messages as anyone can write.  Source: C2SP, "XAES-256-GCM".  All primitives are OpenSSL's.
+/* XAES-256-GCM: AES-256-GCM with a 192-bit nonce.  A nonce of that size may be chosen at random for
+ * each message, however many there are.  Source: C2SP, "XAES-256-GCM".  All primitives are
+ * OpenSSL's.
  *
  * A struct xaes is used by one thread at a time. */
 #ifndef STORE_FORMAT_XAES_H
@@ -16,7 +17,7 @@
 
 struct xaes;
 
-/* NULL if memory is short or OpenSSL lacks the algorithms.  The key is wiped from it by free. */
+/* NULL if memory is short or OpenSSL lacks the algorithms.  xaes_free wipes the key. */
 struct xaes *xaes_new(const uint8_t key[XAES_KEY_BYTES]);
 void xaes_free(struct xaes *xaes); /* takes NULL */
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Closing files without a name, so slowly that commits do not notice. */
+/* Closing files so slowly that commits do not notice. */
 #include "store/medium/closer.h"
 
 #include <time.h>
 
-/* So much of a file is given back at once, and then others may use the disk for a moment. */
+/* How much of a file is given back at once, and how long others may use the disk then. */
 #define PIECE_BYTES   ((off_t)1 << 20)
 #define PIECE_WAIT_NS 1000000
 

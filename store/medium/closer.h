@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors that a thread with time closes.
+/* Descriptors that a thread closes which nobody waits for.
  *
  * When the last descriptor of a file without a name is closed, the file system gives its space
- * back.  For a large file that takes long, and a commit would have to wait for it: so a thread that
- * nobody waits for does it, in pieces. */
+ * back.  For a large file that takes long, and commits would have to wait: so a thread that nobody
+ * waits for does it, in pieces. */
 #ifndef STORE_MEDIUM_CLOSER_H
 #define STORE_MEDIUM_CLOSER_H
 
@@ -28,14 +28,14 @@ struct closer {
 bool closer_init(struct closer *closer, const struct disk *disk);
 void closer_destroy(struct closer *closer);
 
-/* The thread that calls closer_close_all when it is woken is about to start. */
+/* From now on there is a thread that calls closer_close_all whenever `wake` wakes it. */
 void closer_accept(struct closer *closer, void (*wake)(void *arg), void *arg);
 
-/* The store is being closed: what is being closed is closed at once from now on. */
+/* The store is being closed: from now on files are closed in one piece. */
 void closer_hurry(struct closer *closer);
 
-/* Has a file closed (-1: none) that may have no name any more.  Any thread.  If nobody accepts it,
- * or too many wait already, it is closed here. */
+/* Hands over a file (-1: none) that may have no name any more. If there is no such thread, or too
+ * many files wait already, it is closed here. Any thread. */
 void closer_give(struct closer *closer, int fd);
 
 /* ---- The thread that closes --------------------------------------------------------------- */

@@ -13,8 +13,8 @@
 /* How much is compared with the data file at once, and copied again: a block. */
 #define COMPARE_BYTES FORMAT_BLOCK_BYTES
 
-/* Room is made for about so many commits as the one that needs it, but for no more than this part
- * of the file, as disks are finite; within limits. */
+/* When a commit needs room, room is made for about so many of its size, but not for more than this
+ * part of the file, as disks are finite; and within limits. */
 #define ROOM_COMMITS   32
 #define ROOM_PART(end) ((end) / 8)
 #define ROOM_LEAST     ((uint64_t)16 << 10)
@@ -47,7 +47,7 @@ void copies_free(struct copies *copies)
 int copies_make_file(const struct copies *copies, const char *path, struct anystore_error *error)
 {
     const struct disk *disk = copies->disk;
-    /* Only the lock holder makes such files, so one that is there is a dead process's. */
+    /* Nobody else may make it now: if there is one, a dead process left it. */
     if (disk->unlink(disk, path) != 0 && errno != ENOENT) {
         error_system(error, "cannot remove the leftover %s", path);
         return -1;
@@ -70,8 +70,8 @@ static bool same_bytes(const struct copies *copies, int fd, uint64_t offset, siz
            memcmp(own, other, size) == 0;
 }
 
-/* How far a spare of the same file id agrees with the data file, at least: behind the last block in
- * which it does. */
+/* Where what a spare of the same file id has in common with the data file ends, at least: behind
+ * the last block that is the same. Later blocks cannot be, as writers append. */
 static uint64_t find_common_end(const struct copies *copies, const struct copy *copy)
 {
     uint64_t size = copy->size < copies->chain.end ? copy->size : copies->chain.end;
@@ -84,14 +84,14 @@ static uint64_t find_common_end(const struct copies *copies, const struct copy *
     return FORMAT_HEADER_BYTES;
 }
 
-/* Whether it is a file that nobody keeps under another name, as a backup. */
+/* Whether it is a file without another name: somebody may keep that as a backup. */
 static bool is_own(const struct stat *st)
 {
     return S_ISREG(st->st_mode) && st->st_nlink == 1;
 }
 
-/* Whether the copy has the segment there that ends what is in common, by its tag; and whether there
- * is only room behind it: a writer that died has first written there what it lacked. */
+/* Whether the copy still has the segment that ends what is in common, by its tag. copy->clean says
+ * whether only room is behind that: a dead writer has begun to write there. */
 static bool is_as_left(const struct copies *copies, struct copy *copy)
 {
     static const uint8_t zeros[FORMAT_END_BYTES];
@@ -107,7 +107,7 @@ static bool is_as_left(const struct copies *copies, struct copy *copy)
     return true;
 }
 
-/* The spare that is known, if it has that name still. */
+/* The spare that is known, if it still has that name. */
 static bool take_known(struct copies *copies, struct copy *copy)
 {
     struct stat st;
@@ -125,7 +125,7 @@ static bool take_known(struct copies *copies, struct copy *copy)
     return false;
 }
 
-/* Whatever has that name, if it is an older state of the chain. */
+/* Whatever has the spare's name, if it is an older state of the chain. */
 static bool take_found(struct copies *copies, struct copy *copy)
 {
     const struct disk *disk = copies->disk;
@@ -158,8 +158,8 @@ void copies_cut_back(struct copies *copies, struct copy *copy)
     copies->spare = *copy;
 }
 
-/* Brings the spare to the state of the data file.  *used is false if there is none that can be;
- * *copied is how many bytes it lacked. */
+/* Brings the spare to the state of the data file. *used is false if no spare can be used; *copied
+ * is the number of bytes that it lacked. */
 static enum anystore_status use_spare(struct copies *copies, struct copy *copy, bool *used,
                                       uint64_t *copied, struct anystore_error *error)
 {
@@ -170,7 +170,8 @@ static enum anystore_status use_spare(struct copies *copies, struct copy *copy, 
     if (!*used)
         return status;
     *copied = end - copy->common_end;
-    /* From the start of a block: what somebody did to it since it was written heals. */
+    /* From the start of the block, so that the copy has the data file's bytes there whatever became
+     * of that block since. */
     uint64_t from = copy->common_end / COMPARE_BYTES * COMPARE_BYTES;
     if (copy->size > end && !copy->clean) {
         *used = disk->ftruncate(disk, copy->fd, (off_t)end) == 0;
@@ -204,7 +205,7 @@ void copies_complete_spare(struct copies *copies)
     atomic_fetch_add(&copies->bytes_copied, copied);
 }
 
-/* A copy that has just been made. */
+/* A new copy of the data file. */
 static enum anystore_status make_copy(struct copies *copies, struct copy *copy, const char **method,
                                       struct anystore_error *error)
 {
@@ -322,7 +323,7 @@ void copies_check(const struct copies *copies)
 
 /* ---- Putting it in place ------------------------------------------------------------------ */
 
-/* Gives the file at `from` the data file's name.  *exchanged tells whether the data file is at
+/* Gives the file at `from` the data file's name. *exchanged says whether the old data file is at
  * `from` now. */
 static enum anystore_status take_name(struct copies *copies, const char *from, bool *exchanged,
                                       struct anystore_error *error)
@@ -353,11 +354,11 @@ enum anystore_status copies_install(struct copies *copies, int fd, const char *f
     bool sync = copies->syncs;
     if (sync && disk->fdatasync(disk, fd) != 0) {
         enum anystore_status status = error_system(error, "cannot sync %s", from);
-        disk->ftruncate(disk, fd, 0); /* should it stay there, nobody must take it for a spare */
+        disk->ftruncate(disk, fd, 0); /* should it stay, nobody must take it for a spare */
         return status;
     }
-    /* The last look before the rename: who restores a backup takes no lock, and who removes the
-     * lock file breaks it. */
+    /* The last look before the rename: restoring a backup takes no lock, and removing the lock file
+     * breaks it. */
     struct stat st;
     bool named = copies->fd < 0 || disk->stat(disk, copies->paths->file, &st) == 0;
     if (!named && errno != ENOENT)
@@ -370,8 +371,9 @@ enum anystore_status copies_install(struct copies *copies, int fd, const char *f
     if (status != ANYSTORE_OK || !sync || disk_sync_directory_of(disk, copies->paths->file))
         return status;
     status = error_system(error, "cannot sync the directory of %s", copies->paths->file);
-    /* Back, and the new file has no name then.  It must not be there as a spare, to be changed: as
-     * long as the directory is not synced a power cut may leave it as the data file. */
+    /* The old file gets its name back, and the new one loses its own. It must not stay there as a
+     * spare, which would be written to: as long as the directory is not synced, a power cut may
+     * leave it as the data file. */
     if (!exchanged || disk->rename(disk, from, copies->paths->file) != 0)
         store_log(copies->log, ANYSTORE_LOG_WARNING,
                   "%s may hold a commit that its clients were told had failed",

@@ -207,7 +207,7 @@ bool disk_write_exact(const struct disk *disk, int fd, const void *data, size_t 
     while (size > 0) {
         ssize_t n = disk->pwrite(disk, fd, p, size, offset);
         if (n == 0) {
-            errno = EIO; /* never, for a file; but not to be waited for */
+            errno = EIO; /* a file never does that; waiting for more would be in vain */
             return false;
         }
         if (n < 0) {
@@ -291,7 +291,7 @@ bool disk_copy(const struct disk *disk, int from, int to, off_t size, const char
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            break; /* not between these files: the plain way also tells why it fails, if it does */
+            break; /* not between these files; read and write, and errno says what fails */
         offset += n;
     }
     if (offset < size) {

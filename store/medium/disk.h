@@ -2,8 +2,8 @@
 /* Every system call of the store that touches the disk goes through this table, so that tests can
  * fail, cut short, reorder or record each of them.
  *
- * Each function is the system call of its name: same arguments, results and errno.  EINTR is
- * handled by the callers.  A table may be used by several threads at once. */
+ * Each function does what the system call of its name does, with the same arguments, results and
+ * errno; callers handle EINTR. Several threads may use a table at once. */
 #ifndef STORE_MEDIUM_DISK_H
 #define STORE_MEDIUM_DISK_H
 
@@ -33,13 +33,13 @@ struct disk {
                           off_t to_offset, size_t size); /* copy_file_range */
     int (*lock)(const struct disk *disk, int fd);        /* flock LOCK_EX, waits */
     int (*unlock)(const struct disk *disk, int fd);      /* flock LOCK_UN */
-    /* An open file description lock on one byte (F_OFD_SETLKW), see lockfile.h; enter waits for it,
-     * claim fails with EAGAIN if somebody has it. */
+    /* An open file description lock on one byte, see lockfile.h. enter waits for it (F_OFD_SETLKW);
+     * claim fails with EAGAIN if somebody has it (F_OFD_SETLK). */
     int (*enter)(const struct disk *disk, int fd, off_t byte);
     int (*leave)(const struct disk *disk, int fd, off_t byte);
     int (*claim)(const struct disk *disk, int fd, off_t byte);
-    /* Whether the file is open nowhere else, in no process (a write lease, F_SETLEASE, is granted):
-     * 0 or -1. */
+    /* 0 if the file is open nowhere else, in no process (a write lease, F_SETLEASE, is granted);
+     * else -1. */
     int (*alone)(const struct disk *disk, int fd);
     void *(*map)(const struct disk *disk, int fd,
                  size_t size); /* shared, read and write; or NULL */
@@ -61,7 +61,7 @@ static inline bool disk_same_file(const struct stat *a, const struct stat *b)
 bool disk_read_exact(const struct disk *disk, int fd, void *data, size_t size, off_t offset);
 bool disk_write_exact(const struct disk *disk, int fd, const void *data, size_t size, off_t offset);
 
-/* The same as the format sees it; valid as long as disk and path are. */
+/* An open file for the format; valid as long as disk and path are. */
 struct byte_file disk_file(const struct disk *disk, int fd, const char *path);
 
 /* Syncs the directory a path lies in.  False with errno set. */

@@ -41,8 +41,8 @@ static struct anystore_key *parse(const char *text, size_t size, const char *nam
     }
     while (size > 0 && isspace((unsigned char)text[size - 1]))
         size--;
-    /* What OpenSSL decodes is encoded again and compared: it takes padding in the middle for zeros
-     * and ignores bits that no byte has, as a typing error may leave them. */
+    /* What OpenSSL decodes is encoded again and compared, because it takes padding in the middle
+     * for zeros and ignores bits that no byte has, as a typing error may leave them. */
     uint8_t bytes[KEY_TEXT / 4 * 3];
     unsigned char again[KEY_TEXT + 1];
     struct anystore_key *key = NULL;

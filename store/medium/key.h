@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The master key in memory.  The functions over it, which read and make key files, are in
- * anystore.h. */
+/* The master key in memory.  anystore.h has the functions over it, which read and make key
+ * files. */
 #ifndef STORE_MEDIUM_KEY_H
 #define STORE_MEDIUM_KEY_H
 

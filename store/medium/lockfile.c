@@ -2,9 +2,10 @@
 /* Taking the lock in turn, and mapping the commit mark.
  *
  * flock(2) alone is not fair: a process that commits in a loop tends to get the lock back before
- * one that sleeps for it wakes up.  So there is a queue before the lock, a second lock (an open
- * file description lock on the first byte) that is held only while waiting for the first: who has
- * just released the lock cannot have it again before the process at the head of the queue. */
+ * one that sleeps for it wakes up.  So there is a queue before the lock: a second lock (an open
+ * file description lock on the first byte), which is held only while waiting for the first. A
+ * process that has just released the lock cannot have it again before the process at the head of
+ * the queue. */
 #include "store/medium/lockfile.h"
 
 #include <errno.h>
@@ -21,8 +22,9 @@ static enum anystore_status open_path(struct lockfile *lockfile, struct anystore
     int fd = disk->open(disk, lockfile->path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_system(error, "cannot open the lock file %s", lockfile->path);
-    /* Written, not extended: a page without space on the disk could not be stored to.  But for what
-     * is live, as another process may have extended the file and set that meanwhile. */
+    /* Zeros are written, so that the page has its space on the disk: else a store to memory could
+     * fail for lack of it. The live bytes are left alone, as another process may have set them
+     * meanwhile. */
     static const uint8_t zeros[LOCKFILE_BYTES - LOCKFILE_LIVE_BYTES];
     struct stat st;
     enum anystore_status status = ANYSTORE_OK;
@@ -67,8 +69,8 @@ void lockfile_close(struct lockfile *lockfile)
     *lockfile = (struct lockfile){.fd = -1};
 }
 
-/* Whether the path names the file that the descriptor has open: 1 or 0; -1 with errno if that
- * cannot be told. */
+/* Whether the path names the file that the descriptor has open: 1 or 0; -1 with errno if the system
+ * does not say. */
 static int is_named(const struct lockfile *lockfile, int fd)
 {
     const struct disk *disk = lockfile->disk;

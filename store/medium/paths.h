@@ -16,8 +16,8 @@ struct paths {
 };
 
 /* Sets all of them for the data file at `path`, with links resolved, so that every process uses the
- * same files.  The data file need not exist, but its directory must.  After a failure paths_free is
- * due, too. */
+ * same files.  The data file need not exist, but its directory must.  paths_free is due after a
+ * failure, too. */
 enum anystore_status paths_set(struct paths *paths, const char *path, struct anystore_error *error);
 
 void paths_free(struct paths *paths);
