@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-# Tests need more than the program does.  What is not there leaves out the tests that need it and
-# says so in one line; where all tests must run (ANYSTORE_TESTS_REQUIRED) it is an error.
+# Tests need more than the program does.  If something is missing, the tests that need it are left
+# out, with a line that says so.  Where all tests must run (ANYSTORE_TESTS_REQUIRED) it is an error.
 
-# anystore_left_out(TESTS WHAT PACKAGE): WHAT, from the Debian package PACKAGE, is not there.
+# anystore_left_out(TESTS WHAT PACKAGE): WHAT, from the Debian package PACKAGE, is missing.
 function(anystore_left_out tests what package)
   set(mode STATUS)
   if(ANYSTORE_TESTS_REQUIRED)
@@ -11,7 +11,8 @@ function(anystore_left_out tests what package)
   message(${mode} "Left out: ${tests}, for lack of ${what} (Debian: ${package})")
 endfunction()
 
-# anystore_find_tool(VARIABLE PROGRAM PACKAGE TESTS): looks for PROGRAM; VARIABLE is false without.
+# anystore_find_tool(VARIABLE PROGRAM PACKAGE TESTS): looks for PROGRAM; VARIABLE is false if it is
+# missing.
 macro(anystore_find_tool variable program package tests)
   find_program(${variable} ${program})
   if(NOT ${variable})
