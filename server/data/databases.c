@@ -5,22 +5,32 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "server/observe/clock.h"
 #include "server/observe/log.h"
 #include "text/number.h"
 
-/* How often the thread looks for files that other processes made. */
+/* How often the thread looks for files that other processes made, and for commits that fail. */
 #define LOOK_SECONDS 1
+
+/* After an attempt to commit that took so long, this many times as long passes before the next one:
+ * where it means to copy a large file onto a full disk it does not take all of the disk's time. */
+#define PROBE_PAUSE 10
 
 /* Which of the databases a store is, for what it calls back. */
 struct slot {
     struct databases *databases;
     unsigned number;
+    struct anystore_submission probe; /* the store's while `probing` */
+    atomic_bool probing;              /* set by the thread, cleared on the commit thread */
+    int64_t probe_began_ns;           /* thread */
+    int64_t next_probe_ns;            /* the commit thread's while `probing`, else the thread's */
 };
 
 struct databases {
@@ -99,7 +109,8 @@ static bool wants_expired(void *arg)
 static struct anystore_options options_of(struct databases *databases, unsigned number)
 {
     struct anystore_options options = databases->options;
-    databases->slots[number] = (struct slot){databases, number};
+    databases->slots[number].databases = databases;
+    databases->slots[number].number = number;
     options.on_expired = databases->all.on_expired ? on_expired : NULL;
     options.wants_expired = databases->all.wants_expired ? wants_expired : NULL;
     options.expired_arg = &databases->slots[number];
@@ -172,6 +183,35 @@ static void look_for_files(struct databases *databases)
     }
 }
 
+static void on_probed(struct anystore_submission *probe, bool ran,
+                      const struct anystore_error *error)
+{
+    struct slot *slot = (struct slot *)(void *)((char *)probe - offsetof(struct slot, probe));
+    int64_t now_ns = steady_ns();
+    (void)ran;
+    (void)error; /* the store keeps it */
+    slot->next_probe_ns = now_ns + PROBE_PAUSE * (now_ns - slot->probe_began_ns);
+    atomic_store(&slot->probing, false);
+}
+
+/* Where the last commit failed, tries whether another one does. */
+static void probe_failing(struct databases *databases)
+{
+    for (database_bits bits = databases_opened(databases); bits != 0; bits &= bits - 1) {
+        struct slot *slot = &databases->slots[database_first(bits)];
+        struct anystore *store = databases_store(databases, database_first(bits));
+        int64_t now_ns = steady_ns();
+        if (anystore_commit_status(store) == ANYSTORE_OK || atomic_load(&slot->probing) ||
+            now_ns < slot->next_probe_ns)
+            continue;
+        slot->probe_began_ns = now_ns;
+        slot->probe =
+            (struct anystore_submission){.kind = ANYSTORE_SUBMIT_PROBE, .on_done = on_probed};
+        atomic_store(&slot->probing, true);
+        anystore_submit(store, &slot->probe);
+    }
+}
+
 static void *run_thread(void *arg)
 {
     struct databases *databases = arg;
@@ -180,8 +220,10 @@ static void *run_thread(void *arg)
         struct database_job *job = wait_for_job(databases, &end);
         if (job)
             job->run(job);
-        else if (!end)
+        if (!job && !end) {
             look_for_files(databases);
+            probe_failing(databases);
+        }
     }
     return NULL;
 }
@@ -298,6 +340,17 @@ database_bits databases_present(const struct databases *databases)
     return bits;
 }
 
+enum anystore_status databases_last_failure(const struct databases *databases)
+{
+    for (unsigned i = 0; i < databases->count; i++) {
+        struct anystore *store = databases_store(databases, i);
+        enum anystore_status status = store ? anystore_commit_status(store) : ANYSTORE_OK;
+        if (status != ANYSTORE_OK)
+            return status;
+    }
+    return ANYSTORE_OK;
+}
+
 static void add_stats(struct anystore_stats *sum, const struct anystore_stats *one)
 {
     sum->persistent = one->persistent;
@@ -320,6 +373,10 @@ static void add_stats(struct anystore_stats *sum, const struct anystore_stats *o
     sum->expiring += one->expiring;
     sum->data_bytes += one->data_bytes;
     sum->expired += one->expired;
+    if (sum->last_commit_status == ANYSTORE_OK)
+        sum->last_commit_status = one->last_commit_status;
+    if (sum->last_base_status == ANYSTORE_OK)
+        sum->last_base_status = one->last_base_status;
     if (sum->copy_method && one->last_commit_ms <= sum->last_commit_ms)
         return;
     sum->last_commit_us = one->last_commit_us;

@@ -52,8 +52,13 @@ database_bits databases_opened(const struct databases *databases);
 /* Those that are open or have a file. */
 database_bits databases_present(const struct databases *databases);
 
-/* The sums over all that are open; the last_ figures and copy_method are those of the latest
- * commit. */
+/* Why commits fail: the reason that one of those that are open gives, ANYSTORE_OK if none does.
+ * After a failure the databases' thread tries a commit now and then, so that this becomes
+ * ANYSTORE_OK when commits work again, though nobody writes meanwhile.  A few loads. */
+enum anystore_status databases_last_failure(const struct databases *databases);
+
+/* The sums over all that are open.  The figures of the last commit and copy_method are those of the
+ * latest one; a failure is one of any of them. */
 void databases_stats(const struct databases *databases, struct anystore_stats *stats);
 
 /* Work for the thread, which owns it from submission until `run` is called. */

@@ -12,6 +12,7 @@
 #include "command/table.h"
 #include "server/client/client.h"
 #include "server/config/config.h"
+#include "server/data/databases.h"
 #include "server/family/client.h"
 #include "server/family/families.h"
 #include "server/observe/clock.h"
@@ -33,10 +34,15 @@ static void reply_pong_to_subscriber(struct call *call)
         resp_write_bulk(call->reply, "", 0);
 }
 
+/* As in Redis, whoever asks whether the server is well hears that writes fail. */
 static void run_ping(struct call *call)
 {
     const struct session *session = call->session;
-    if (call->argc > 2)
+    enum anystore_status failure = databases_last_failure(session->server->databases);
+    if (failure != ANYSTORE_OK)
+        resp_write_errorf(call->reply, "MISCONF Errors writing to the data file: %s",
+                          anystore_status_text(failure));
+    else if (call->argc > 2)
         reply_wrong_arity(call);
     else if (session->resp_version == 2 && subscriber_total(session->subscriber) > 0)
         reply_pong_to_subscriber(call);

@@ -78,6 +78,10 @@ static void collect_persistence(struct server *server, struct figures *figures)
     int64_t saved_ms = store->last_commit_ms ? store->last_commit_ms : server->started_ms;
     figures->persistence.unsaved_changes = store->persistent ? 0 : store->updates;
     figures->persistence.saved_s = (uint64_t)saved_ms / 1000;
+    bool writes_fail = store->last_commit_status != ANYSTORE_OK;
+    bool saves_fail = writes_fail || store->last_base_status != ANYSTORE_OK;
+    figures->persistence.save_status = saves_fail ? "err" : "ok";
+    figures->persistence.write_status = writes_fail ? "err" : "ok";
 }
 
 static void collect_stats(struct server *server, struct figures *figures)
@@ -204,10 +208,10 @@ static const struct figure table[] = {
      VALUE(persistence.unsaved_changes)},
     {FIGURES_PERSISTENCE, FIGURE_CONSTANT, "rdb_bgsave_in_progress", CONSTANT("0")},
     {FIGURES_PERSISTENCE, FIGURE_GAUGE, "rdb_last_save_time", VALUE(persistence.saved_s)},
-    {FIGURES_PERSISTENCE, FIGURE_CONSTANT, "rdb_last_bgsave_status", CONSTANT("ok")},
+    {FIGURES_PERSISTENCE, FIGURE_TEXT, "rdb_last_bgsave_status", VALUE(persistence.save_status)},
     {FIGURES_PERSISTENCE, FIGURE_CONSTANT, "aof_enabled", CONSTANT("0")},
     {FIGURES_PERSISTENCE, FIGURE_CONSTANT, "aof_rewrite_in_progress", CONSTANT("0")},
-    {FIGURES_PERSISTENCE, FIGURE_CONSTANT, "aof_last_write_status", CONSTANT("ok")},
+    {FIGURES_PERSISTENCE, FIGURE_TEXT, "aof_last_write_status", VALUE(persistence.write_status)},
 
     {FIGURES_STATS, FIGURE_COUNTER, "total_connections_received",
      VALUE(stats.connections_received)},

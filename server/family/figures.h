@@ -64,6 +64,7 @@ struct figures {
     } memory_parts;
     struct {
         uint64_t unsaved_changes, saved_s;
+        const char *save_status, *write_status; /* "ok", "err" */
     } persistence;
     struct {
         uint64_t connections_received, connections_rejected, commands_processed, bytes_read,

@@ -11,6 +11,13 @@
  * names a data file and the cause. */
 void faults_refused(redisContext *client, const char *command, const char *cause);
 
+/* What INFO says of the last write and the last save: "ok" or "err". */
+void faults_expect_status(redisContext *client, const char *write, const char *save);
+
+/* PING answers PONG, if need be after a while: where a commit of a database has failed, the server
+ * tries itself whether another one works. */
+void faults_expect_pong(redisContext *client);
+
 /* The disk works again: the server, which was never restarted, catches up and writes, and all
  * servers agree. */
 void faults_well_again(struct commits *commits);
@@ -25,6 +32,7 @@ void calls_of_a_start_fail(struct harness *harness);
 
 /* Limits of the system, without strace (faults_limits.c). */
 void file_size_limit(struct harness *harness);
+void probes_hear_of_a_full_disk(struct harness *harness);
 void too_many_open_files(struct harness *harness);
 void disk_full_for_all(struct harness *harness);
 

@@ -57,6 +57,46 @@ void file_size_limit(struct harness *harness)
     commits_end(&commits);
 }
 
+/* While writes are refused a probe hears so, but a write is still tried; the state ends with one
+ * that works, or by itself. */
+void probes_hear_of_a_full_disk(struct harness *harness)
+{
+    struct commits commits;
+    commits_begin(harness, &commits);
+    redisContext *client = client_connect(commits.server);
+    rlim_t before = faults_limit(commits.server, RLIMIT_FSIZE);
+    client_expect(client, "+PONG", "PING");
+    commits_count(&commits);
+    for (int i = 0; i < 2; i++) {
+        faults_set_limit(commits.server, RLIMIT_FSIZE, 1);
+        faults_refused(client, "SET k other", strerror(EFBIG));
+        client_expect_start(client, "-MISCONF Errors writing to the data file: ", "PING");
+        client_expect_start(client, "-MISCONF Errors writing to the data file: ", "PING a");
+        client_expect(client, "+OK", "MULTI");
+        client_expect(client, "+QUEUED", "PING");
+        client_expect_start(client, "[-MISCONF Errors writing ", "EXEC");
+        faults_expect_status(client, "err", "err");
+        faults_refused(client, "SAVE", strerror(EFBIG));
+        client_expect(client, "$x", "ECHO x");
+        /* Another server on the file is well. */
+        client_expect(commits.clients[0], "+PONG", "PING");
+        faults_expect_status(commits.clients[0], "ok", "ok");
+        faults_set_limit(commits.server, RLIMIT_FSIZE, before);
+        if (i == 0) {
+            client_expect(client, "+OK", "SET k new");
+            client_expect(client, "+PONG", "PING");
+        } else {
+            faults_expect_pong(client); /* though nobody writes */
+        }
+        faults_expect_status(client, "ok", "err"); /* the last SAVE failed */
+        client_expect(client, "+OK", "SAVE");
+        faults_expect_status(client, "ok", "ok");
+    }
+    redisFree(client);
+    faults_well_again(&commits);
+    commits_end(&commits);
+}
+
 /* The lowest number that no descriptor has: with that as the limit there is none left. */
 static rlim_t lowest_free(const struct server *server)
 {

@@ -25,6 +25,30 @@ void faults_refused(redisContext *client, const char *command, const char *cause
     free(text);
 }
 
+void faults_expect_status(redisContext *client, const char *write, const char *save)
+{
+    char *text = client_text(client, "INFO persistence");
+    char *expected = text_format("\\r\\naof_last_write_status:%s\\r\\n", write);
+    check(strstr(text, expected), "not %s: %s", expected, text);
+    free(expected);
+    expected = text_format("\\r\\nrdb_last_bgsave_status:%s\\r\\n", save);
+    check(strstr(text, expected), "not %s: %s", expected, text);
+    free(expected);
+    free(text);
+}
+
+void faults_expect_pong(redisContext *client)
+{
+    struct patience patience = {0};
+    char *text = client_text(client, "PING");
+    while (strcmp(text, "+PONG") && patience_left(&patience)) {
+        free(text);
+        text = client_text(client, "PING");
+    }
+    check(!strcmp(text, "+PONG"), "nobody tries whether writes work again: %s", text);
+    free(text);
+}
+
 void faults_well_again(struct commits *commits)
 {
     char *counter = text_format("$%lld", commits->counter);
@@ -34,6 +58,9 @@ void faults_well_again(struct commits *commits)
     for (int i = 0; i < 2; i++)
         client_expect(commits->clients[i], "$again", "GET well");
     client_expect(client, ":1", "DEL well");
+    faults_expect_pong(client);
+    client_expect(client, "+OK", "SAVE");
+    faults_expect_status(client, "ok", "ok");
     redisFree(client);
     free(counter);
     commits_count(commits);
@@ -292,8 +319,8 @@ int main(void)
         HARNESS_TEST(directory_cannot_be_synced), HARNESS_TEST(exchange_cannot_be_taken_back),
         HARNESS_TEST(what_a_file_system_lacks),   HARNESS_TEST(peers_after_a_fault),
         HARNESS_TEST(calls_of_a_start_fail),      HARNESS_TEST(file_size_limit),
-        HARNESS_TEST(too_many_open_files),        HARNESS_TEST(disk_full_for_all),
-        HARNESS_TEST(commits_of_several_fail),
+        HARNESS_TEST(probes_hear_of_a_full_disk), HARNESS_TEST(too_many_open_files),
+        HARNESS_TEST(disk_full_for_all),          HARNESS_TEST(commits_of_several_fail),
     };
     return harness_main("client_faults_test", tests, sizeof tests / sizeof *tests);
 }
