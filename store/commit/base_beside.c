@@ -16,8 +16,8 @@
  * disk to take what was written before. */
 #define SYNC_BYTES ((uint64_t)256 << 10)
 
-/* So many bytes of commits may be left for finish, which others wait for.  If commits are faster
- * than this thread, more are left: then they have to wait. */
+/* So many bytes of commits may be left for finish, during which commits wait. If commits are faster
+ * than this thread, more are left: then commits wait longer. */
 #define LEFT_BYTES ((uint64_t)64 << 10)
 
 static void fail(struct base_job *job, enum anystore_status status)
@@ -33,12 +33,13 @@ static bool goes_on(const struct base_job *job)
 
 /* ---- Begin -------------------------------------------------------------------------------- */
 
-/* Takes the claim; -1 if that is not possible: with EAGAIN, another process has it. */
+/* Takes the claim; -1 on failure, with EAGAIN if another process has it. */
 static int take_claim(struct anystore *store)
 {
     const struct disk *disk = store->disk;
     int fd = disk->open(disk, store->paths.lock, O_RDWR, 0);
-    /* Where there are no such locks, the names are looked at all the same before they are used. */
+    /* Where there are no such locks, has_name must do: it looks at the names before they are
+     * used. */
     if (fd >= 0 && disk->claim(disk, fd, LOCKFILE_BASE) != 0 &&
         (errno == EAGAIN || errno == EACCES)) {
         disk->close(disk, fd);
@@ -52,7 +53,7 @@ void base_beside_remove_leftovers(struct anystore *store)
 {
     int claim = take_claim(store);
     if (claim < 0)
-        return; /* they are in use; or the next base removes them */
+        return; /* a process uses them; if not, the next base removes them */
     store->disk->unlink(store->disk, store->paths.base);
     store->disk->unlink(store->disk, store->paths.base_spare);
     store->disk->close(store->disk, claim);
@@ -150,7 +151,8 @@ static bool on_step(struct anystore *store, struct base_job *job)
     return goes_on(job);
 }
 
-/* Writes the commits between what the base has and the position `to` in the data file, from fd. */
+/* Writes the commits that the base lacks, up to the position `to` in the data file; fd is one of
+ * its copies. */
 static void copy_commits(struct anystore *store, struct base_job *job, int fd,
                          const struct chain *to)
 {
@@ -180,7 +182,7 @@ static bool is_source(const struct anystore *store, const struct base_job *job, 
            memcmp(own, other, sizeof own) == 0;
 }
 
-/* Writes the commits that have been published meanwhile; returns the bytes that were new. */
+/* Writes the commits that have been published meanwhile. Returns how many bytes they had. */
 static uint64_t catch_up(struct anystore *store, struct base_job *job)
 {
     const struct disk *disk = store->disk;
@@ -243,7 +245,7 @@ void base_write_beside(struct anystore *store, struct base_job *job)
 
 /* ---- Finish ------------------------------------------------------------------------------- */
 
-/* Whether the name still is that of the file that was made: somebody may have removed it. */
+/* Whether the path still names the file that was made: somebody may have removed or replaced it. */
 static bool has_name(const struct anystore *store, const struct base_job *job)
 {
     struct stat st;
@@ -251,7 +253,7 @@ static bool has_name(const struct anystore *store, const struct base_job *job)
            disk_same_file(&st, &job->st);
 }
 
-/* Makes the copy the spare; what was the spare is removed with the rest. */
+/* Gives the second copy the spare's name. What had that name is removed with the rest. */
 static void place_copy(struct anystore *store, struct base_job *job)
 {
     const struct disk *disk = store->disk;
@@ -288,7 +290,7 @@ void base_beside_finish(struct anystore *store, struct base_job *job)
 
 /* ---- Clean -------------------------------------------------------------------------------- */
 
-/* What was the spare when the base took its place, which has the copy's name. */
+/* The old spare, which has the second copy's name now; -1 if there is none. */
 static int open_old_spare(struct anystore *store, const struct base_job *job)
 {
     const struct disk *disk = store->disk;
@@ -308,7 +310,7 @@ void base_beside_clean(struct anystore *store, struct base_job *job)
         disk->unlink(disk, store->paths.base); /* the old data file, if the names were exchanged */
     if (job->fd >= 0 && !job->installed)
         disk->close(disk, job->fd);
-    drop_copy(store, job); /* what was the spare has this name, or the copy itself */
+    drop_copy(store, job); /* its name is the old spare's now, or still its own */
     if (job->claim >= 0)
         disk->close(disk, job->claim);
     closer_close_slowly(&store->closer, job->old_fd);

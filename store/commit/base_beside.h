@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Writing a base beside running commits.
  *
- * The commit thread begins the base and puts it in place, under the file lock.  What takes long is
- * done in between by a thread of its own, which holds no lock for longer than it takes to copy a
- * few keys:
+ * The commit thread begins the base and puts it in place, under the file lock.  The base thread
+ * does the long part in between; it holds no lock for longer than it takes to copy a few keys:
  *
  *     begin   commit thread, file lock  makes the files, notes the position G in the data file
  *     write   base thread               writes the map step by step, as it is at each step; then all
@@ -50,7 +49,7 @@ struct base_job {
 };
 
 /* Begins a base.  The file lock is held and the map is up to date.  False if another process is
- * writing one.  Otherwise job->status tells whether to go on to write or, after a failure, to
+ * writing one.  Otherwise job->status says whether to go on to write or, after a failure, to
  * clean. */
 bool base_beside_begin(struct anystore *store, struct base_job *job);
 
@@ -61,12 +60,12 @@ void base_write_beside(struct anystore *store, struct base_job *job);
  * to date. */
 void base_beside_finish(struct anystore *store, struct base_job *job);
 
-/* Removes what is left over and gives the claim back; after begin said true, whatever happened
- * since. */
+/* Removes what is left over and gives the claim back.  Due once begin has returned true, whatever
+ * happened since. */
 void base_beside_clean(struct anystore *store, struct base_job *job);
 
-/* Removes what a dead process left of a base, unless a living one is writing one.  The file lock is
- * held. */
+/* Removes what a dead process left of a base, unless a living process is writing one.  The file
+ * lock is held. */
 void base_beside_remove_leftovers(struct anystore *store);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the two ways to write a base share: how its file begins, and what is so when it is in
- * place. */
+/* What the two ways to write a base share: the beginning of its file, and what follows when it is
+ * in place. */
 #ifndef STORE_COMMIT_BASE_FILE_H
 #define STORE_COMMIT_BASE_FILE_H
 
@@ -16,8 +16,8 @@ enum anystore_status base_file_begin(const struct anystore *store, int fd, const
                                      const uint8_t *store_id, struct chain *chain,
                                      struct anystore_error *error);
 
-/* The base in fd, which is in place and ends at `chain`, is what is loaded now.  Returns the
- * descriptor that was before, or -1.  File lock; refresh_mutex is not held. */
+/* The base in fd is in place and ends at `chain`: it is what is loaded from now on. Returns the
+ * descriptor of what was loaded before, or -1.  File lock; refresh_mutex is not held. */
 int base_file_adopt(struct anystore *store, int fd, const struct stat *st,
                     const struct chain *chain);
 

@@ -23,7 +23,7 @@ static bool write_entry(struct entry *entry, void *arg)
     return writing->writer.status == ANYSTORE_OK;
 }
 
-/* Header and segments into an empty file. */
+/* Writes header and segments into an empty file; *chain is its end. */
 static enum anystore_status write_to(struct anystore *store, int fd, const uint8_t *store_id,
                                      struct chain *chain, struct anystore_error *error)
 {

@@ -5,14 +5,14 @@
 #include "store/common/error.h"
 #include "store/map/record.h"
 
-/* Says what became of a key, or of all: a base of version 1 has no such record. */
+/* Whether a record says what became of keys. A base of version 1 has no such record. */
 static bool is_change(enum record_kind kind)
 {
     return kind == RECORD_DELETE || kind == RECORD_EXPIRE || kind == RECORD_CLEAR;
 }
 
-/* A change: the walk that wrote the base may have met its key before or after the change, or not at
- * all. */
+/* Applies a change. The walk that wrote the base may have met the key before or after the change,
+ * or not at all, so the key may be there or not. */
 static void put_change(struct map *map, enum record_kind kind, struct entry *entry)
 {
     if (kind == RECORD_DELETE) {
@@ -25,7 +25,7 @@ static void put_change(struct map *map, enum record_kind kind, struct entry *ent
     entry_free(entry);
 }
 
-/* Puts a record with an entry, which is taken over. */
+/* Puts a record that has an entry; takes the entry over. */
 static enum anystore_status put_entry(struct segment_reader *reader, struct map *map,
                                       const struct record *record)
 {
@@ -55,7 +55,7 @@ static enum anystore_status put_record(struct segment_reader *reader, struct map
     case RECORD_NOTHING:
         return ANYSTORE_OK;
     case RECORD_COUNT:
-        /* Room is only made for what can be in the file. */
+        /* Room is made for no more than can be in the file. */
         most = segment_reader_bound(reader) / 4;
         map_reserve(map, record->count < most ? record->count : most);
         return ANYSTORE_OK;

@@ -11,7 +11,7 @@
 /* Below this many bytes of changes no new base is written, however small the data. */
 #define BASE_FLOOR ((uint64_t)4 << 20)
 
-/* About what a record and the map's entry cost beside key and value. */
+/* About what a record costs beside key and value. */
 #define BASE_RECORD_BYTES 8
 
 /* The base thread's own priority, in nice's terms (on Linux each thread has one): where there are
@@ -89,7 +89,7 @@ static void *base_thread(void *arg)
 {
     struct anystore *store = arg;
     struct base_job *job = &store->base.job;
-    setpriority(PRIO_PROCESS, 0, NICE); /* should that fail it is only less polite */
+    setpriority(PRIO_PROCESS, 0, NICE); /* without it the thread is only less polite */
     for (;;) {
         switch (wait_for_turn(store)) {
         case BASE_WRITING:
@@ -165,7 +165,7 @@ static struct queued *take(struct queued **list)
     return taken;
 }
 
-/* It is in place, or failed, and nothing of it is left over. */
+/* The base is in place, or failed, and nothing of it is left over. */
 static void end_job(struct anystore *store)
 {
     struct base_job *job = &store->base.job;
@@ -195,7 +195,7 @@ static void finish_job(struct anystore *store)
             job->error = error;
         }
     }
-    /* Tried again when as much as now has been added, not at every commit. */
+    /* The next try comes when the file has grown by half, not at every commit. */
     if (job->status != ANYSTORE_OK) {
         uint64_t size = atomic_load(&store->counters.file_size);
         store->base.retry_at = size + size / 2;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* When a base is written: the base thread, and its turns with the commit thread (base_beside.h). */
+/* When a base is written: the base thread takes turns with the commit thread. store/DESIGN.md has
+ * the table of their turns, base_beside.h what they do. */
 #ifndef STORE_COMMIT_BASE_SCHEDULE_H
 #define STORE_COMMIT_BASE_SCHEDULE_H
 
@@ -46,7 +47,7 @@ void base_schedule_end(struct anystore *store);
 
 /* ---- For the commit thread ---------------------------------------------------------------- */
 
-/* Whether the changes in the file outgrow the data so far that a new base pays. */
+/* Whether the changes in the file have outgrown the data so far that a new base pays. */
 bool base_is_due(const struct anystore *store);
 
 /* Asks for a base on behalf of a list; they are told when it is in place. */
@@ -55,8 +56,8 @@ void base_ask(struct anystore *store, struct queued *list);
 /* Whether somebody waits for a base. */
 bool base_has_waiters(const struct anystore *store);
 
-/* Does what the commit thread has to do for a base, if anything; `due`: one is.  No lock is
- * held. */
+/* Does what the commit thread has to do for a base, if anything. `due`: base_is_due said so. No
+ * lock is held. */
 void base_take_turn(struct anystore *store, bool due);
 
 #endif

@@ -17,12 +17,12 @@
 #define TICK_EXPIRING_MS 100
 #define TICK_CLAIM_MS    10 /* while another process writes a base, and one is asked for here */
 
-/* How often the log is told of the same failure: while a disk is full, each round fails. */
+/* How often the log gets the same failure: while a disk is full, each round fails. */
 #define LOG_AGAIN_US (30 * UINT64_C(1000000))
 
 /* ---- The file ----------------------------------------------------------------------------- */
 
-/* Appends the changes to a copy of the file; *chain is the position behind them. */
+/* Appends the changes to the copy; *chain is the position behind them. */
 static enum anystore_status write_changes(struct anystore *store, struct copy *copy,
                                           const struct pending *pending, struct chain *chain,
                                           struct anystore_error *error)
@@ -45,7 +45,7 @@ static enum anystore_status write_changes(struct anystore *store, struct copy *c
 static enum anystore_status persist(struct anystore *store, struct pending *pending,
                                     struct anystore_error *error)
 {
-    /* What can fail for lack of memory comes before the file is touched. */
+    /* What can fail for lack of memory comes before the file changes. */
     if (!map_ready(pending->cleared ? &pending->map : &store->published.map))
         return error_nomem(error);
     struct copy copy;
@@ -160,7 +160,7 @@ static void note_success(struct anystore *store)
     store_log(&store->log, ANYSTORE_LOG_NOTICE, "commits work again");
 }
 
-/* Waits for those who are expected, see gather.h. */
+/* Waits for the updates that are expected, see gather.h. */
 static void fill_queue(struct anystore *store)
 {
     struct gather *gather = &store->commit.gather;
@@ -219,16 +219,15 @@ static bool commit_round(struct anystore *store)
     return due;
 }
 
-/* Whether the mark tells other processes less than this one has read: somebody damaged it. */
+/* Whether the mark is behind what this process has published: then somebody damaged it (R6). */
 static bool mark_is_behind(struct anystore *store)
 {
-    uint64_t loaded =
-        atomic_load(&store->published.generation); /* first: the mark is raised before it */
+    uint64_t loaded = atomic_load(&store->published.generation); /* before the mark, see R2 */
     return lockfile_mark(&store->lockfile) < loaded;
 }
 
-/* Sets a mark right that somebody damaged, finds a lock file that was replaced, releases what could
- * not be released. */
+/* Taking the lock is enough to put a damaged mark right, to find a lock file that was replaced, and
+ * to release what could not be released. */
 static void check_mark(struct anystore *store)
 {
     struct anystore_error error;

@@ -5,9 +5,9 @@
  *     exchange the names, sync the directory -> raise the mark -> publish -> unlock ->
  *     tell the callers
  *
- * Updates that arrive meanwhile wait for the next round, all together: one sync serves everybody
- * who waits.  A round that changes nothing writes nothing.  If anything fails before the mark is
- * raised, the changes are dropped and all callers of the round get the error. */
+ * Updates that arrive meanwhile wait for the next round, all together: one sync serves them all.  A
+ * round that changes nothing writes nothing.  If anything fails before the mark is raised, the
+ * changes are dropped and all callers of the round get the error. */
 #ifndef STORE_COMMIT_COMMIT_H
 #define STORE_COMMIT_COMMIT_H
 
@@ -20,7 +20,7 @@
 
 struct anystore;
 
-/* Of the commit thread, where nothing else is said. */
+/* The commit thread alone uses these, unless they say otherwise. */
 struct commit {
     pthread_t thread; /* constant after open, as the next */
     bool thread_started;

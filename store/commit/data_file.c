@@ -37,7 +37,7 @@ bool data_file_has_nothing_new(const struct anystore *store)
            memcmp(next, zeros, sizeof next) == 0;
 }
 
-/* To write to as well, since it may become the spare. */
+/* Opened for writing, too, since it may become the spare. */
 static int open_path(const struct anystore *store)
 {
     const struct disk *disk = store->disk;
@@ -149,7 +149,7 @@ enum anystore_status data_file_check(struct anystore *store, struct news *news, 
     if (status != ANYSTORE_OK || !first)
         return status;
     status = data_file_learn_secrets(store, &header, error);
-    /* With the seed that is known now. */
+    /* Again, with the seed that is known now. */
     map_init(&news->map, &store->published.map.seed);
     pending_init(&news->pending, &store->published.map);
     return status;

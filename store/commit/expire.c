@@ -34,11 +34,12 @@ static bool expire_step(struct anystore *store, int64_t now_ms)
 
 void expire_some(struct anystore *store)
 {
-    /* Before the map is brought up to date: an extension that was committed by then is seen. */
+    /* The clock comes first (R8): the refresh then shows every extension that was committed by that
+     * time. */
     int64_t now_ms = clock_now_ms();
     if (expired_is_wanted(&store->expired) && refresh_is_due(store) &&
         refresh_to_mark(store, NULL) != ANYSTORE_OK)
-        return; /* whoever uses the store is told why */
+        return; /* the next view or update says why */
     for (int step = 0; step < EXPIRE_STEPS; step++)
         if (!expire_step(store, now_ms))
             return;

@@ -6,8 +6,8 @@
  * come back are better off in two halves: one is served while the other comes. */
 #define WAIT_DIVISOR 2
 
-/* Nor does it last longer than this: callers that come back at all do so soon, however slow the
- * disk was. */
+/* Nor does it last longer than this: callers that come back do so soon, however slow the disk
+ * was. */
 #define MOST_US 4000
 
 /* The most rounds without a wait after waits in vain: 2^6. */

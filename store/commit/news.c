@@ -30,7 +30,7 @@ void news_forget_changes(struct news *news)
     news->vanished_count = 0;
 }
 
-/* Notes a change that the pending changes are about to forget.  False if memory is short. */
+/* Notes a change that pending is about to forget.  False if memory is short. */
 static bool note_vanished(struct entry *change, void *arg)
 {
     struct news *news = arg;
@@ -46,8 +46,8 @@ static bool note_vanished(struct entry *change, void *arg)
     return true;
 }
 
-/* Before a record that makes the pending changes forget some.  After a reload all keys count as
- * changed: there is nothing to note. */
+/* Notes the changes that a record will make pending forget. After a reload all keys count as
+ * changed: there is nothing to note. False if memory is short. */
 static bool note_forgotten(struct news *news, const struct record *record)
 {
     struct map *changes = &news->pending.map;

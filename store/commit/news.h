@@ -20,7 +20,7 @@ struct news {
     size_t vanished_count, vanished_capacity;
 };
 
-/* Nothing is new yet: `chain` is the end of what is loaded, which `published` holds. */
+/* Nothing is new yet: `chain` is the end of what is loaded, and `published` holds it. */
 void news_init(struct news *news, const struct chain *chain, const struct map *published);
 void news_free(struct news *news, const struct disk *disk);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading a file of another id than the one that is loaded: a new base has taken its place, or a
- * file that is none of this history. */
+/* Reading a file with another id than the loaded one: a new base has taken its place, or a file
+ * that does not belong to this history. */
 #ifndef STORE_COMMIT_OTHER_FILE_H
 #define STORE_COMMIT_OTHER_FILE_H
 

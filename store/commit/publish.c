@@ -44,15 +44,15 @@ void publish_commit(struct anystore *store, struct pending *pending, const struc
 
 /* ---- What other processes committed ------------------------------------------------------- */
 
-/* Keeps the file of the news open in the place of what was loaded, which is the spare now, or was
- * thrown away with its file id. */
+/* Keeps the file of the news open in the place of what was loaded. That is the spare now, or has
+ * been thrown away with its file id. */
 static void take_file(struct anystore *store, struct news *news)
 {
     struct copies *file = &store->file;
     bool same_id = file->fd >= 0 && chain_same_file(&file->chain, &news->chain.header);
     bool other_copy = !disk_same_file(&file->st, &news->st);
     if (!same_id) {
-        /* They have no name any more, if what took their place is a new base. */
+        /* Once a new base has taken their place, these have no name any more. */
         closer_give(&store->closer, file->fd);
         closer_give(&store->closer, file->spare.fd);
         file->spare.fd = -1;
@@ -78,7 +78,7 @@ static void touch_watches(struct watch_table *watches, const struct news *news, 
         watch_touch_hash(watches, news->vanished[i]);
 }
 
-/* Makes the map what the news say. */
+/* Makes the published map what the news say. */
 static void apply_news(struct anystore *store, struct news *news)
 {
     struct published *published = &store->published;

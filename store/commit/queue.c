@@ -156,7 +156,8 @@ enum queue_work queue_wait(struct queue *queue, uint64_t tick_ms, bool may_end)
         result = pthread_cond_timedwait(&queue->changed, &queue->mutex, &until);
         work = work_locked(queue, may_end);
     }
-    /* A commit takes the lock, as is needed to put the mark right, and gives the base its turn. */
+    /* A commit puts the mark right, too, as it takes the lock; and the base has its turn after
+     * it. */
     if (work == QUEUE_COMMIT || work == QUEUE_CHECK_MARK)
         queue->mark_suspect = false;
     if (work == QUEUE_COMMIT || work == QUEUE_BASE_TURN)

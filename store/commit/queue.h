@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The queue before the commit thread: what was submitted, and the other things that the thread is
- * woken for.  It knows no store: who takes something from it does the work. */
+/* The queue before the commit thread: what was submitted, and the other reasons to wake that
+ * thread. It knows no store; the commit thread does the work. */
 #ifndef STORE_COMMIT_QUEUE_H
 #define STORE_COMMIT_QUEUE_H
 
@@ -72,8 +72,8 @@ enum anystore_status queue_update_and_wait(struct queue *queue, enum queued_kind
                                            anystore_fn *fn, void *arg, bool starts_round,
                                            struct anystore_error *error);
 
-/* Appends a step and waits for its end.  If it is not run, as the file lock cannot be had or a
- * commit before it failed, that is the error. */
+/* Appends a step and waits for its end. The step does not run if the file lock cannot be had, or if
+ * the commit of its round fails: then that is the error. */
 enum anystore_status queue_step_and_wait(struct queue *queue, queue_step *step, void *arg,
                                          struct anystore_error *error);
 
@@ -92,29 +92,29 @@ enum queue_work {
     QUEUE_END         /* the store is being closed and nothing is left to do */
 };
 
-/* Waits for work, for so long at most.  may_end: nobody waits for a base. */
+/* Waits for work, for tick_ms at most. may_end: nobody waits for a base, so the thread may end. */
 enum queue_work queue_wait(struct queue *queue, uint64_t tick_ms, bool may_end);
 
-/* Waits until there are so many in the queue, or until that time on the monotonic clock, or until
- * the store is being closed.  Returns how many there are. */
+/* Waits until `count` are in the queue, or until that time on the monotonic clock, or until the
+ * store is being closed. Returns how many are there. */
 size_t queue_wait_for(struct queue *queue, size_t count, uint64_t until_us);
 
-/* What has been submitted, up to one that begins a round of its own. */
+/* Takes what has been submitted, up to one that needs a new round. */
 struct queued *queue_take(struct queue *queue);
 
 size_t queue_count(struct queue *queue);
 
 /* ---- Lists -------------------------------------------------------------------------------- */
 
-/* Takes those out of a list of which that is true; their order stays. */
+/* Takes those out of a list for which `is` says yes; the order stays. */
 typedef bool queued_is(const struct queued *queued);
 struct queued *queued_split(struct queued **list, queued_is *is);
 
 /* Appends a list to another one. */
 void queued_append(struct queued **list, struct queued *more);
 
-/* Calls on_done for a list, which is gone afterwards.  `ran`: update functions were run.  One that
- * aborted is told so, the others get the outcome. */
+/* Calls on_done for each in a list, which is gone afterwards. `ran`: update functions were run. An
+ * update that aborted is told so; the others get the outcome. */
 void queued_tell(struct queued *list, bool ran, const struct anystore_error *outcome);
 
 #endif

@@ -11,8 +11,8 @@
 #include "store/commit/state.h"
 #include "store/common/error.h"
 
-/* How often, and after which time, a reader looks again at a file that is ahead of its mark: that
- * ends when the lock holder is done, or this process's commit thread has had the lock. */
+/* How often, and at which interval, a reader looks again at a file that is ahead of its mark. That
+ * ends when the lock holder is done, or when this process's commit thread has had the lock. */
 #define AHEAD_TRIES   100000
 #define AHEAD_WAIT_NS 200000
 
@@ -73,8 +73,8 @@ bool refresh_is_due(struct anystore *store)
                atomic_load_explicit(&store->published.generation, memory_order_acquire);
 }
 
-/* Reads up to the mark.  The file lock is not held: where the file does not lead there (somebody
- * damaged it, or the mark) what was read counts only if it was the data file all the time. */
+/* Reads up to the mark, without the file lock. If the file does not lead there, somebody damaged it
+ * or the mark: then what was read counts only if the path named that file all the time (R4). */
 static enum anystore_status read_to_mark(struct anystore *store, struct news *news, uint64_t mark,
                                          struct anystore_error *error)
 {
@@ -88,15 +88,16 @@ static enum anystore_status read_to_mark(struct anystore *store, struct news *ne
     }
 }
 
-/* Publishes what is new up to the mark.  *ahead: the file holds a base beyond the mark, so two
- * stores are being exchanged this moment (several.c), or the process that did that has died. */
+/* Publishes what is new up to the mark. *ahead: the file holds a base beyond the mark (R5). So two
+ * stores are being exchanged at this moment (several.c), or the process that did that has died. */
 static enum anystore_status publish_to_mark(struct anystore *store, uint64_t mark, bool *ahead,
                                             struct anystore_error *error)
 {
     struct news news;
     enum anystore_status status = read_to_mark(store, &news, mark, error);
     *ahead = status == ANYSTORE_OK && news.fd >= 0 && news.chain.generation > mark;
-    /* A mark that the file does not reach is damaged, and vouches for nothing. */
+    /* A mark that the file does not reach is damaged: it does not say that the rest is durable
+     * (R1). */
     if (status == ANYSTORE_OK && news.fd >= 0 && news.chain.generation < mark)
         status = copies_sync_name(&store->file, error);
     if (status == ANYSTORE_OK && !*ahead)
@@ -105,7 +106,7 @@ static enum anystore_status publish_to_mark(struct anystore *store, uint64_t mar
     return status;
 }
 
-/* One try. */
+/* Tries once to bring the published map to the mark. */
 static enum anystore_status catch_up(struct anystore *store, bool *ahead,
                                      struct anystore_error *error)
 {
@@ -113,12 +114,12 @@ static enum anystore_status catch_up(struct anystore *store, bool *ahead,
     *ahead = false;
     pthread_mutex_lock(&store->refresh_mutex);
     uint64_t mark = lockfile_mark(&store->lockfile);
-    /* While this process holds the file lock nobody can be ahead of it. */
+    /* While this process holds the file lock nobody can be ahead of it (R7). */
     if (mark > store->file.chain.generation && !store->commit_in_progress)
         status = publish_to_mark(store, mark, ahead, error);
     bool behind = mark > store->file.chain.generation && !store->commit_in_progress;
     pthread_mutex_unlock(&store->refresh_mutex);
-    /* The file is the truth: the commit thread takes the lock and puts the mark right. */
+    /* The file is the truth (R6): the commit thread takes the lock and puts the mark right. */
     if (status == ANYSTORE_OK && behind)
         queue_announce_suspect_mark(&store->queue);
     return status;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Catching up: bringing the published map to what the file holds, by reading only what is new.
  *
- * There are two kinds of callers.  A reader that sees a mark ahead of what is published reads up to
- * the mark and not further: what has the data file's name, but is not yet known to be durable, must
- * not be seen.  The holder of the file lock reads to the end.  Its previous writer may have died
- * before it synced the directory; so the lock holder syncs it before it shows what it found beyond
- * the mark. */
+ * There are two kinds of callers. A reader that sees the mark ahead of what is published reads up
+ * to the mark and not further (R1): a commit may have the data file's name and not yet be known to
+ * be durable. The lock holder reads to the end. If it finds commits beyond the mark, their writer
+ * died before it synced the directory: the lock holder does that before it shows them. R1 to R9
+ * stand in store/DESIGN.md. */
 #ifndef STORE_COMMIT_REFRESH_H
 #define STORE_COMMIT_REFRESH_H
 
@@ -15,7 +15,7 @@
 
 struct anystore;
 
-/* Whether the mark is ahead of what is published: two loads, for any thread. */
+/* Whether the mark is ahead of what is published (R3): two loads. Any thread. */
 bool refresh_is_due(struct anystore *store);
 
 /* Brings the published map to the mark, if that is ahead.  Any thread, with no lock held. */
@@ -25,8 +25,8 @@ enum anystore_status refresh_to_mark(struct anystore *store, struct anystore_err
 enum anystore_status refresh_first(struct anystore *store, struct anystore_error *error);
 
 /* Takes the file lock, brings the published map to the end of the file, and makes sure that what it
- * shows then is durable.  Until refresh_release nothing can be new: readers have nothing to catch
- * up with.  Without success nothing is held.  Commit thread. */
+ * shows then is durable. Until refresh_release nothing can be new (R7). Without success nothing is
+ * held. Commit thread. */
 enum anystore_status refresh_acquire(struct anystore *store, struct anystore_error *error);
 void refresh_release(struct anystore *store);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The open store.  It is made of parts, each with its own header; what guards a part stands beside
- * it.
+/* The open store. Each part has a header of its own; its guard stands beside it.
  *
  * Locks, in the order in which they are taken:
  *
