@@ -23,7 +23,8 @@ enum session_state {
     SESSION_CLOSE        /* the connection is to be closed when the replies are out */
 };
 
-/* A run of requests begins, whose replies go to `replies`: what the options say is looked at once. */
+/* A run of requests begins, whose replies go to `replies`: what the options say is looked at
+ * once. */
 void session_begin_run(struct session *session, struct resp_buffer *replies);
 
 /* The run ends: CLIENT LIST and INFO show what is new. */

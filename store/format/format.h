@@ -40,8 +40,8 @@
  * for their ends.  The last segment of a commit ends with
  *
  *     size  what
- *       16  only in a base: the origin, which is the tag of the last segment of the chain whose state
- *           the base holds; zero in the first file
+ *       16  only in a base: the origin, which is the tag of the last segment of the chain whose
+ *           state the base holds; zero in the first file
  *        8  generation
  *        8  time of the commit (Unix time in milliseconds)
  *        1  1: the commit mark

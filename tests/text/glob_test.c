@@ -189,7 +189,8 @@ static void test_many_stars(void **state)
     free(pattern);
 }
 
-/* As Redis answers: a star beyond the thousandth matches nothing, unless nothing comes behind it. */
+/* As Redis answers: a star beyond the thousandth matches nothing, unless nothing comes behind
+ * it. */
 static void test_too_many_stars(void **state)
 {
     (void)state;
