@@ -5,9 +5,9 @@
  * does the long part in between; it holds no lock for longer than it takes to copy a few keys:
  *
  *     begin   commit thread, file lock  makes the files, notes the position G in the data file
- *     write   base thread               writes the map step by step, as it is then; then all commits
- *                                       behind G in the data file, as they are; along with it a
- *                                       second copy
+ *     write   base thread               writes the map step by step, as it is then; then all
+ *                                       commits behind G in the data file, as they are; along
+ *                                       with it a second copy
  *     finish  commit thread, file lock  writes the few commits since and the mark; puts the base
  *                                       in place
  *     clean   base thread               removes what is left over
