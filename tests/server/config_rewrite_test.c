@@ -41,8 +41,8 @@ static void test_unchanged_files(void **state)
         "maxmemory   256mb\n\n\nproto-max-bulk-len 536870912\nmaxmemory-clients '5%'\n",
         "  Timeout\t10 \r\n\r\n\"port\" \"7000\"\n",
         /* Several lines that make up one value, or of which the last one counts. */
-        "client-output-buffer-limit normal 1mb 0 0\n# and\n"
-        "client-output-buffer-limit pubsub 2mb 1mb 9\n",
+        ("client-output-buffer-limit normal 1mb 0 0\n# and\n"
+         "client-output-buffer-limit pubsub 2mb 1mb 9\n"),
         "timeout 10\ntimeout 20\n",
         "notify-keyspace-events \"E\\x78\"\nrequirepass 'it\\'s'\nbind \"::1\"  10.0.0.1\n",
         "save \"\"\ninclude nothing*\nloglevel NOTICE\ntimeout 0\n", /* defaults are kept, too */
