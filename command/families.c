@@ -10,6 +10,6 @@ const struct command *const command_families[] = {
     command_expiry_rows,       command_key_rows,
     command_lcs_rows,          command_object_rows,
     command_scan_rows,         command_sort_rows,
-    command_string_rows,       command_string_number_rows,
-    command_string_range_rows, NULL,
+    command_string_whole_rows, command_string_number_rows,
+    command_string_part_rows,  NULL,
 };

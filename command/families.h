@@ -15,9 +15,9 @@ extern const struct command command_lcs_rows[];
 extern const struct command command_object_rows[];
 extern const struct command command_scan_rows[];
 extern const struct command command_sort_rows[];
-extern const struct command command_string_rows[];
+extern const struct command command_string_whole_rows[];
 extern const struct command command_string_number_rows[];
-extern const struct command command_string_range_rows[];
+extern const struct command command_string_part_rows[];
 
 /* All families of this header.  The list ends with NULL. */
 extern const struct command *const command_families[];

@@ -110,7 +110,7 @@ static void run_strlen(struct call *call)
 
 /* ---- Rows --------------------------------------------------------------------------------- */
 
-const struct command command_string_range_rows[] = {
+const struct command command_string_part_rows[] = {
     {.name = "append",
      .run = run_append,
      .arity = 3,

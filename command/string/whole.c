@@ -355,7 +355,7 @@ static void run_getex(struct call *call)
 
 /* ---- Rows --------------------------------------------------------------------------------- */
 
-const struct command command_string_rows[] = {
+const struct command command_string_whole_rows[] = {
     {.name = "get",
      .run = run_get,
      .arity = 2,
