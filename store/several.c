@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Using several stores together: one transaction over all of them, and exchanging two.
  *
- * Who does that holds the locks of several files, so there is one more lock before them, which the
- * whole family shares (LOCKFILE_SEVERAL): only one thread of one process can be here at a time, and
- * everybody else waits for one file's lock at most.  So nobody can wait in a circle.
+ * That takes the locks of several files. So one more lock comes before them, which the whole family
+ * shares (LOCKFILE_SEVERAL): only one thread of one process can be here at a time, and everybody
+ * else waits for one file's lock at most. So nobody can wait in a circle.
  *
- * The locks are held by the commit threads: the update of the first store runs on its commit
- * thread, which waits there while the update of the second runs on the second's, and so on.  The
- * innermost one sees all of them at rest, and of the others only what is durable: they begin a
- * round. */
+ * The commit threads hold the locks. The update of the first store runs on its commit thread, which
+ * waits there while the update of the second runs on the second's, and so on. The innermost update
+ * sees all stores at rest, and of the others only what is durable: each of them starts a round. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,7 @@
 
 /* ---- The lock of the family --------------------------------------------------------------- */
 
-/* A descriptor for family_unlock; -1 also where there is no file to lock, with OK. */
+/* Takes it. *fd is for family_unlock; -1 without a file to lock. */
 static enum anystore_status family_lock(struct anystore *family, int *fd,
                                         struct anystore_error *error)
 {
@@ -49,7 +48,7 @@ struct several {
     struct anystore *const *stores;
     size_t count;
     struct anystore_txn **txns;
-    size_t *order; /* of indices: in which the updates begin */
+    size_t *order; /* indices, in the order in which the updates begin */
     size_t begun;  /* stores whose update runs */
     anystore_several_fn *fn;
     void *arg;
@@ -60,13 +59,14 @@ struct several {
 
 static bool run_next(struct anystore_txn *txn, void *arg);
 
-/* Begins the update of the next store; returns when it is durable or has failed. */
+/* Runs the update of the next store, and in it those of the rest; returns when it is durable or has
+ * failed. Whether it is durable. */
 static bool update_next(struct several *several)
 {
     size_t index = several->order[several->begun];
     struct anystore *store = several->stores[index];
-    /* What came before in this store must be durable when fn sees it, as the store behind it will
-     * show what fn makes of it before this one does. */
+    /* Earlier updates of this store must be durable when fn sees them: the next store shows what fn
+     * makes of them before this one shows them. */
     const bool starts_round = several->begun + 1 < several->count;
     struct anystore_error error;
     enum anystore_status status =
@@ -75,7 +75,7 @@ static bool update_next(struct several *several)
                                     several->new_base ? QUEUED_UPDATE_AND_BASE : QUEUED_UPDATE,
                                     run_next, several, starts_round, &error)
             : anystore_update(store, run_next, several, &error);
-    /* An update that was undone because one inside it had failed is not the cause. */
+    /* If an update is undone because one inside it has failed, it is not the cause. */
     if (status != ANYSTORE_OK && several->error.status == ANYSTORE_OK) {
         several->error = error;
         several->failed = index;
@@ -92,8 +92,9 @@ static bool run_next(struct anystore_txn *txn, void *arg)
     return several->fn(several->txns, several->arg);
 }
 
-/* As given, so that the last one is durable first.  Stores without files, where nothing is durable,
- * in an order that is always the same: as each update holds the lock of its readers. */
+/* In the given order, so that the last store is durable first. Stores without files are taken in an
+ * order that is always the same: nothing is durable there, but each update holds the lock of its
+ * readers. */
 static void arrange(struct several *several)
 {
     for (size_t i = 0; i < several->count; i++) {
@@ -144,8 +145,8 @@ struct swap {
     struct anystore_error error;
 };
 
-/* The number of the state after the exchange, which neither store has had yet: so that every
- * process notices it. */
+/* The generation after the exchange. Neither store has had it, so every process notices the
+ * exchange. */
 static uint64_t next_generation(const struct anystore *a, const struct anystore *b)
 {
     uint64_t most = a->file.chain.generation > b->file.chain.generation ? a->file.chain.generation
@@ -154,7 +155,7 @@ static uint64_t next_generation(const struct anystore *a, const struct anystore 
 }
 
 /* Writes the store's file anew with that generation, as if there had been commits that changed
- * nothing.  Nobody sees it before the mark is raised. */
+ * nothing. Nobody adopts that before the mark is raised (R5). */
 static enum anystore_status renumber(struct anystore *store, uint64_t generation,
                                      struct anystore_error *error)
 {
@@ -194,7 +195,7 @@ static enum anystore_status exchange_files(struct anystore *a, struct anystore *
     return status;
 }
 
-/* Both locks are held, on the commit thread of b; that of a waits. */
+/* The step of b: both locks are held, on the commit thread of b; that of a waits. */
 static void swap_locked(void *arg)
 {
     struct swap *swap = arg;
@@ -214,7 +215,7 @@ static void swap_locked(void *arg)
         publish_generation(b);
 }
 
-/* The lock of a is held, on its commit thread. */
+/* The step of a: the lock of a is held, on its commit thread. */
 static void swap_outer(void *arg)
 {
     struct swap *swap = arg;

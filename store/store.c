@@ -14,7 +14,6 @@
 #include "store/commit/base_locked.h"
 #include "store/commit/data_file.h"
 #include "store/commit/refresh.h"
-#include "store/commit/state.h"
 #include "store/common/clock.h"
 #include "store/common/error.h"
 #include "store/map/txn.h"
@@ -61,10 +60,10 @@ static enum anystore_status load_or_make(struct anystore *store, struct anystore
     }
     if (status != ANYSTORE_OK)
         return status;
-    /* A leftover of a process that died in a commit: nobody else can be in one now. */
+    /* What a process left here that died in a commit: nobody else can be in one now. */
     disk->unlink(disk, store->paths.temp);
     base_beside_remove_leftovers(store);
-    /* A spare may be from before a power cut, which can tear it in ways that nobody sees. */
+    /* A spare may be from before a power cut, which can tear it in ways that no check finds. */
     disk->unlink(disk, store->paths.spare);
     if (!exists)
         store_log(&store->log, ANYSTORE_LOG_NOTICE, "Made the data file %s", store->paths.file);
@@ -94,8 +93,8 @@ static bool init_locks(struct anystore *store)
            base_schedule_init(&store->base) && closer_init(&store->closer, store->disk);
 }
 
-/* A random seed for the map; a store with a file gets another one with the id of the file.
- * Siblings have the same seed: they exchange maps, and watched keys keep their hashes. */
+/* A random seed for the map; a store with a file gets another one, which depends on the store id.
+ * Siblings have the same seed: if they exchange maps, watched keys keep their hashes. */
 static bool choose_seed(struct anystore *store, struct siphash_key *seed)
 {
     struct anystore *family = store->family;
@@ -196,12 +195,10 @@ struct anystore_shared *anystore_shared_number(struct anystore *store)
 enum anystore_status anystore_view(struct anystore *store, anystore_fn *fn, void *arg,
                                    struct anystore_error *error)
 {
-    /* Before the mark is looked at: a key that was prolonged in time by a commit that this view
+    /* The clock before the mark (R8): a key that was given more time by a commit that this view
      * misses must not be gone by a later clock. */
     int64_t now_ms = clock_now_ms();
-    if (store->paths.file &&
-        lockfile_mark(&store->lockfile) >
-            atomic_load_explicit(&store->published.generation, memory_order_acquire)) {
+    if (refresh_is_due(store)) {
         enum anystore_status status = refresh_to_mark(store, error);
         if (status != ANYSTORE_OK)
             return status;
@@ -320,6 +317,6 @@ void anystore_check(struct anystore *store)
     if (store->paths.file)
         copies_check(&store->file);
     pthread_mutex_unlock(&store->refresh_mutex);
-    /* Pending changes are the commit thread's: it checks them at the end of its round. */
+    /* Pending changes are the commit thread's: it checks them at the end of its next round. */
     atomic_store(&store->commit.check_is_asked, true);
 }

@@ -8,7 +8,6 @@
 #include "store/commit/news.h"
 #include "store/commit/other_file.h"
 #include "store/commit/publish.h"
-#include "store/commit/state.h"
 #include "store/common/error.h"
 
 /* How often, and at which interval, a reader looks again at a file that is ahead of its mark. That
@@ -65,13 +64,6 @@ static enum anystore_status read_news(struct anystore *store, struct news *news,
 }
 
 /* ---- Readers ------------------------------------------------------------------------------ */
-
-bool refresh_is_due(struct anystore *store)
-{
-    return store->paths.file &&
-           lockfile_mark(&store->lockfile) >
-               atomic_load_explicit(&store->published.generation, memory_order_acquire);
-}
 
 /* Reads up to the mark, without the file lock. If the file does not lead there, somebody damaged it
  * or the mark: then what was read counts only if the path named that file all the time (R4). */

@@ -9,14 +9,15 @@
 #ifndef STORE_COMMIT_REFRESH_H
 #define STORE_COMMIT_REFRESH_H
 
-#include <stdbool.h>
-
-#include "anystore.h"
-
-struct anystore;
+#include "store/commit/state.h"
 
 /* Whether the mark is ahead of what is published (R3): two loads. Any thread. */
-bool refresh_is_due(struct anystore *store);
+static inline bool refresh_is_due(struct anystore *store)
+{
+    return store->paths.file &&
+           lockfile_mark(&store->lockfile) >
+               atomic_load_explicit(&store->published.generation, memory_order_acquire);
+}
 
 /* Brings the published map to the mark, if that is ahead.  Any thread, with no lock held. */
 enum anystore_status refresh_to_mark(struct anystore *store, struct anystore_error *error);

@@ -110,18 +110,18 @@ static void start_rehash(struct map *map, size_t size)
 {
     struct entry **buckets = calloc(size, sizeof *buckets);
     if (!buckets)
-        return; /* longer chains, until memory is there */
+        return; /* chains get longer, until there is memory */
     if (map->table[0].size == 0) {
         map->table[0] = (struct map_table){buckets, size};
     } else {
         map->table[1] = (struct map_table){buckets, size};
         map->moved = 0;
     }
-    /* cppcheck-suppress memleak ; does not see that the structure keeps them */
+    /* cppcheck-suppress memleak ; the structure keeps them, which it does not see */
 }
 
-/* The table for `count` entries: at most one entry per bucket on average, while hashes have
- * bits. */
+/* The size of a table for `count` entries: at most one entry per bucket on average, as long as
+ * hashes have bits for that. */
 static size_t size_for(uint64_t count)
 {
     size_t size = MAP_LEAST;
@@ -248,7 +248,7 @@ bool map_each(const struct map *map, map_each_fn *fn, void *arg)
     return true;
 }
 
-/* Adds one at the highest bit of those in the mask, with the carry going down. */
+/* Adds one at the highest bit of the mask; the carry goes down. */
 static uint64_t next_cursor(uint64_t cursor, uint64_t mask)
 {
     uint64_t bit = (mask >> 1) + 1; /* the highest bit of the mask, or 1 if there is none */

@@ -28,7 +28,7 @@ enum entry_kind {
     ENTRY_EXPIRE  /* the key, which is there and never expires, gets expire_ms */
 };
 
-/* A key and its value in one piece of memory.  Never changed once published, but for expire_ms,
+/* A key and its value in one piece of memory.  Once published it never changes, but for expire_ms,
  * under exclusion. */
 struct entry {
     struct entry *next; /* in its bucket, or in a list of entries to free */
@@ -43,8 +43,7 @@ struct entry {
     uint8_t bytes[]; /* the key, then the value */
 };
 
-/* NULL if memory is short.  Key and value are for the caller to fill in; hash and next are not
- * set. */
+/* NULL if memory is short.  The caller fills in key and value, and sets the hash. */
 struct entry *entry_new(enum entry_kind kind, size_t key_size, size_t value_size);
 void entry_free(struct entry *entry);        /* takes NULL */
 void entry_free_list(struct entry *entries); /* all that hang on ->next */

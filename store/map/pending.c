@@ -153,7 +153,7 @@ static void apply_entry(struct apply *apply, struct entry *entry)
         replace(apply, entry);
         break;
     case ENTRY_DELETE:
-        /* Of a key that was there, or put there by the same commit. */
+        /* The map has the key (P1). */
         add_to(entry->replaces_expired ? &apply->expired : &apply->garbage,
                map_remove(apply->map, entry->hash, entry_key(entry), entry->key_size));
         add_to(&apply->garbage, entry);

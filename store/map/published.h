@@ -22,7 +22,7 @@ struct published {
 /* ---- Checks ------------------------------------------------------------------------------- */
 
 /* In builds that check invariants (checked.h) these two stand around each publication; in others
- * they do nothing.  The caller sees to it that the map changes in between only.
+ * they do nothing. The map may change only between the two calls.
  *
  * The changes are checked before they are applied, and afterwards the buckets of up to CHECK_MOST
  * keys of theirs.  The whole map is checked while it is small, and otherwise when the changes since
@@ -42,7 +42,7 @@ void published_check_before(struct published_check *check, const struct pending 
                             const struct map *base);
 void published_check_after(const struct published_check *check, struct published *published);
 
-/* The same after changes that nobody has counted: `changes` of them. */
+/* The same for other changes of the map, of which there were so many. */
 void published_check_changes(struct published *published, uint64_t changes);
 
 #endif

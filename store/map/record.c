@@ -95,7 +95,7 @@ static enum anystore_status get_varint(struct segment_reader *reader, uint64_t *
 static enum anystore_status get_size(struct segment_reader *reader, uint64_t *size)
 {
     enum anystore_status status = get_varint(reader, size);
-    /* Looked at before memory is allocated for it. */
+    /* Checked before memory is allocated for it. */
     if (status == ANYSTORE_OK &&
         (*size > ANYSTORE_MAX_BYTES || *size > segment_reader_bound(reader)))
         status = malformed(reader, "a key or value is larger than its commit");
@@ -112,7 +112,7 @@ static enum anystore_status get_expiry(struct segment_reader *reader, int64_t *e
     return ANYSTORE_OK;
 }
 
-/* What follows the kind of a record that has a key. */
+/* Reads what follows the kind of a record with a key. */
 static enum anystore_status read_entry(struct segment_reader *reader, enum record_kind kind,
                                        struct entry **out)
 {

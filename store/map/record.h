@@ -11,8 +11,8 @@
  *     5 clear   no key is there
  *     6 count   number (v): so many keys follow at most; a hint at the start of a base
  *
- * (v): a variable-length number, 7 bits a byte, lowest first, the top bit says that more follow; at
- * most 10 bytes.  Expiries are Unix time in milliseconds, little-endian.
+ * (v): a number of variable length, 7 bits a byte, lowest first; the top bit says that more follow.
+ * At most 10 bytes.  Expiries are Unix time in milliseconds, little-endian.
  *
  * A put over a key that had an expiry is always a whole put, never "expire": a process whose clock
  * is ahead may have taken the key out already. */
@@ -34,7 +34,8 @@ enum record_kind {
 
 #define RECORD_HEAD_MOST (1 + 1 + 8 + 10 + 10)
 
-/* The bytes of an entry's record before its key (and, of a put, its value); returns how many. */
+/* Makes the bytes of an entry's record that stand before its key; returns how many. The key
+ * follows, and in a put the value. */
 size_t record_head(uint8_t head[RECORD_HEAD_MOST], const struct entry *entry);
 
 /* Appends a record to the commit; failures stay in the writer. */
@@ -43,16 +44,16 @@ void record_write_delete(struct segment_writer *writer, const void *key, size_t 
 void record_write_clear(struct segment_writer *writer);
 void record_write_count(struct segment_writer *writer, uint64_t count);
 
-/* A record that was read: an entry the caller owns (its hash is not set), or RECORD_CLEAR or
- * RECORD_COUNT. */
+/* A record that was read. The caller owns the entry, whose hash is not set; NULL if the kind has
+ * none. */
 struct record {
     enum record_kind kind;
     struct entry *entry;
     uint64_t count;
 };
 
-/* Reads the next record of the commit, which must have one more.  DAMAGED, VERSION (a kind or type
- * that this version does not know), NOMEM or an error of reading. */
+/* Reads the next record of the commit, of which there must be one.  DAMAGED, VERSION (a kind or
+ * type that this version does not know), NOMEM or an error of reading. */
 enum anystore_status record_read(struct segment_reader *reader, struct record *record);
 
 #endif

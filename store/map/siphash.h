@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SipHash-1-3, the keyed hash of the map's table: a client that does not know the key cannot choose
- * keys that collide.  It is a table hash, not a seal: what protects data is in xaes.h.
- * Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012. */
+ * keys that collide.  It is a table hash, not a seal: xaes.h protects the data.  Source: Aumasson
+ * and Bernstein, "SipHash: a fast short-input PRF", 2012. */
 #ifndef STORE_MAP_SIPHASH_H
 #define STORE_MAP_SIPHASH_H
 

@@ -146,7 +146,7 @@ void txn_free(struct anystore_txn *txn)
 
 /* ---- Reading ------------------------------------------------------------------------------ */
 
-/* The entry that holds the value of a key, and its expiry, whether its time has come or not. */
+/* The entry that holds the value of a key, and the key's expiry, even if it has expired. */
 static struct entry *look(const struct anystore_txn *txn, uint32_t hash, const void *key,
                           size_t key_size, int64_t *expire_ms)
 {
@@ -171,7 +171,7 @@ static struct entry *look(const struct anystore_txn *txn, uint32_t hash, const v
     return entry;
 }
 
-/* The same for a key that is there at the time of the transaction. */
+/* The same, but NULL if the key has expired at the time of the transaction. */
 static struct entry *look_live(const struct anystore_txn *txn, uint32_t hash, const void *key,
                                size_t key_size, int64_t *expire_ms)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The transaction handle: the functions over it are in anystore.h. */
+/* The transaction handle. anystore.h has the functions over it. */
 #ifndef STORE_MAP_TXN_H
 #define STORE_MAP_TXN_H
 
