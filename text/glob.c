@@ -166,11 +166,11 @@ static enum glob_result compare(struct glob *glob, size_t *steps)
 
 /* A part between two stars is taken at the first place where it stands: a later place would leave
  * less text to the parts behind it.  So no part is looked for twice. */
-enum glob_result glob_continue(struct glob *glob, size_t steps)
+enum glob_result glob_continue(struct glob *glob, size_t *steps)
 {
-    while (steps > 0) {
+    while (*steps > 0) {
         if (glob->seeking) {
-            if (seek_part(glob, &steps) == GLOB_NO)
+            if (seek_part(glob, steps) == GLOB_NO)
                 return GLOB_NO;
         } else if (glob->at < glob->pattern_size && glob->pattern[glob->at] == '*') {
             while (glob->at < glob->pattern_size && glob->pattern[glob->at] == '*')
@@ -180,7 +180,7 @@ enum glob_result glob_continue(struct glob *glob, size_t steps)
             if (!begin_part(glob))
                 return GLOB_NO;
         } else {
-            enum glob_result result = compare(glob, &steps);
+            enum glob_result result = compare(glob, steps);
             if (result == GLOB_YES)
                 return GLOB_YES;
             if (result == GLOB_NO && (!glob->floating || glob->i == glob->text_size))
@@ -198,6 +198,7 @@ bool glob_match(const char *pattern, size_t pattern_size, const char *text, size
                 bool ignore_case)
 {
     struct glob glob;
+    size_t steps = SIZE_MAX;
     glob_begin(&glob, pattern, pattern_size, text, text_size, ignore_case);
-    return glob_continue(&glob, SIZE_MAX) == GLOB_YES;
+    return glob_continue(&glob, &steps) == GLOB_YES;
 }

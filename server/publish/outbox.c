@@ -37,13 +37,16 @@ static void append(struct outbox *outbox, struct outgoing *outgoing)
         outbox->unsettled = outgoing;
 }
 
-int64_t outbox_add(struct outbox *outbox, struct pubsub *pubsub, struct message *message)
+bool outbox_add(struct outbox *outbox, struct message *message, struct delivery *deliveries)
 {
     struct outgoing *outgoing = outgoing_new(message);
-    if (!outgoing)
-        return -1;
+    if (!outgoing) {
+        deliveries_free(deliveries);
+        return false;
+    }
+    outgoing->deliveries = deliveries;
     append(outbox, outgoing);
-    return pubsub_address(pubsub, message, &outgoing->deliveries);
+    return true;
 }
 
 void outbox_add_here(struct outbox *outbox, struct pubsub *pubsub, struct message *message)

@@ -11,36 +11,14 @@
 #include "server/peer/message.h"
 #include "text/glob.h"
 
-/* A channel or pattern with everybody who is subscribed to it. */
-struct name {
-    struct resp_arg text; /* points at bytes */
-    struct subscriber **subscribers;
-    size_t count, capacity;
-    uint8_t bytes[];
-};
+/* What one pattern costs beside its matching, in steps. */
+#define STEPS_PER_PATTERN 16
 
 struct pubsub {
     pthread_mutex_t mutex;
-    void *names[PUBSUB_KINDS]; /* trees of struct name */
-    size_t name_count[PUBSUB_KINDS];
+    struct names names[PUBSUB_KINDS];
     atomic_uint_least32_t *shown_count; /* see pubsub_show_count; may be NULL */
 };
-
-/* Names start with their text, so one order serves trees of names and looking up by argument. */
-static int compare_texts(const void *a, const void *b)
-{
-    const struct resp_arg *x = a, *y = b;
-    if (x->size != y->size)
-        return x->size < y->size ? -1 : 1;
-    return x->size == 0 ? 0 : memcmp(x->data, y->data, x->size);
-}
-
-/* What a tree holds for a text; NULL if there is none. */
-static void *find(void *const *tree, const struct resp_arg *text)
-{
-    void *const *node = tfind(text, tree, compare_texts);
-    return node ? *node : NULL;
-}
 
 struct pubsub *pubsub_new(void)
 {
@@ -50,25 +28,19 @@ struct pubsub *pubsub_new(void)
     return pubsub;
 }
 
-static void name_free(void *name)
-{
-    free(((struct name *)name)->subscribers);
-    free(name);
-}
-
 void pubsub_free(struct pubsub *pubsub)
 {
     if (!pubsub)
         return;
     for (int kind = 0; kind < PUBSUB_KINDS; kind++)
-        tdestroy(pubsub->names[kind], name_free);
+        names_free(&pubsub->names[kind]);
     pthread_mutex_destroy(&pubsub->mutex);
     free(pubsub);
 }
 
 static void show_count_locked(struct pubsub *pubsub)
 {
-    size_t count = pubsub->name_count[PUBSUB_CHANNEL] + pubsub->name_count[PUBSUB_PATTERN];
+    size_t count = pubsub->names[PUBSUB_CHANNEL].count + pubsub->names[PUBSUB_PATTERN].count;
     if (pubsub->shown_count)
         atomic_store(pubsub->shown_count, count < UINT32_MAX ? (uint32_t)count : UINT32_MAX);
 }
@@ -83,37 +55,12 @@ void pubsub_show_count(struct pubsub *pubsub, atomic_uint_least32_t *count)
 
 /* ---- Subscribers -------------------------------------------------------------------------- */
 
-/* The name, made if there is none; NULL if memory is short. */
-static struct name *need_name_locked(struct pubsub *pubsub, enum pubsub_kind kind,
-                                     const struct resp_arg *text)
+/* What the subscriber is subscribed to; NULL: not to that. */
+static struct name *subscription(const struct subscriber *subscriber, enum pubsub_kind kind,
+                                 const struct resp_arg *text)
 {
-    struct name *name = find(&pubsub->names[kind], text);
-    if (name)
-        return name;
-    name = calloc(1, sizeof *name + text->size);
-    if (!name)
-        return NULL;
-    if (text->size > 0)
-        memcpy(name->bytes, text->data, text->size);
-    name->text = (struct resp_arg){name->bytes, text->size};
-    if (!tsearch(name, &pubsub->names[kind], compare_texts)) {
-        name_free(name);
-        return NULL;
-    }
-    pubsub->name_count[kind]++;
-    show_count_locked(pubsub);
-    return name;
-}
-
-static void drop_name_if_unused_locked(struct pubsub *pubsub, enum pubsub_kind kind,
-                                       struct name *name)
-{
-    if (name->count > 0)
-        return;
-    tdelete(name, &pubsub->names[kind], compare_texts);
-    pubsub->name_count[kind]--;
-    show_count_locked(pubsub);
-    name_free(name);
+    struct name *const *node = tfind(text, &subscriber->subscriptions[kind], names_compare);
+    return node ? *node : NULL;
 }
 
 /* With the nodes of two trees and what the allocator adds. */
@@ -125,36 +72,25 @@ static size_t subscription_bytes(const struct name *name)
 static bool subscribe_locked(struct pubsub *pubsub, struct subscriber *subscriber,
                              enum pubsub_kind kind, const struct resp_arg *text)
 {
-    struct name *name = need_name_locked(pubsub, kind, text);
+    struct name *name = names_join(&pubsub->names[kind], text, subscriber);
     if (!name)
         return false;
-    bool ok = true;
-    if (name->count == name->capacity) {
-        size_t capacity = name->capacity ? 2 * name->capacity : 4;
-        struct subscriber **grown = realloc(name->subscribers, capacity * sizeof *grown);
-        if (grown) {
-            name->subscribers = grown;
-            name->capacity = capacity;
-        } else {
-            ok = false;
-        }
+    if (!tsearch(name, &subscriber->subscriptions[kind], names_compare)) {
+        names_leave(&pubsub->names[kind], name, subscriber);
+        return false;
     }
-    if (ok && tsearch(name, &subscriber->subscriptions[kind], compare_texts)) {
-        name->subscribers[name->count++] = subscriber;
-        atomic_fetch_add(&subscriber->count[kind], 1);
-        atomic_fetch_add(&subscriber->bytes, subscription_bytes(name));
-        return true;
-    }
-    drop_name_if_unused_locked(pubsub, kind, name);
-    return false;
+    atomic_fetch_add(&subscriber->count[kind], 1);
+    atomic_fetch_add(&subscriber->bytes, subscription_bytes(name));
+    show_count_locked(pubsub);
+    return true;
 }
 
 bool pubsub_subscribe(struct pubsub *pubsub, struct subscriber *subscriber, enum pubsub_kind kind,
                       const struct resp_arg *name)
 {
     pthread_mutex_lock(&pubsub->mutex);
-    bool ok = find(&subscriber->subscriptions[kind], name) ||
-              subscribe_locked(pubsub, subscriber, kind, name);
+    bool ok =
+        subscription(subscriber, kind, name) || subscribe_locked(pubsub, subscriber, kind, name);
     pthread_mutex_unlock(&pubsub->mutex);
     return ok;
 }
@@ -162,22 +98,19 @@ bool pubsub_subscribe(struct pubsub *pubsub, struct subscriber *subscriber, enum
 static void unsubscribe_locked(struct pubsub *pubsub, struct subscriber *subscriber,
                                enum pubsub_kind kind, struct name *name)
 {
-    tdelete(name, &subscriber->subscriptions[kind], compare_texts);
+    tdelete(name, &subscriber->subscriptions[kind], names_compare);
     atomic_fetch_sub(&subscriber->count[kind], 1);
     atomic_fetch_sub(&subscriber->bytes, subscription_bytes(name));
     atomic_fetch_add(&subscriber->ended, 1);
-    size_t i = 0;
-    while (name->subscribers[i] != subscriber)
-        i++;
-    name->subscribers[i] = name->subscribers[--name->count];
-    drop_name_if_unused_locked(pubsub, kind, name);
+    names_leave(&pubsub->names[kind], name, subscriber);
+    show_count_locked(pubsub);
 }
 
 void pubsub_unsubscribe(struct pubsub *pubsub, struct subscriber *subscriber, enum pubsub_kind kind,
                         const struct resp_arg *text)
 {
     pthread_mutex_lock(&pubsub->mutex);
-    struct name *name = find(&subscriber->subscriptions[kind], text);
+    struct name *name = subscription(subscriber, kind, text);
     if (name)
         unsubscribe_locked(pubsub, subscriber, kind, name);
     pthread_mutex_unlock(&pubsub->mutex);
@@ -221,14 +154,7 @@ bool subscriber_unsubscribe(struct pubsub *pubsub, struct subscriber *subscriber
 
 /* ---- Messages ----------------------------------------------------------------------------- */
 
-/* A message that is being addressed. */
-struct addressing {
-    struct message *message;
-    struct delivery **end; /* of the list */
-    int64_t count;
-};
-
-/* Adds all subscribers of a name.  Messages may be lost; the count tells. */
+/* Adds all subscribers of a name.  If memory is short, some get nothing; the count tells. */
 static void address_locked(struct addressing *addressing, const struct name *name,
                            enum delivery_kind kind)
 {
@@ -238,35 +164,82 @@ static void address_locked(struct addressing *addressing, const struct name *nam
             delivery_new(name->subscribers[i], addressing->message, kind, pattern);
         if (!delivery)
             continue;
-        *addressing->end = delivery;
-        addressing->end = &delivery->next;
+        *(addressing->last ? &addressing->last->next : &addressing->first) = delivery;
+        addressing->last = delivery;
         addressing->count++;
     }
 }
 
-static void address_if_matching(const void *node, VISIT visit, void *arg)
+/* Adds the subscribers of the patterns that matched, and takes the next ones.  False: there are none. */
+static bool next_patterns_locked(struct pubsub *pubsub, struct addressing *addressing)
 {
-    if (visit != postorder && visit != leaf)
-        return;
-    const struct name *name = *(struct name *const *)node;
-    struct addressing *addressing = arg;
+    struct names_walk *patterns = &addressing->patterns;
+    for (size_t i = 0; i < patterns->count; i++)
+        if (addressing->matched >> i & 1)
+            address_locked(addressing, patterns->batch[i], DELIVERY_PATTERN);
+    addressing->matched = 0;
+    addressing->at = 0;
+    return names_walk_on(&pubsub->names[PUBSUB_PATTERN], patterns);
+}
+
+static bool begin_or_go_on(struct pubsub *pubsub, struct addressing *addressing)
+{
+    pthread_mutex_lock(&pubsub->mutex);
+    if (!addressing->begun) {
+        const struct resp_arg channel = message_name(addressing->message);
+        const struct name *name = names_find(&pubsub->names[PUBSUB_CHANNEL], &channel);
+        if (name)
+            address_locked(addressing, name, DELIVERY_CHANNEL);
+        addressing->begun = true;
+    }
+    bool more = next_patterns_locked(pubsub, addressing);
+    pthread_mutex_unlock(&pubsub->mutex);
+    return more;
+}
+
+/* Matches the patterns of the batch.  False: the steps are done. */
+static bool match_batch(struct addressing *addressing, size_t *steps)
+{
     const struct message *message = addressing->message;
-    if (glob_match((const char *)name->bytes, name->text.size, (const char *)message->bytes,
-                   message->name_size, false))
-        address_locked(addressing, name, DELIVERY_PATTERN);
+    for (; addressing->at < addressing->patterns.count; addressing->at++) {
+        const struct name *name = addressing->patterns.batch[addressing->at];
+        if (*steps == 0)
+            return false;
+        if (!addressing->matching)
+            glob_begin(&addressing->glob, (const char *)name->bytes, name->text.size,
+                       (const char *)message->bytes, message->name_size, false);
+        enum glob_result result = glob_continue(&addressing->glob, steps);
+        addressing->matching = result == GLOB_MORE;
+        if (addressing->matching)
+            return false;
+        addressing->matched |= (uint64_t)(result == GLOB_YES) << addressing->at;
+        *steps -= *steps < STEPS_PER_PATTERN ? *steps : STEPS_PER_PATTERN;
+    }
+    return true;
+}
+
+bool pubsub_address_some(struct pubsub *pubsub, struct addressing *addressing, size_t *steps)
+{
+    bool more = addressing->begun || begin_or_go_on(pubsub, addressing);
+    while (more && match_batch(addressing, steps))
+        more = begin_or_go_on(pubsub, addressing);
+    return !more;
+}
+
+void pubsub_address_end(struct pubsub *pubsub, struct addressing *addressing)
+{
+    pubsub_walk_end(pubsub, PUBSUB_PATTERN, &addressing->patterns);
+    deliveries_free(addressing->first);
+    addressing->first = addressing->last = NULL;
 }
 
 int64_t pubsub_address(struct pubsub *pubsub, struct message *message, struct delivery **deliveries)
 {
-    const struct resp_arg channel = message_name(message);
-    struct addressing addressing = {.message = message, .end = deliveries};
-    *deliveries = NULL;
-    pthread_mutex_lock(&pubsub->mutex);
-    const struct name *name = find(&pubsub->names[PUBSUB_CHANNEL], &channel);
-    if (name)
-        address_locked(&addressing, name, DELIVERY_CHANNEL);
-    twalk_r(pubsub->names[PUBSUB_PATTERN], address_if_matching, &addressing);
-    pthread_mutex_unlock(&pubsub->mutex);
+    struct addressing addressing = {.message = message};
+    size_t steps = SIZE_MAX;
+    while (!pubsub_address_some(pubsub, &addressing, &steps))
+        steps = SIZE_MAX;
+    *deliveries = addressing.first;
     return addressing.count;
 }
 
@@ -286,8 +259,8 @@ bool pubsub_wants(struct pubsub *pubsub, const struct delivery *delivery)
     const struct resp_arg channel = message_name(delivery->message);
     pthread_mutex_lock(&pubsub->mutex);
     bool wants = delivery->kind == DELIVERY_PATTERN
-                     ? find(&subscriber->subscriptions[PUBSUB_PATTERN], &pattern) != NULL
-                     : find(&subscriber->subscriptions[PUBSUB_CHANNEL], &channel) != NULL;
+                     ? subscription(subscriber, PUBSUB_PATTERN, &pattern) != NULL
+                     : subscription(subscriber, PUBSUB_CHANNEL, &channel) != NULL;
     pthread_mutex_unlock(&pubsub->mutex);
     return wants;
 }
@@ -297,7 +270,7 @@ bool pubsub_wants(struct pubsub *pubsub, const struct delivery *delivery)
 size_t pubsub_subscribers(struct pubsub *pubsub, const struct resp_arg *channel)
 {
     pthread_mutex_lock(&pubsub->mutex);
-    const struct name *name = find(&pubsub->names[PUBSUB_CHANNEL], channel);
+    const struct name *name = names_find(&pubsub->names[PUBSUB_CHANNEL], channel);
     size_t count = name ? name->count : 0;
     pthread_mutex_unlock(&pubsub->mutex);
     return count;
@@ -306,27 +279,22 @@ size_t pubsub_subscribers(struct pubsub *pubsub, const struct resp_arg *channel)
 size_t pubsub_names(struct pubsub *pubsub, enum pubsub_kind kind)
 {
     pthread_mutex_lock(&pubsub->mutex);
-    size_t count = pubsub->name_count[kind];
+    size_t count = pubsub->names[kind].count;
     pthread_mutex_unlock(&pubsub->mutex);
     return count;
 }
 
-struct each {
-    pubsub_each_fn *fn;
-    void *arg;
-};
-
-static void call_each(const void *node, VISIT visit, void *arg)
+bool pubsub_walk_on(struct pubsub *pubsub, enum pubsub_kind kind, struct names_walk *walk)
 {
-    const struct each *each = arg;
-    if (visit == postorder || visit == leaf)
-        each->fn(&(*(struct name *const *)node)->text, each->arg);
+    pthread_mutex_lock(&pubsub->mutex);
+    bool more = names_walk_on(&pubsub->names[kind], walk);
+    pthread_mutex_unlock(&pubsub->mutex);
+    return more;
 }
 
-void pubsub_each_channel(struct pubsub *pubsub, pubsub_each_fn *fn, void *arg)
+void pubsub_walk_end(struct pubsub *pubsub, enum pubsub_kind kind, struct names_walk *walk)
 {
-    struct each each = {fn, arg};
     pthread_mutex_lock(&pubsub->mutex);
-    twalk_r(pubsub->names[PUBSUB_CHANNEL], call_each, &each);
+    names_walk_end(&pubsub->names[kind], walk);
     pthread_mutex_unlock(&pubsub->mutex);
 }

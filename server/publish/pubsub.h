@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Publish/subscribe among the clients of this server: who is subscribed to what, one table under
- * one lock.  What comes from and goes to other servers is peers.h's.
+/* Publish/subscribe among the clients of this server: which client is subscribed to what, in one table under
+ * one lock.  Other servers are not its business (peers.h).
  *
- * A message is addressed first (who receives it), then delivered: it goes to the worker of each
- * receiver, which writes it to the connection, as no other thread touches a connection.  All
- * functions may be called on any thread. */
+ * A message is addressed first: its receivers are found.  Then it is delivered: it goes to the mailbox of
+ * each receiver's worker (subscriber.h).  All functions may be called on any thread. */
 #ifndef SERVER_PUBLISH_PUBSUB_H
 #define SERVER_PUBLISH_PUBSUB_H
 
@@ -14,7 +13,9 @@
 #include <stdint.h>
 
 #include "resp/parser.h"
+#include "server/publish/names.h"
 #include "server/publish/subscriber.h"
+#include "text/glob.h"
 
 struct pubsub;
 
@@ -24,7 +25,7 @@ void pubsub_free(struct pubsub *pubsub);
 /* Ends at most so many subscriptions, without a confirmation.  Whether there are more. */
 bool subscriber_unsubscribe(struct pubsub *pubsub, struct subscriber *subscriber, size_t most);
 
-/* Subscribes, once is enough.  False if memory is short. */
+/* Subscribes.  Twice is once.  False if memory is short. */
 bool pubsub_subscribe(struct pubsub *pubsub, struct subscriber *subscriber, enum pubsub_kind kind,
                       const struct resp_arg *name);
 void pubsub_unsubscribe(struct pubsub *pubsub, struct subscriber *subscriber, enum pubsub_kind kind,
@@ -35,10 +36,32 @@ void pubsub_unsubscribe(struct pubsub *pubsub, struct subscriber *subscriber, en
 bool pubsub_any(struct pubsub *pubsub, struct subscriber *subscriber, enum pubsub_kind kind,
                 struct resp_arg *name);
 
-/* Finds who receives a message of a channel: *deliveries becomes the list.  Returns how many they
- * are (one twice, if by channel and by pattern). */
+/* Finds the receivers of a message: *deliveries becomes the list.  Returns how many they are (one twice, if
+ * by channel and by pattern). */
 int64_t pubsub_address(struct pubsub *pubsub, struct message *message,
                        struct delivery **deliveries);
+
+/* The same in steps: matching a long name with many patterns takes its time.  The lock is not held
+ * meanwhile. */
+struct addressing {
+    struct message *message; /* lent */
+    struct delivery *first, *last;
+    int64_t count; /* receivers so far */
+    bool begun;
+    struct names_walk patterns;
+    size_t at;        /* in the batch of patterns */
+    uint64_t matched; /* bit i: the batch's i-th one did */
+    bool matching;    /* the pattern at `at` */
+    struct glob glob;
+};
+_Static_assert(NAMES_BATCH <= 64, "a batch has a bit for each");
+
+/* Begins or goes on; all bytes but `message` zero: begins.  Takes the steps that it did, of a byte each or
+ * so, off *steps.  True: done, and `first` and `count` are the caller's. */
+bool pubsub_address_some(struct pubsub *pubsub, struct addressing *addressing, size_t *steps);
+
+/* Gives up an addressing that is not done. */
+void pubsub_address_end(struct pubsub *pubsub, struct addressing *addressing);
 
 /* Sends a message to its receivers at this server. */
 void pubsub_publish(struct pubsub *pubsub, struct message *message);
@@ -57,8 +80,8 @@ size_t pubsub_subscribers(struct pubsub *pubsub, const struct resp_arg *channel)
 /* Number of names of a kind that somebody is subscribed to. */
 size_t pubsub_names(struct pubsub *pubsub, enum pubsub_kind kind);
 
-/* Calls fn for each channel somebody is subscribed to, with the lock held. */
-typedef void pubsub_each_fn(const struct resp_arg *channel, void *arg);
-void pubsub_each_channel(struct pubsub *pubsub, pubsub_each_fn *fn, void *arg);
+/* Walks on through the names of a kind; see names.h. */
+bool pubsub_walk_on(struct pubsub *pubsub, enum pubsub_kind kind, struct names_walk *walk);
+void pubsub_walk_end(struct pubsub *pubsub, enum pubsub_kind kind, struct names_walk *walk);
 
 #endif

@@ -2,7 +2,7 @@
 /* Publish/subscribe: each script of commands must give the same with redis-server and with ours;
  * messages published while a write of the receiver is in flight come behind the confirmation, and
  * none behind that of its end; receivers that leave are forgotten; many clients on several workers
- * get each message, in order. */
+ * get each message, in order; a call that takes long answers as others do and holds up nobody. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -292,12 +292,207 @@ static void messages_keep_their_order(struct harness *harness)
     raw_close(speaker);
 }
 
+/* ---- Long calls --------------------------------------------------------------------------- */
+
+enum { CHANNELS = 30000 };
+
+/* A command of the words, which are separated by blanks, and of names that are numbers. */
+static void send_names(struct raw *raw, const char *words, unsigned count)
+{
+    struct bytes out = {0};
+    unsigned word_count = strchr(words, ' ') ? 2 : 1;
+    bytes_appendf(&out, "*%u\r\n", count + word_count);
+    for (const char *word = words; word_count > 0; word_count--, word += strcspn(word, " ") + 1) {
+        size_t size = strcspn(word, " ");
+        bytes_appendf(&out, "$%zu\r\n%.*s\r\n", size, (int)size, word);
+    }
+    for (unsigned i = 0; i < count; i++)
+        bytes_appendf(&out, "$8\r\n%08u\r\n", i);
+    check(raw_send(raw, out.data, out.size), "lost");
+    bytes_free(&out);
+}
+
+static void expect_subscribed(struct raw *raw)
+{
+    for (unsigned i = 0; i < CHANNELS; i++) {
+        char expected[64];
+        snprintf(expected, sizeof expected, "[$subscribe $%08u :%u]", i, i + 1);
+        raw_expect_reply(raw, expected);
+    }
+}
+
+/* The channels come in any order. */
+static void expect_unsubscribed(struct raw *raw)
+{
+    for (unsigned i = CHANNELS; i-- > 0;) {
+        struct reply *reply = raw_reply(raw);
+        check(reply && reply->type == '*' && reply->count == 3, "not confirmed");
+        check(strtoul(reply_string(&reply->items[2]), NULL, 10) == i, "not the next one");
+        reply_free(reply);
+    }
+}
+
+static size_t listed(struct raw *raw, const char *pattern)
+{
+    struct reply *reply = raw_command(raw, "PUBSUB", "CHANNELS", pattern, NULL);
+    check(reply && reply->type == '*', "PUBSUB CHANNELS failed");
+    size_t count = reply->count;
+    reply_free(reply);
+    return count;
+}
+
+static size_t matching(void)
+{
+    size_t count = 0;
+    for (unsigned i = 0; i < CHANNELS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%08u", i);
+        count += i % 10 == 1 && strchr(name, '7');
+    }
+    return count;
+}
+
+static void expect_counted(struct raw *raw)
+{
+    send_names(raw, "PUBSUB NUMSUB", CHANNELS + 1);
+    struct reply *reply = raw_reply(raw);
+    check(reply && reply->type == '*' && reply->count == 2 * (CHANNELS + 1), "not all are counted");
+    for (unsigned i = 0; i <= CHANNELS; i++) {
+        check(strtoul(reply_string(&reply->items[2 * i]), NULL, 10) == i, "another channel");
+        check(strcmp(reply_string(&reply->items[2 * i + 1]), i < CHANNELS ? "1" : "0") == 0,
+              "miscounted");
+    }
+    reply_free(reply);
+}
+
+/* Calls of many names are made in slices, and answer as others do: each name once, and what is behind
+ * them behind them. */
+static void many_names(const struct server *server, bool behind_a_write)
+{
+    struct raw *listener = raw_connect(server), *speaker = raw_connect(server);
+    check(listener && speaker, "cannot connect");
+    if (behind_a_write)
+        check(raw_send_text(listener, "SET k v\r\n"), "lost");
+    send_names(listener, "SUBSCRIBE", CHANNELS);
+    check(raw_send_text(listener, "PING behind\r\n"), "lost");
+    if (behind_a_write)
+        raw_expect_reply(listener, "+OK");
+    expect_subscribed(listener);
+    raw_expect_reply(listener, "[$pong $behind]");
+    check(listed(speaker, "*") == CHANNELS, "not all channels");
+    check(listed(speaker, "*7*1") == matching(), "not all that match");
+    expect_counted(speaker);
+    raw_expect(speaker, ":1", "PUBLISH 00029999 last");
+    raw_expect_reply(listener, "[$message $00029999 $last]");
+    check(raw_send_text(listener, "UNSUBSCRIBE\r\nPING\r\n"), "lost");
+    expect_unsubscribed(listener);
+    raw_expect_reply(listener, "+PONG");
+    check(listed(speaker, "*") == 0, "channels are left");
+    send_names(listener, "SUBSCRIBE", CHANNELS);
+    check(raw_send_text(listener, "RESET\r\nPING\r\n"), "lost");
+    expect_subscribed(listener);
+    raw_expect_reply(listener, "+RESET");
+    raw_expect_reply(listener, "+PONG");
+    check(listed(speaker, "*") == 0, "channels are left");
+    raw_close(listener);
+    raw_close(speaker);
+}
+
+static void many_names_as_in_redis(struct harness *harness)
+{
+    harness->stage = "redis-server";
+    many_names(start(harness, SERVER_REDIS), false);
+    harness->stage = "anystore-server";
+    const struct server *server = start(harness, SERVER_ANYSTORE);
+    many_names(server, false);
+    many_names(server, true);
+}
+
+/* Each of these patterns takes some tens of milliseconds on a channel of a million letters. */
+#define SLOW_PATTERNS 8
+#define SLOW_CHANNEL  1000000
+
+static void listen_slowly(struct raw *raw)
+{
+    raw_expect(raw, "[$psubscribe $*a :1]", "PSUBSCRIBE *a");
+    for (int i = 0; i < SLOW_PATTERNS; i++) {
+        char *pattern = text_format("*[ab][ab][ab][ab][ab][ab][ab][ab][ab][ab]%d*", i);
+        struct reply *reply = raw_command(raw, "PSUBSCRIBE", pattern, NULL);
+        check(reply && reply->type == '*', "not confirmed");
+        reply_free(reply);
+        free(pattern);
+    }
+}
+
+static void send_slow_publish(struct raw *raw)
+{
+    struct bytes out = {0};
+    bytes_appendf(&out, "*3\r\n$7\r\nPUBLISH\r\n$%d\r\n", SLOW_CHANNEL);
+    memset(bytes_reserve(&out, SLOW_CHANNEL), 'a', SLOW_CHANNEL);
+    out.size += SLOW_CHANNEL;
+    bytes_append_text(&out, "\r\n$1\r\nm\r\n");
+    check(raw_send(raw, out.data, out.size), "lost");
+    bytes_free(&out);
+}
+
+static void expect_slow_message(struct raw *raw)
+{
+    struct reply *reply = raw_reply(raw);
+    check(reply && reply->type == '*' && reply->count == 4, "no message");
+    check(reply->items[2].size == SLOW_CHANNEL, "another channel");
+    reply_free(reply);
+}
+
+/* A message to a long channel takes its time where there are many patterns, but not that of others: the
+ * only worker answers another client many times before it answers the PUBLISH. */
+static void others_are_served(struct harness *harness)
+{
+    static const char *const args[] = {"--io-threads", "1", NULL};
+    struct server_options options = {.kind = SERVER_ANYSTORE, .args = args};
+    struct server *server = server_start(harness, &options);
+    struct raw *listener = raw_connect(server), *speaker = raw_connect(server);
+    struct raw *other = raw_connect(server), *writer = raw_connect(server);
+    check(listener && speaker && other && writer, "cannot connect");
+    listen_slowly(listener);
+    for (int behind_a_write = 0; behind_a_write <= 1; behind_a_write++) {
+        if (behind_a_write)
+            check(raw_send_text(speaker, "SET k v\r\n"), "lost");
+        send_slow_publish(speaker);
+        if (behind_a_write)
+            raw_expect_reply(speaker, "+OK");
+        for (int i = 0; i < 20; i++) {
+            raw_expect(other, "+PONG", "PING");
+            raw_expect(writer, "+OK", "SET other value");
+        }
+        check(raw_receive_pending(speaker) && raw_pending(speaker) == 0, "PUBLISH held up others");
+        raw_expect_reply(speaker, ":1");
+        expect_slow_message(listener);
+    }
+    /* A client that is killed in between publishes nothing. */
+    struct reply *id = raw_command(speaker, "CLIENT", "ID", NULL);
+    check(id && id->type == ':', "no id");
+    send_slow_publish(speaker);
+    raw_expect(other, "+PONG", "PING");
+    char *words = text_format("CLIENT KILL ID %s", reply_string(id));
+    raw_expect(other, ":1", words);
+    check(raw_closes(speaker), "not closed");
+    free(words);
+    reply_free(id);
+    raw_close(speaker);
+    raw_expect(other, ":1", "PUBLISH a behind");
+    raw_expect_reply(listener, "[$pmessage $*a $a $behind]");
+    raw_close(listener);
+    raw_close(other);
+    raw_close(writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(conversation_as_in_redis),  HARNESS_TEST(silent_as_in_redis),
         HARNESS_TEST(confirmation_comes_first),  HARNESS_TEST(nothing_comes_behind_the_end),
-        HARNESS_TEST(messages_keep_their_order),
+        HARNESS_TEST(messages_keep_their_order), HARNESS_TEST(many_names_as_in_redis),
+        HARNESS_TEST(others_are_served),
     };
     return harness_main("pubsub", tests, sizeof tests / sizeof *tests);
 }

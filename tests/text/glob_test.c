@@ -228,9 +228,10 @@ static bool match_in_steps(const void *pattern, size_t pattern_size, const void 
     struct glob glob;
     glob_begin(&glob, pattern, pattern_size, text, text_size, false);
     enum glob_result result;
-    do
-        result = glob_continue(&glob, steps);
-    while (result == GLOB_MORE);
+    do {
+        size_t left = steps;
+        result = glob_continue(&glob, &left);
+    } while (result == GLOB_MORE);
     return result == GLOB_YES;
 }
 
@@ -248,7 +249,8 @@ static void test_steps_are_short(void **state)
         size_t calls = 0, most = 0, before = 0;
         glob_begin(&glob, patterns[i], strlen(patterns[i]), text, LETTERS, false);
         for (;; calls++) {
-            enum glob_result result = glob_continue(&glob, STEPS);
+            size_t steps = STEPS;
+            enum glob_result result = glob_continue(&glob, &steps);
             most = glob.start - before > most ? glob.start - before : most;
             before = glob.start;
             if (result != GLOB_MORE) {
