@@ -292,6 +292,8 @@ void anystore_stats_read(struct anystore *store, struct anystore_stats *stats)
         .last_commit_ms = atomic_load(&counters->last_commit_ms),
         .keys = atomic_load(&counters->keys),
         .expiring = atomic_load(&counters->expiring),
+        .mean_expiry_ms = atomic_load(&counters->mean_expiry_ms),
+        .base_in_progress = atomic_load(&counters->base_in_progress),
         .data_bytes = atomic_load(&counters->data_bytes),
     };
 }

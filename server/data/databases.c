@@ -371,6 +371,7 @@ static void add_stats(struct anystore_stats *sum, const struct anystore_stats *o
     sum->base_size += one->base_size;
     sum->keys += one->keys;
     sum->expiring += one->expiring;
+    sum->base_in_progress |= one->base_in_progress;
     sum->data_bytes += one->data_bytes;
     sum->expired += one->expired;
     if (sum->last_commit_status == ANYSTORE_OK)

@@ -58,7 +58,7 @@ database_bits databases_present(const struct databases *databases);
 enum anystore_status databases_last_failure(const struct databases *databases);
 
 /* The sums over all that are open.  The figures of the last commit and copy_method are those of the
- * latest one; a failure is one of any of them. */
+ * latest one; a failure is one of any of them.  mean_expiry_ms is not set. */
 void databases_stats(const struct databases *databases, struct anystore_stats *stats);
 
 /* Work for the thread, which owns it from submission until `run` is called. */

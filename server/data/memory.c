@@ -79,6 +79,7 @@ struct memory_figures memory_figures(struct memory_account *account,
         .heap = heap.arena + heap.hblkhd,
         .resident = resident_bytes(),
     };
+    figures.heap_resident = figures.heap < figures.resident ? figures.heap : figures.resident;
     uint64_t published, updating;
     count_data(account, databases, &published, &updating);
     figures.dataset = published + updating;

@@ -25,14 +25,15 @@ struct memory_account {
 };
 
 struct memory_figures {
-    uint64_t used;      /* counted, see above */
-    uint64_t startup;   /* of these: before there were clients or data */
-    uint64_t dataset;   /* keys and values in memory, those of updates too */
-    uint64_t clients;   /* buffers, queued commands */
-    uint64_t allocated; /* bytes allocated, as the allocator says */
-    uint64_t heap;      /* bytes the allocator has from the system for that */
-    uint64_t resident;  /* of the process, in memory */
-    uint64_t peak;      /* the most that was in use, counted like `used` */
+    uint64_t used;          /* counted, see above */
+    uint64_t startup;       /* of these: before there were clients or data */
+    uint64_t dataset;       /* keys and values in memory, those of updates too */
+    uint64_t clients;       /* buffers, queued commands */
+    uint64_t allocated;     /* bytes allocated, as the allocator says */
+    uint64_t heap;          /* bytes the allocator has from the system for that */
+    uint64_t resident;      /* of the process, in memory */
+    uint64_t heap_resident; /* of the heap, in memory: not known, but no more than this */
+    uint64_t peak;          /* the most that was in use, counted like `used` */
 };
 
 /* Counts what is allocated now and is not data as the server's own.  Before the first client. */

@@ -80,6 +80,7 @@ static void collect_persistence(struct server *server, struct figures *figures)
     figures->persistence.saved_s = (uint64_t)saved_ms / 1000;
     bool writes_fail = store->last_commit_status != ANYSTORE_OK;
     bool saves_fail = writes_fail || store->last_base_status != ANYSTORE_OK;
+    figures->persistence.saving = store->base_in_progress;
     figures->persistence.save_status = saves_fail ? "err" : "ok";
     figures->persistence.write_status = writes_fail ? "err" : "ok";
 }
@@ -192,7 +193,7 @@ static const struct figure table[] = {
      VALUE(memory_parts.dataset_percent)},
     {FIGURES_MEMORY, FIGURE_GAUGE, "allocator_allocated", VALUE(memory.allocated)},
     {FIGURES_MEMORY, FIGURE_GAUGE, "allocator_active", VALUE(memory.heap)},
-    {FIGURES_MEMORY, FIGURE_GAUGE, "allocator_resident", VALUE(memory.heap)},
+    {FIGURES_MEMORY, FIGURE_GAUGE, "allocator_resident", VALUE(memory.heap_resident)},
     {FIGURES_MEMORY, FIGURE_BYTES, "total_system_memory", VALUE(memory_parts.system_total)},
     {FIGURES_MEMORY, FIGURE_BYTES, "maxmemory", VALUE(memory_parts.limit)},
     {FIGURES_MEMORY, FIGURE_CONSTANT, "maxmemory_policy", CONSTANT("noeviction")},
@@ -206,7 +207,7 @@ static const struct figure table[] = {
     {FIGURES_PERSISTENCE, FIGURE_CONSTANT, "async_loading", CONSTANT("0")},
     {FIGURES_PERSISTENCE, FIGURE_GAUGE, "rdb_changes_since_last_save",
      VALUE(persistence.unsaved_changes)},
-    {FIGURES_PERSISTENCE, FIGURE_CONSTANT, "rdb_bgsave_in_progress", CONSTANT("0")},
+    {FIGURES_PERSISTENCE, FIGURE_GAUGE, "rdb_bgsave_in_progress", VALUE(persistence.saving)},
     {FIGURES_PERSISTENCE, FIGURE_GAUGE, "rdb_last_save_time", VALUE(persistence.saved_s)},
     {FIGURES_PERSISTENCE, FIGURE_TEXT, "rdb_last_bgsave_status", VALUE(persistence.save_status)},
     {FIGURES_PERSISTENCE, FIGURE_CONSTANT, "aof_enabled", CONSTANT("0")},

@@ -63,7 +63,7 @@ struct figures {
         uint64_t overhead, system_total, limit;
     } memory_parts;
     struct {
-        uint64_t unsaved_changes, saved_s;
+        uint64_t unsaved_changes, saved_s, saving;
         const char *save_status, *write_status; /* "ok", "err" */
     } persistence;
     struct {

@@ -12,6 +12,7 @@
 #include "server/config/config.h"
 #include "server/data/databases.h"
 #include "server/family/figures.h"
+#include "server/observe/clock.h"
 #include "server/observe/histogram.h"
 #include "server/observe/tally.h"
 #include "server/server.h"
@@ -107,13 +108,15 @@ static void write_figure(struct resp_buffer *out, const struct figure *figure,
 
 static void write_keyspace(struct server *server, struct resp_buffer *out)
 {
+    int64_t now_ms = wall_ms();
     for (database_bits bits = databases_opened(server->databases); bits != 0; bits &= bits - 1) {
         unsigned number = database_first(bits);
         struct anystore_stats stats;
         anystore_stats_read(databases_store(server->databases, number), &stats);
         if (stats.keys)
-            line(out, "db%u:keys=%llu,expires=%llu,avg_ttl=0", number,
-                 (unsigned long long)stats.keys, (unsigned long long)stats.expiring);
+            line(out, "db%u:keys=%llu,expires=%llu,avg_ttl=%lld", number,
+                 (unsigned long long)stats.keys, (unsigned long long)stats.expiring,
+                 (long long)(stats.mean_expiry_ms > now_ms ? stats.mean_expiry_ms - now_ms : 0));
     }
 }
 

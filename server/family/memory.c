@@ -93,7 +93,8 @@ static void run_memory_stats(struct call *call)
     uint64_t overhead = memory.startup + memory.clients;
     database_bits filled = filled_databases(call);
     int64_t loose = (int64_t)memory.heap - (int64_t)memory.allocated;
-    int64_t rss_more = (int64_t)memory.resident - (int64_t)memory.heap;
+    int64_t heap_more = (int64_t)memory.heap_resident - (int64_t)memory.heap;
+    int64_t rss_more = (int64_t)memory.resident - (int64_t)memory.heap_resident;
     const struct {
         const char *name;
         int64_t value;
@@ -123,12 +124,12 @@ static void run_memory_stats(struct call *call)
         {"peak.percentage", true, 0, 100 * ratio(memory.used, memory.peak)},
         {"allocator.allocated", false, (int64_t)memory.allocated, 0},
         {"allocator.active", false, (int64_t)memory.heap, 0},
-        {"allocator.resident", false, (int64_t)memory.heap, 0},
+        {"allocator.resident", false, (int64_t)memory.heap_resident, 0},
         {"allocator-fragmentation.ratio", true, 0, ratio(memory.heap, memory.allocated)},
         {"allocator-fragmentation.bytes", false, loose, 0},
-        {"allocator-rss.ratio", true, 0, 1},
-        {"allocator-rss.bytes", false, 0, 0},
-        {"rss-overhead.ratio", true, 0, ratio(memory.resident, memory.heap)},
+        {"allocator-rss.ratio", true, 0, ratio(memory.heap_resident, memory.heap)},
+        {"allocator-rss.bytes", false, heap_more, 0},
+        {"rss-overhead.ratio", true, 0, ratio(memory.resident, memory.heap_resident)},
         {"rss-overhead.bytes", false, rss_more, 0},
         {"fragmentation", true, 0, ratio(memory.resident, memory.used)},
         {"fragmentation.bytes", false, (int64_t)memory.resident - (int64_t)memory.used, 0},

@@ -44,6 +44,7 @@ static void set_phase(struct anystore *store, enum base_phase phase)
 {
     pthread_mutex_lock(&store->base.mutex);
     store->base.phase = phase;
+    atomic_store(&store->counters.base_in_progress, phase == BASE_WRITING || phase == BASE_READY);
     pthread_cond_signal(&store->base.changed);
     pthread_mutex_unlock(&store->base.mutex);
     if (phase == BASE_READY || phase == BASE_CLEANED)

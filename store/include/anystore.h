@@ -311,6 +311,7 @@ struct anystore_stats {
     uint64_t catch_up_bytes; /* read for that */
     uint64_t reloads;        /* times that the whole file was read for that */
     uint64_t bases_written;  /* new bases */
+    bool base_in_progress;   /* one is being written beside commits */
     uint64_t bytes_written;  /* to the data file, sealed */
     uint64_t bytes_copied;   /* that the second copy lacked */
     uint64_t last_commit_us; /* duration of the last commit, lock to publication */
@@ -320,9 +321,10 @@ struct anystore_stats {
     uint64_t file_size;     /* bytes */
     uint64_t base_size;     /* bytes of it that are the base; the rest are changes since */
     uint64_t keys;
-    uint64_t expiring;   /* keys with an expiry */
-    uint64_t data_bytes; /* keys and values */
-    uint64_t expired;    /* expired keys that were taken out */
+    uint64_t expiring;      /* keys with an expiry */
+    int64_t mean_expiry_ms; /* of these, Unix time, to a second; 0: there are none */
+    uint64_t data_bytes;    /* keys and values */
+    uint64_t expired;       /* expired keys that were taken out */
     /* Why the last commit that this process tried failed, and the last new base.  OK: it did
      * not. */
     enum anystore_status last_commit_status, last_base_status;

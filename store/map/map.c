@@ -189,6 +189,7 @@ static void count_entry(struct map *map, const struct entry *entry)
     map->count++;
     map->bytes += (uint64_t)entry->key_size + entry->value_size;
     map->expiring += entry->expire_ms != 0;
+    map->expiry_s += map_expiry_s(entry->expire_ms);
 }
 
 static void discount_entry(struct map *map, const struct entry *entry)
@@ -196,6 +197,7 @@ static void discount_entry(struct map *map, const struct entry *entry)
     map->count--;
     map->bytes -= (uint64_t)entry->key_size + entry->value_size;
     map->expiring -= entry->expire_ms != 0;
+    map->expiry_s -= map_expiry_s(entry->expire_ms);
 }
 
 struct entry *map_put(struct map *map, struct entry *entry)
@@ -235,6 +237,7 @@ void map_set_expiry(struct map *map, struct entry *entry, int64_t expire_ms)
 {
     map->expiring -= entry->expire_ms != 0;
     map->expiring += expire_ms != 0;
+    map->expiry_s += map_expiry_s(expire_ms) - map_expiry_s(entry->expire_ms);
     entry->expire_ms = expire_ms;
 }
 
@@ -331,7 +334,7 @@ static void require(bool holds, const char *invariant)
 
 /* What the entries of some buckets add up to. */
 struct sums {
-    uint64_t count, expiring, bytes;
+    uint64_t count, expiring, expiry_s, bytes;
 };
 
 static void check_bucket(const struct map *map, unsigned t, size_t i, struct sums *sums)
@@ -345,6 +348,7 @@ static void check_bucket(const struct map *map, unsigned t, size_t i, struct sum
                 "M4: an entry is found by its key");
         sums->count++;
         sums->expiring += e->expire_ms != 0;
+        sums->expiry_s += map_expiry_s(e->expire_ms);
         sums->bytes += (uint64_t)e->key_size + e->value_size;
     }
 }
@@ -364,7 +368,8 @@ void map_check(const struct map *map)
     for (unsigned t = 0; t < 2; t++)
         for (size_t i = 0; i < map->table[t].size; i++)
             check_bucket(map, t, i, &sums);
-    require(sums.count == map->count && sums.expiring == map->expiring && sums.bytes == map->bytes,
+    require(sums.count == map->count && sums.expiring == map->expiring &&
+                sums.expiry_s == map->expiry_s && sums.bytes == map->bytes,
             "M3: sums");
 }
 
@@ -375,6 +380,7 @@ void map_check_buckets_of(const struct map *map, uint32_t hash)
     for (unsigned t = 0; t < 2; t++)
         if (map->table[t].size != 0)
             check_bucket(map, t, hash & (map->table[t].size - 1), &sums);
-    require(sums.count <= map->count && sums.expiring <= map->expiring && sums.bytes <= map->bytes,
+    require(sums.count <= map->count && sums.expiring <= map->expiring &&
+                sums.expiry_s <= map->expiry_s && sums.bytes <= map->bytes,
             "M3: sums");
 }

@@ -8,7 +8,7 @@
  * Invariants, checked by map_check:
  * M1. Each entry is in the bucket that the low bits of its hash choose, of one table.
  * M2. While rehashing, buckets of the old table below `moved` are empty.
- * M3. count, expiring and bytes are the sums over the entries.
+ * M3. count, expiring, expiry_s and bytes are the sums over the entries.
  * M4. No two entries have the same key. */
 #ifndef STORE_MAP_MAP_H
 #define STORE_MAP_MAP_H
@@ -74,8 +74,18 @@ struct map {
     size_t moved;              /* buckets of table[0] that have been moved */
     uint64_t count;
     uint64_t expiring; /* entries with an expiry */
+    uint64_t expiry_s; /* the sum of these, each by map_expiry_s */
     uint64_t bytes;    /* of keys and values */
 };
+
+/* An expiry in seconds of Unix time, for the sum: 0 if there is none, and bounded, so that no sum
+ * of them overflows. */
+static inline uint64_t map_expiry_s(int64_t expire_ms)
+{
+    return expire_ms <= 0                  ? 0
+           : expire_ms / 1000 > UINT32_MAX ? UINT32_MAX
+                                           : (uint64_t)expire_ms / 1000;
+}
 
 /* An empty map.  Allocates nothing. */
 void map_init(struct map *map, const struct siphash_key *seed);

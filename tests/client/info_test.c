@@ -73,12 +73,45 @@ static void rates_are_measured(struct harness *harness)
     redisFree(client);
 }
 
+/* avg_ttl of database 0. */
+static long long mean_ttl(redisContext *client)
+{
+    char *text = client_text(client, "INFO keyspace");
+    const char *field = strstr(text, ",avg_ttl=");
+    check(field, "%s", text);
+    long long ms = atoll(field + strlen(",avg_ttl="));
+    free(text);
+    return ms;
+}
+
+static void the_mean_of_expiries_is_measured(struct harness *harness)
+{
+    struct server *server = server_start(harness, &(struct server_options){0});
+    redisContext *client = client_connect(server);
+    client_expect(client, "+OK", "SET never v");
+    check(mean_ttl(client) == 0, "%lld without any", mean_ttl(client));
+    client_expect(client, "+OK", "SET a v EX 100000");
+    client_expect(client, "+OK", "SET b v EX 300000");
+    long long ms = mean_ttl(client);
+    check(ms > 199000000 && ms <= 200000000, "%lld of 100,000 s and 300,000 s", ms);
+    client_expect(client, ":1", "EXPIRE b 500000");
+    ms = mean_ttl(client);
+    check(ms > 299000000 && ms <= 300000000, "%lld of 100,000 s and 500,000 s", ms);
+    client_expect(client, ":1", "DEL a");
+    ms = mean_ttl(client);
+    check(ms > 499000000 && ms <= 500000000, "%lld of 500,000 s", ms);
+    client_expect(client, ":1", "PERSIST b");
+    check(mean_ttl(client) == 0, "%lld without any", mean_ttl(client));
+    redisFree(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(the_peak_is_of_used_memory),
         HARNESS_TEST(a_peak_is_seen_without_asking),
         HARNESS_TEST(rates_are_measured),
+        HARNESS_TEST(the_mean_of_expiries_is_measured),
     };
     return harness_main("client_info_test", tests, sizeof tests / sizeof *tests);
 }

@@ -228,10 +228,12 @@ static void test_commits_at_every_step(void **state)
         update(round % 2 ? gate.store : other, fill, NULL);
         support_expect(other, "nothing", NULL); /* catches up */
         uint64_t reloads = support_stats(other).reloads;
+        assert_false(support_stats(gate.store).base_in_progress);
         gate_arm(&gate, true);
         ask(&gate, &asking);
-        while (wait_for_stop(&gate, &asking)) {
+        for (bool first = true; wait_for_stop(&gate, &asking); first = false) {
             stops++;
+            assert_true(!first || support_stats(gate.store).base_in_progress);
             if (support_random_below(&random, 3) == 0)
                 update(other, change, &(struct changing){&random, other});
             if (support_random_below(&random, 3) == 0)
@@ -240,6 +242,7 @@ static void test_commits_at_every_step(void **state)
         }
         wait_for_answer(&gate, &asking);
         assert_int_equal(asking.error.status, ANYSTORE_OK);
+        assert_false(support_stats(gate.store).base_in_progress);
         expect_no_leftovers();
         /* The second copy exists already: the next commit copies at most the last changes. */
         uint64_t copied = support_stats(gate.store).bytes_copied;

@@ -22,7 +22,7 @@ struct model {
     bool there[KEYS];
     uint32_t value[KEYS];
     int64_t expire_ms[KEYS];
-    uint64_t count, expiring, bytes;
+    uint64_t count, expiring, expiry_s, bytes;
 };
 
 /* Keys of several lengths, the empty one and some with zero bytes among them. */
@@ -78,6 +78,7 @@ static void model_take(struct model *model, uint32_t number)
     model->there[number] = false;
     model->count--;
     model->expiring -= model->expire_ms[number] != 0;
+    model->expiry_s -= (uint64_t)model->expire_ms[number] / 1000;
     model->bytes -= key_of(number, key) + sizeof(uint32_t);
 }
 
@@ -91,6 +92,7 @@ static void model_put(struct model *model, uint32_t number, uint32_t value, int6
     model->expire_ms[number] = expire_ms;
     model->count++;
     model->expiring += expire_ms != 0;
+    model->expiry_s += (uint64_t)expire_ms / 1000;
     model->bytes += key_of(number, key) + sizeof(uint32_t);
 }
 
@@ -119,6 +121,7 @@ static void compare(const struct map *map, const struct model *model)
     map_check(map);
     assert_int_equal(map->count, model->count);
     assert_int_equal(map->expiring, model->expiring);
+    assert_int_equal(map->expiry_s, model->expiry_s);
     assert_int_equal(map->bytes, model->bytes);
     for (uint32_t i = 0; i < KEYS; i++) {
         const struct entry *entry = find(map, i);
