@@ -38,10 +38,13 @@ static bool has_form(const char *name, const char *ending)
            strcmp(name + PEER_RUN_ID_SIZE, ending) == 0;
 }
 
+#define OPEN_FILES                                                                                 \
+    "/proc/self/fd" /* a way to the directory that is short, and always the same one */
+
 static struct sockaddr_un address_of(const struct peer_place *place, const struct name *name)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", place->directory,
+    snprintf(address.sun_path, sizeof address.sun_path, OPEN_FILES "/%d/%s", place->directory,
              name->text);
     return address;
 }
@@ -64,7 +67,7 @@ static int watch_directory(int directory)
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (fd < 0)
         return -1;
-    snprintf(path, sizeof path, "/proc/self/fd/%d", directory);
+    snprintf(path, sizeof path, OPEN_FILES "/%d", directory);
     if (inotify_add_watch(fd, path, IN_MOVED_TO) < 0) {
         int code = errno;
         close(fd);
@@ -119,11 +122,24 @@ static void close_all(struct peer_place *place)
     place->directory = place->watch = place->listener = -1;
 }
 
+/* Why the place cannot be opened.  Without /proc the directory is there, but not the way to it. */
+static char *describe_failure(const char *what, const char *path, int code)
+{
+    char *cause = NULL;
+    int size =
+        code == ENOENT && access(OPEN_FILES, F_OK) != 0
+            ? asprintf(&cause, "cannot %s the directory %s: %s is missing, is /proc mounted?", what,
+                       path, OPEN_FILES)
+            : asprintf(&cause, "cannot %s the directory %s: %s", what, path, strerror(code));
+    return size < 0 ? NULL : cause;
+}
+
 bool peer_place_open(struct peer_place *place, const char *data_path, const char *run_id,
                      char **cause)
 {
     const char *what = NULL;
     bool open = false;
+    int code = 0;
     *place = (struct peer_place){.directory = -1, .watch = -1, .listener = -1};
     memcpy(place->run_id, run_id, PEER_RUN_ID_SIZE);
     *cause = NULL;
@@ -134,17 +150,15 @@ bool peer_place_open(struct peer_place *place, const char *data_path, const char
     /* The last one of the others may just be removing the directory. */
     for (int tries = 0; tries < OPEN_TRIES && !open; tries++) {
         open = try_open(place, &what);
-        int code = errno;
+        code = errno;
         if (!open)
             close_all(place);
-        errno = code;
         if (!open && code != ENOENT)
             break;
     }
     if (open)
         return true;
-    if (asprintf(cause, "cannot %s the directory %s: %s", what, place->path, strerror(errno)) < 0)
-        *cause = NULL;
+    *cause = describe_failure(what, place->path, code);
     peer_place_close(place);
     return false;
 }

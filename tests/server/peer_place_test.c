@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,8 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -215,13 +218,52 @@ static void test_something_in_its_way(void **state)
     peer_place_close(&place);
 }
 
+/* Hides /proc from this process and its children.  False: it may not. */
+static bool hide_proc(void)
+{
+    return (unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
+           mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("nothing", "/proc", "tmpfs", 0, NULL) == 0;
+}
+
+enum { NAMES_PROC, NAMES_SOMETHING_ELSE, MAY_NOT_HIDE };
+
+/* The directory is there, whatever the kernel says of the path through /proc. */
+static void test_without_proc(void **state)
+{
+    const struct fixture *fixture = *state;
+    pid_t child = fork();
+    if (child == 0) {
+        struct peer_place place;
+        char *cause = NULL;
+        char expected[256];
+        if (!hide_proc())
+            _exit(MAY_NOT_HIDE);
+        snprintf(expected, sizeof expected,
+                 "cannot watch the directory %s: /proc/self/fd is missing, is /proc mounted?",
+                 fixture->peers);
+        bool right = !peer_place_open(&place, fixture->data, ID("a"), &cause) && cause &&
+                     strcmp(cause, expected) == 0;
+        if (!right)
+            fprintf(stderr, "%s\n", cause ? cause : "no cause");
+        _exit(right ? NAMES_PROC : NAMES_SOMETHING_ELSE);
+    }
+    int status = 0;
+    assert_true(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+    if (WEXITSTATUS(status) == MAY_NOT_HIDE) {
+        print_message("skipped: this user may not mount\n");
+        return;
+    }
+    assert_int_equal(WEXITSTATUS(status), NAMES_PROC);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_servers_find_each_other), TEST(test_names_of_nobody),
         TEST(test_somebody_removes_it),     TEST(test_no_descriptors),
-        TEST(test_something_in_its_way),
+        TEST(test_something_in_its_way),    TEST(test_without_proc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
