@@ -29,8 +29,8 @@ static void push_confirmation(struct call *call, const char *word, const struct 
     resp_write_integer(call->push, (int64_t)subscriber_total(call->session->subscriber));
 }
 
-/* Work is counted in bytes: so many of them are a small part of a slice (slices.h), and so many more is what
- * one name or argument costs. */
+/* Work is counted in bytes: so many of them are a small part of a slice (slices.h), and so many
+ * more is what one name or argument costs. */
 #define WORK_BETWEEN_LOOKS ((size_t)16 << 10)
 #define WORK_PER_NAME      ((size_t)256)
 
