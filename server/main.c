@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -18,6 +17,7 @@
 #include "server/data/databases.h"
 #include "server/data/memory.h"
 #include "server/data/open_files.h"
+#include "server/loop/loop.h"
 #include "server/net/listener.h"
 #include "server/net/worker.h"
 #include "server/observe/clock.h"
@@ -37,11 +37,10 @@
 /* What only the main thread has. */
 struct main_loop {
     struct server *server;
-    struct event_base *base;
+    struct loop *events; /* woken by any thread: shut down */
     struct listener *listener;
     struct event *signals[4];
-    struct event *wake_event, *sample_event;
-    int wake_fd;    /* written to by any thread: shut down */
+    struct event *sample_event;
     char *pid_file; /* made by us */
 };
 
@@ -58,17 +57,13 @@ static bool say_and_free(char *cause)
 static void on_shutdown(struct server *server)
 {
     struct main_loop *loop = server->main_loop;
-    uint64_t one = 1;
-    ssize_t n = write(loop->wake_fd, &one, sizeof one);
-    (void)n;
+    loop_wake(loop->events);
 }
 
-static void on_shutdown_asked(evutil_socket_t fd, short what, void *arg)
+static void on_shutdown_asked(void *arg)
 {
-    (void)fd;
-    (void)what;
     struct main_loop *loop = arg;
-    event_base_loopbreak(loop->base);
+    loop_end(loop->events);
 }
 
 static void on_end_signal(evutil_socket_t number, short what, void *arg)
@@ -79,7 +74,7 @@ static void on_end_signal(evutil_socket_t number, short what, void *arg)
               number == SIGINT ? "SIGINT" : "SIGTERM");
     /* A second one does not wait for anything any more; nothing acknowledged is lost by that. */
     signal((int)number, SIG_DFL);
-    event_base_loopbreak(loop->base);
+    loop_end(loop->events);
 }
 
 static void on_hangup(evutil_socket_t number, short what, void *arg)
@@ -110,7 +105,7 @@ static void on_sample(evutil_socket_t fd, short what, void *arg)
 static bool start_sampling(struct main_loop *loop)
 {
     static const struct timeval interval = {.tv_usec = RATE_INTERVAL_MS * 1000};
-    loop->sample_event = event_new(loop->base, -1, EV_PERSIST, on_sample, loop);
+    loop->sample_event = event_new(loop_base(loop->events), -1, EV_PERSIST, on_sample, loop);
     return (loop->sample_event && event_add(loop->sample_event, &interval) == 0) ||
            say_and_free(NULL);
 }
@@ -199,13 +194,12 @@ static bool catch_signals(struct main_loop *loop)
         event_callback_fn callback;
     } rows[] = {{SIGTERM, on_end_signal}, {SIGINT, on_end_signal}, {SIGHUP, on_hangup}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        loop->signals[i] = evsignal_new(loop->base, rows[i].number, rows[i].callback, loop);
+        loop->signals[i] =
+            evsignal_new(loop_base(loop->events), rows[i].number, rows[i].callback, loop);
         if (!loop->signals[i] || event_add(loop->signals[i], NULL) != 0)
             return false;
     }
-    loop->wake_event =
-        event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_shutdown_asked, loop);
-    return loop->wake_event && event_add(loop->wake_event, NULL) == 0;
+    return true;
 }
 
 /* How to reach the server, as a line to copy. */
@@ -261,13 +255,12 @@ static bool start(struct main_loop *loop)
 {
     struct server *server = loop->server;
     char *cause = NULL;
-    loop->base = event_base_new();
-    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!loop->base || loop->wake_fd < 0 || !parts_make(server) || !make_run_id(server) ||
-        !catch_signals(loop))
+    const struct loop_hooks hooks = {.on_wake = on_shutdown_asked, .arg = loop};
+    loop->events = loop_new(&hooks);
+    if (!loop->events || !parts_make(server) || !make_run_id(server) || !catch_signals(loop))
         return say_and_free(NULL);
     adjust_open_files(server);
-    loop->listener = listener_open(server, loop->base, &cause);
+    loop->listener = listener_open(server, loop_base(loop->events), &cause);
     if (!loop->listener || !startup_open_store(server, &cause))
         return say_and_free(cause);
     if (!write_pid_file(loop))
@@ -307,14 +300,9 @@ static void end(struct main_loop *loop)
     for (size_t i = 0; i < sizeof loop->signals / sizeof loop->signals[0]; i++)
         if (loop->signals[i])
             event_free(loop->signals[i]);
-    if (loop->wake_event)
-        event_free(loop->wake_event);
     if (loop->sample_event)
         event_free(loop->sample_event);
-    if (loop->base)
-        event_base_free(loop->base);
-    if (loop->wake_fd >= 0)
-        close(loop->wake_fd);
+    loop_free(loop->events);
     parts_free(server);
     free(server->workers);
     free(server->data_path);
@@ -358,7 +346,7 @@ int main(int argc, char *argv[])
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of that write, no more */
     struct server server = {
         .started_ms = wall_ms(), .started_steady_ms = steady_ms(), .on_shutdown = on_shutdown};
-    struct main_loop loop = {.server = &server, .wake_fd = -1};
+    struct main_loop loop = {.server = &server};
     server.main_loop = &loop;
     server.executable = realpath("/proc/self/exe", NULL);
     if (argc > 1 && argv[1][0] != '-')
@@ -370,7 +358,7 @@ int main(int argc, char *argv[])
         ok = say_and_free(cause);
     ok = ok && open_log(&server) && start(&loop);
     if (ok)
-        event_base_dispatch(loop.base);
+        loop_run(loop.events);
     end(&loop);
     if (ok)
         log_write(server.log, LOG_WARNING, "AnyStore is now ready to exit, bye bye...");
