@@ -26,10 +26,9 @@ static bool names_option(const char *argument)
     return config_find(name, size) != CONFIG_COUNT || config_is_include(name, size);
 }
 
-/* How many of the arguments behind an option are its values: as many as come before the next
- * option.  `optional`: there need not be one.  If there must be one it may begin with "--" as in
- * Redis (a password, say), but here not if it is an option's name: then the value was
- * forgotten. */
+/* The number of arguments behind an option that are its values: all before the next option.
+ * `optional`: there may be none.  A value that must be there may begin with "--", as in Redis (a
+ * password, for example), unless it is an option's name: then the value was forgotten. */
 static size_t count_values(char *const argv[], size_t count, bool optional)
 {
     size_t values = 0;
@@ -65,7 +64,8 @@ static bool apply_words(struct config_load *load, const struct resp_arg *head, s
     return ok;
 }
 
-/* Names an argument that cannot be used, but not behind a blank: a password might stand there. */
+/* Names an argument that cannot be used, up to its first blank: a password might stand behind
+ * it. */
 static bool fail_argument(const struct config_load *load, const char *argument, const char *reason)
 {
     char *start = strndup(argument, strcspn(argument, " "));
@@ -76,7 +76,7 @@ static bool fail_argument(const struct config_load *load, const char *argument, 
     return false;
 }
 
-/* Applies argv[0] and what belongs to it, *used arguments. */
+/* Applies argv[0] and its values; *used is the number of these arguments. */
 static bool apply_option(struct config_load *load, char *const argv[], size_t count, size_t *used)
 {
     static const char expected[] = "an option is expected here: --name value";

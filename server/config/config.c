@@ -16,14 +16,14 @@ struct config {
     _Atomic int64_t numbers[CONFIG_COUNT];
 
     pthread_mutex_t lock;
-    char *texts[CONFIG_COUNT]; /* guarded by lock; NULL for what is no text */
+    char *texts[CONFIG_COUNT]; /* guard: lock; NULL for all other types */
 
     pthread_mutex_t changes; /* see config_lock_changes */
 
     struct output_limits limits; /* set under lock, read without it */
 };
 
-/* What the options are does not change when one locks them to read: the lock alone is mutable. */
+/* Reading an option locks as well, but changes no option: the lock alone is mutable. */
 static pthread_mutex_t *lock_of(const struct config *config)
 {
     return (pthread_mutex_t *)&config->lock;
@@ -137,7 +137,7 @@ char *config_format(const struct config *config, enum config_id id)
                                atomic_load_explicit(&config->numbers[id], memory_order_relaxed));
 }
 
-/* One blank between words, none around them: how CONFIG GET shows them, however they came. */
+/* Leaves one blank between words and none around them, as CONFIG GET shows them. */
 static void squeeze_blanks(char *text)
 {
     static const char blanks[] = " \t\r\n\v\f";
@@ -165,7 +165,7 @@ static bool set_limits(struct config *config, const char *value, char **cause)
     return ok;
 }
 
-/* Takes over `text`, an allocated value that fits. */
+/* Takes over `text`, which is allocated and fits the option. */
 static void set_text(struct config *config, enum config_id id, char *text)
 {
     lock(config);

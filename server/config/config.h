@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The server's options: one table of rows tells name, type, range, default, whether it may change
- * while the server runs, and help.  The table drives the configuration file, the command line,
- * --help, CONFIG GET and CONFIG SET.  Names, syntax and meanings are those of redis.conf where the
- * thing is the same.
+/* The server's options.  One table of rows has name, type, range, default, help, and whether the
+ * option may change while the server runs.  It drives the configuration file, the command line,
+ * --help, CONFIG GET and CONFIG SET.  Names, syntax and meanings are those of redis.conf where an
+ * option does the same.
  *
- * Reading a value is safe on any thread: numbers are atomic, texts are copied under a lock. */
+ * Any thread may read a value: numbers are atomic, texts are copied under a lock. */
 #ifndef SERVER_CONFIG_CONFIG_H
 #define SERVER_CONFIG_CONFIG_H
 
@@ -14,9 +14,9 @@
 #include <sys/types.h>
 
 enum config_id {
-    CONFIG_BIND,           /* text: addresses, blank separated; "-" before one: may be missing */
-    CONFIG_PORT,           /* 0: no TCP */
-    CONFIG_UNIXSOCKET,     /* text; empty: none */
+    CONFIG_BIND,       /* text: addresses, blank separated; one with "-" before it may be missing */
+    CONFIG_PORT,       /* 0: no TCP */
+    CONFIG_UNIXSOCKET, /* text; empty: none */
     CONFIG_UNIXSOCKETPERM, /* octal mode, 0: as umask says */
     CONFIG_TCP_BACKLOG,
     CONFIG_TCP_KEEPALIVE, /* seconds, 0: off */
@@ -77,9 +77,9 @@ struct config;
 struct config *config_new(void);
 void config_free(struct config *config); /* takes NULL */
 
-/* For a change of several options, and for one that must not meet it.  Whoever takes options back
- * when a later one fails must not take back what another thread has set.  Any thread; no function
- * of this header takes this lock. */
+/* Keeps other changes of options out.  A thread that takes options back when a later one fails must
+ * not take back what another thread has set meanwhile.  Any thread; no function of this header
+ * takes this lock. */
 void config_lock_changes(struct config *config);
 void config_unlock_changes(struct config *config);
 
@@ -105,10 +105,10 @@ char *config_text(const struct config *config, enum config_id id);
 struct config_output_limit config_output_limit(const struct config *config,
                                                enum config_client_class class);
 
-/* Sets one option to a text as CONFIG SET or a caller in the program would (also one that is not
- * mutable at run time).  False and *cause (allocated: "argument must be between 0 and 65535
- * inclusive", Redis's texts; NULL if memory is too short) if the value does not fit; nothing
- * changed then.  Any thread may call it. */
+/* Sets one option to a text, as CONFIG SET or a caller in the program would; the option need not be
+ * mutable at run time.  If the value does not fit: false, *cause (allocated; Redis's texts,
+ * "argument must be between 0 and 65535 inclusive" for example; NULL if memory is too short), and
+ * nothing has changed.  Any thread. */
 bool config_set(struct config *config, enum config_id id, const char *value, char **cause);
 
 /* Writes the options that have changed back into a configuration file, in an atomic step; all else
@@ -123,7 +123,7 @@ enum config_type {
     CONFIG_MEMORY,
     CONFIG_OCTAL,
     CONFIG_ENUM,
-    CONFIG_EVENTS, /* classes of keyspace events, see notify.h */
+    CONFIG_EVENTS, /* classes of keyspace events, see command/event.h */
     CONFIG_TEXT
 };
 
@@ -145,13 +145,13 @@ const struct config_row *config_row(enum config_id id);
 /* Whether no log and no message may show the value. */
 bool config_is_secret(enum config_id id);
 
-/* CONFIG_COUNT if there is none of that name; names do not care for case. */
+/* The option of that name, in upper or lower case; CONFIG_COUNT if there is none. */
 enum config_id config_find(const char *name, size_t size);
 
-/* The value as CONFIG GET answers it (allocated, the caller frees; NULL if memory is short). */
+/* The value as CONFIG GET answers it, allocated; NULL if memory is short. */
 char *config_format(const struct config *config, enum config_id id);
 
-/* The option list of --help, from the rows, to a stream. */
+/* Prints the options for --help, from the rows, to a stream. */
 void config_print_help(void *stdio_file);
 
 #endif

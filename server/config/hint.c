@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds words for a directive that is not in the table: one that Redis has, or a slip of the
- * pen. */
+/* Explains a directive that is not in the table: Redis has it, or it is a slip of the pen. */
 #include "server/config/internal.h"
 
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
-/* What people may bring in a redis.conf of version 7.0 or before: the directives that AnyStore
- * does not have, with what takes their place, if anything does. */
+/* The directives of a redis.conf up to version 7.0 that AnyStore does not have, each with the
+ * option that takes its place, if there is one. */
 static const struct redis_directive {
     const char *name;
     const char *instead;
@@ -200,7 +199,8 @@ bool config_hint_redis(const char *name, size_t size, const char **instead)
     return false;
 }
 
-/* Longer than every name in the table; what is longer by more than two is near none. */
+/* NAME_MAX_SIZE: longer than every name in the table.  NEAR: names with more different letters than
+ * this are not near each other. */
 enum { NAME_MAX_SIZE = 64, NEAR = 2 };
 
 static size_t least(size_t a, size_t b)
@@ -208,8 +208,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Letters to put in, take out or replace to make one name of the other (Levenshtein).  The row of
- * the table that the textbook draws is all that is kept. */
+/* The number of letters to insert, remove or replace to make one name of the other (Levenshtein's
+ * distance).  Only one row of the textbook's table is kept. */
 static size_t edit_distance(const char *known, const char *name, size_t size)
 {
     size_t row[NAME_MAX_SIZE + 1];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the options share: the rules of a row that only they need, values as text and
- * as numbers, and the words for a directive that is not known. */
+/* Private to the files of the options: the rules of a row that only they need, values as text and
+ * as numbers, and the messages about directives. */
 #ifndef SERVER_CONFIG_INTERNAL_H
 #define SERVER_CONFIG_INTERNAL_H
 
@@ -14,11 +14,11 @@ struct config_definition {
     struct config_row row;
     bool words;  /* takes several words, kept with one blank between them */
     bool secret; /* its value never stands in a message */
-    /* What the type does not say about a value; NULL: nothing.  It answers NULL if the value fits,
-     * else why not, as CONFIG SET words it. */
+    /* A check beyond that of the type; NULL: there is none.  It returns NULL if the value fits,
+     * else the reason, in CONFIG SET's words. */
     const char *(*check)(const char *value);
-    /* A value that fits as CONFIG GET shows it (allocated; NULL if memory is short); NULL: as it
-     * is. */
+    /* Gives a value that fits the form that CONFIG GET shows (allocated; NULL if memory is short).
+     * NULL: values keep their form. */
     char *(*tidy)(const char *value);
 };
 
@@ -28,32 +28,31 @@ const struct config_definition *config_definition(enum config_id id);
  * function can fail in one statement.  `cause` may be NULL. */
 bool config_fail(char **cause, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A value of every type but text, from what stands in a file and back to what CONFIG GET answers.
- * The range is looked at.  The format is allocated, NULL if memory is short. */
+/* Values of all types but text: from the text in a file, whose range is checked, and back to the
+ * text that CONFIG GET answers (allocated; NULL if memory is short). */
 bool config_value_parse(const struct config_row *row, const char *text, int64_t *value,
                         char **cause);
 char *config_value_format(const struct config_row *row, int64_t value);
 
-/* "<class> <hard> <soft> <seconds>" as often as wanted; classes that are not named keep what they
- * have.  Nothing changes on failure. */
+/* "<class> <hard> <soft> <seconds>", any number of times.  A class that is not named keeps its
+ * limit. Nothing changes on failure. */
 bool config_limits_parse(const char *text, struct config_output_limit limits[CONFIG_CLASS_COUNT],
                          char **cause);
 char *config_limits_format(const struct config_output_limit limits[CONFIG_CLASS_COUNT]);
 
-/* Numbers from 0 to 100 with one blank between: what is wrong (NULL: nothing), and how Redis writes
- * them (allocated; NULL if memory is short). */
+/* Numbers from 0 to 100 with one blank between.  The check returns the reason why a text is none,
+ * or NULL; the other function gives Redis's form (allocated; NULL if memory is short). */
 const char *config_percentiles_check(const char *text);
 char *config_percentiles_tidy(const char *text);
 
 /* A directive that is no option: it stands in files and on the command line only. */
 bool config_is_include(const char *name, size_t size);
 
-/* Whether Redis 7.0 has a directive of that name and the table has not.  *instead then says what
- * takes its place here, or is NULL. */
+/* Whether Redis 7.0 has a directive of that name that is not in the table.  *instead is then the
+ * option that takes its place, or NULL. */
 bool config_hint_redis(const char *name, size_t size, const char **instead);
 
-/* The directive that somebody who wrote this unknown name most likely meant; NULL if none is
- * near. */
+/* The directive that an unknown name most likely means; NULL if none is near. */
 const char *config_hint_near(const char *name, size_t size);
 
 /* A name and its values, and where they stand. */
@@ -64,7 +63,7 @@ struct config_directive {
     size_t count;
 };
 
-/* What a message names besides the file and the line. */
+/* The part of a directive that a message names, besides the file and the line. */
 enum config_subject {
     CONFIG_SUBJECT_LINE,  /* no more */
     CONFIG_SUBJECT_NAME,  /* the directive */
@@ -76,8 +75,8 @@ enum config_subject {
 bool config_fail_directive(char **cause, const struct config_directive *directive,
                            enum config_subject subject, const char *reason);
 
-/* `reason` as CONFIG SET words it.  Behind a name and a value that says too much, so it is cut:
- * "port 70000: must be between 0 and 65535".  NULL: memory is short. */
+/* `reason` is in CONFIG SET's words (NULL: memory is short).  Behind a name and a value they say
+ * too much, so they are cut: "port 70000: must be between 0 and 65535". */
 bool config_fail_value(char **cause, const struct config_directive *directive,
                        const struct config_definition *definition, const char *reason);
 
@@ -98,7 +97,7 @@ enum { CONFIG_INCLUDE_DEPTH = 16 };
 struct config_load {
     struct config *config;
     char **cause;
-    size_t depth; /* files being read: who includes whom, the first one first */
+    size_t depth; /* files that are open: each includes the next one */
     struct {
         dev_t device;
         ino_t inode;
@@ -108,7 +107,7 @@ struct config_load {
 /* Applies a directive of at least one word. */
 bool config_load_directive(struct config_load *load, const struct config_directive *directive);
 
-/* A file that no other one includes, "-": standard input. */
+/* A file that no other one includes; "-" is standard input. */
 bool config_load_first(struct config_load *load, const char *path);
 
 #endif

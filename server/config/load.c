@@ -17,7 +17,7 @@
 
 static const char wildcards[] = "*?[";
 
-/* More is no configuration, but a device or a data file. */
+/* A larger file is no configuration: it is a device or a data file. */
 enum { FILE_SIZE_MAX = 1 << 20 };
 
 /* The values as one text, blanks between them; NULL if memory is short. */
@@ -131,7 +131,7 @@ static bool apply_lines(struct config_load *load, const char *path, const char *
     return true;
 }
 
-/* All there is to read, allocated; NULL with *reason set if that fails. */
+/* Reads the whole file into allocated memory; NULL with *reason set on failure. */
 static char *read_all(int fd, size_t *size, const char **reason)
 {
     size_t room = 4096;
@@ -210,14 +210,14 @@ static bool load_path(struct config_load *load, const struct config_directive *i
     return ok;
 }
 
-/* What is not there matches nothing: a conf.d may be missing.  But what may not be read is not
- * skipped in silence: it could hold the password that was to be set. */
+/* A directory that is not there matches nothing: a conf.d may be missing.  One that cannot be read
+ * is an error, because a password may be set in it. */
 static bool is_missing(int error)
 {
     return error == ENOENT || error == ENOTDIR;
 }
 
-/* As the shell has it: a file whose name begins with a dot is only meant if the pattern says so. */
+/* As in the shell, a name that begins with a dot matches only a pattern that begins with one. */
 static bool name_matches(const char *pattern, size_t size, const char *name)
 {
     if (!strcmp(name, ".") || !strcmp(name, "..") || (name[0] == '.' && pattern[0] != '.'))
@@ -228,7 +228,7 @@ static bool name_matches(const char *pattern, size_t size, const char *name)
 static bool load_matches(struct config_load *load, const struct config_directive *directive,
                          const char *prefix, const char *pattern);
 
-/* `rest` is what the pattern has behind the directory or file that was found; it is empty or
+/* `rest` is the part of the pattern behind the directory or file that was found; it is empty or
  * begins with a slash. */
 static bool load_match(struct config_load *load, const struct config_directive *directive,
                        const char *found, const char *rest)
@@ -238,8 +238,8 @@ static bool load_match(struct config_load *load, const struct config_directive *
     return load_matches(load, directive, found, rest);
 }
 
-/* Loads what matches, in alphabetical order; `prefix` is what earlier parts of the pattern found.
- * (glob(3) does not do: it cannot tell which directory it could not read, nor why.) */
+/* Loads the files that match, in alphabetical order; `prefix` is the path that earlier parts of the
+ * pattern matched.  (glob(3) cannot tell which directory it could not read, nor why.) */
 static bool load_matches(struct config_load *load, const struct config_directive *directive,
                          const char *prefix, const char *pattern)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of the server's options, and what can be told from it alone: a row by name, --help. */
+/* The table of the server's options, a row by its name, and --help. */
 #include "server/config/config.h"
 
 #include <assert.h>
@@ -21,7 +21,7 @@ static const char *const eviction_values[] = {"volatile-lru",   "volatile-lfu", 
                                               "allkeys-random", "noeviction",   NULL};
 static const char *const loglevel_values[] = {"debug", "verbose", "notice", "warning", NULL};
 
-/* Redis takes as many; the listener has room for these. */
+/* As many as Redis allows; the listener has room for them. */
 enum { BIND_MAX = 16 };
 
 static const char *check_bind(const char *value)
@@ -46,8 +46,8 @@ static const char *check_unixsocket(const char *value)
     return NULL;
 }
 
-/* The store makes files beside it (<name>.lock, <name>.spare): all in `dir`, so that one directory
- * is what a volume, a backup or a permission is about. */
+/* The store keeps other files beside it (<name>.lock, <name>.spare).  All are in `dir`, so that a
+ * volume, a backup or a permission concerns one directory. */
 static const char *check_dbfilename(const char *value)
 {
     if (!*value)
@@ -57,8 +57,8 @@ static const char *check_dbfilename(const char *value)
     return NULL;
 }
 
-/* People bring these two from a redis.conf, where they say how much a crash may lose.  Values that
- * ask for no second file are true here as well; others would promise what is not done. */
+/* These two come from a redis.conf, where they say how much a crash may lose.  Values that ask for
+ * no second file hold here, too.  Others would make a promise that is not kept. */
 static const char *check_save(const char *value)
 {
     if (*value)
@@ -75,12 +75,12 @@ static const char *check_appendonly(const char *value)
     return NULL;
 }
 
-/* The others would take away what was acknowledged, for all servers of the file. */
+/* All other policies would remove acknowledged data, for all servers of the file. */
 static const char *check_maxmemory_policy(const char *value)
 {
     if (strcasecmp(value, "noeviction") != 0)
-        return "argument must be 'noeviction': what was acknowledged stays, and the data are those "
-               "of all servers of the file";
+        return "argument must be 'noeviction': acknowledged data is never dropped, and it is the "
+               "data of all servers of the file";
     return NULL;
 }
 
@@ -91,7 +91,7 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                     .type = CONFIG_TEXT,
                     .default_text = "127.0.0.1 -::1",
                     .argument = "<address ...>",
-                    .help = "addresses to listen on; '-' before one: it may be missing"},
+                    .help = "addresses to listen on; one behind '-' may be missing"},
             .words = true,
             .check = check_bind,
         },
@@ -112,7 +112,8 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                                        .max = 0777,
                                        .default_text = "0",
                                        .argument = "<mode>",
-                                       .help = "its mode, octal; 0: as the umask says"}},
+                                       .help =
+                                           "mode of the UNIX socket, octal; 0: as the umask says"}},
     [CONFIG_TCP_BACKLOG] = {.row = {.name = "tcp-backlog",
                                     .type = CONFIG_NUMBER,
                                     .max = INT_MAX,
@@ -125,14 +126,14 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                                       .max = INT_MAX,
                                       .default_text = "300",
                                       .argument = "<seconds>",
-                                      .help = "probe a silent client that often; 0: never"}},
+                                      .help = "time between probes of a silent client; 0: none"}},
     [CONFIG_TIMEOUT] = {.row = {.name = "timeout",
                                 .type = CONFIG_NUMBER,
                                 .mutable = true,
                                 .max = INT_MAX,
                                 .default_text = "0",
                                 .argument = "<seconds>",
-                                .help = "close a client that is idle so long; 0: never"}},
+                                .help = "idle time after which a client is closed; 0: never"}},
     [CONFIG_MAXCLIENTS] = {.row = {.name = "maxclients",
                                    .type = CONFIG_NUMBER,
                                    .mutable = true,
@@ -140,19 +141,20 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                                    .max = UINT_MAX,
                                    .default_text = "10000",
                                    .argument = "<count>",
-                                   .help = "clients connected at once"}},
+                                   .help = "most clients connected at once"}},
     [CONFIG_PROTECTED_MODE] = {.row = {.name = "protected-mode",
                                        .type = CONFIG_BOOL,
                                        .mutable = true,
                                        .default_text = "yes",
                                        .argument = "<yes|no>",
-                                       .help = "without a password only clients of this host"}},
+                                       .help =
+                                           "without a password accept only clients of this host"}},
     [CONFIG_REQUIREPASS] = {.row = {.name = "requirepass",
                                     .type = CONFIG_TEXT,
                                     .mutable = true,
                                     .default_text = "",
                                     .argument = "<password>",
-                                    .help = "what clients must AUTH with; \"\": nothing"},
+                                    .help = "password that clients must AUTH with; \"\": none"},
                             .secret = true},
     [CONFIG_IO_THREADS] = {.row = {.name = "io-threads",
                                    .type = CONFIG_NUMBER,
@@ -169,7 +171,7 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                                    .type = CONFIG_TEXT,
                                    .default_text = "anystore.db",
                                    .argument = "<name>",
-                                   .help = "name of the data file in it"},
+                                   .help = "name of the data file in dir"},
                            .check = check_dbfilename},
     [CONFIG_ENCRYPTION_KEY_FILE] = {.row = {.name = "encryption-key-file",
                                             .type = CONFIG_TEXT,
@@ -187,7 +189,7 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                               .default_text = "always",
                               .values = fsync_values,
                               .argument = "<always|no>",
-                              .help = "always: synced before a write is answered"}},
+                              .help = "always: sync before a write is answered"}},
     [CONFIG_DATABASES] = {.row = {.name = "databases",
                                   .type = CONFIG_NUMBER,
                                   .min = 1,
@@ -201,7 +203,7 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                                  .default_text = "notice",
                                  .values = loglevel_values,
                                  .argument = "<debug|verbose|notice|warning>",
-                                 .help = "the least important events to log"}},
+                                 .help = "lowest level of events to log"}},
     [CONFIG_LOGFILE] = {.row = {.name = "logfile",
                                 .type = CONFIG_TEXT,
                                 .default_text = "",
@@ -218,14 +220,15 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                                   .max = INT64_MAX,
                                   .default_text = "0",
                                   .argument = "<bytes>",
-                                  .help = "no writes while more memory is used; 0: no limit"}},
+                                  .help = "memory above which writes are refused; 0: no limit"}},
     [CONFIG_MAXMEMORY_POLICY] = {.row = {.name = "maxmemory-policy",
                                          .type = CONFIG_ENUM,
                                          .mutable = true,
                                          .default_text = "noeviction",
                                          .values = eviction_values,
                                          .argument = "<noeviction>",
-                                         .help = "only noeviction: what was acknowledged stays"},
+                                         .help =
+                                             "only noeviction: acknowledged data is never dropped"},
                                  .check = check_maxmemory_policy},
     [CONFIG_MAXMEMORY_CLIENTS] = {.row = {.name = "maxmemory-clients",
                                           .type = CONFIG_MEMORY,
@@ -234,8 +237,8 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                                           .max = INT64_MAX,
                                           .default_text = "0",
                                           .argument = "<bytes>",
-                                          .help = "all clients together may take so much, or "
-                                                  "percent of maxmemory"}},
+                                          .help = "limit for all clients together, or percent of "
+                                                  "maxmemory"}},
     [CONFIG_PROTO_MAX_BULK_LEN] = {.row = {.name = "proto-max-bulk-len",
                                            .type = CONFIG_MEMORY,
                                            .mutable = true,
@@ -251,7 +254,8 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                                                   .max = INT64_MAX,
                                                   .default_text = "1gb",
                                                   .argument = "<bytes>",
-                                                  .help = "most that one client may have unread"}},
+                                                  .help =
+                                                      "most input of one client that may wait"}},
     [CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT] =
         {
             .row = {.name = "client-output-buffer-limit",
@@ -259,24 +263,25 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                     .mutable = true,
                     .default_text = "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60",
                     .argument = "<class hard soft seconds ...>",
-                    .help = "most that a client may leave unread of replies"},
+                    .help = "most replies that may wait for a client"},
             .words = true,
         },
-    [CONFIG_SLOWLOG_LOG_SLOWER_THAN] = {.row = {.name = "slowlog-log-slower-than",
-                                                .type = CONFIG_NUMBER,
-                                                .mutable = true,
-                                                .min = -1,
-                                                .max = INT64_MAX,
-                                                .default_text = "10000",
-                                                .argument = "<microseconds>",
-                                                .help = "note slower commands; 0: all; -1: none"}},
+    [CONFIG_SLOWLOG_LOG_SLOWER_THAN] =
+        {.row = {.name = "slowlog-log-slower-than",
+                 .type = CONFIG_NUMBER,
+                 .mutable = true,
+                 .min = -1,
+                 .max = INT64_MAX,
+                 .default_text = "10000",
+                 .argument = "<microseconds>",
+                 .help = "duration of noted commands; 0: all; -1: none"}},
     [CONFIG_SLOWLOG_MAX_LEN] = {.row = {.name = "slowlog-max-len",
                                         .type = CONFIG_NUMBER,
                                         .mutable = true,
                                         .max = INT64_MAX,
                                         .default_text = "128",
                                         .argument = "<count>",
-                                        .help = "how many of them to keep"}},
+                                        .help = "commands to keep in the slow log"}},
     [CONFIG_LATENCY_TRACKING] = {.row = {.name = "latency-tracking",
                                          .type = CONFIG_BOOL,
                                          .mutable = true,
@@ -290,7 +295,7 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                     .mutable = true,
                     .default_text = "50 99 99.9",
                     .argument = "<percent ...>",
-                    .help = "which percentiles INFO latencystats shows; \"\": none"},
+                    .help = "percentiles in INFO latencystats; \"\": none"},
             .words = true,
             .check = config_percentiles_check,
             .tidy = config_percentiles_tidy,
@@ -301,20 +306,21 @@ static const struct config_definition definitions[CONFIG_COUNT] = {
                                                   .max = INT64_MAX,
                                                   .default_text = "0",
                                                   .argument = "<milliseconds>",
-                                                  .help = "monitor what takes so long; 0: off"}},
+                                                  .help = "duration of monitored events; 0: off"}},
     [CONFIG_NOTIFY_KEYSPACE_EVENTS] = {.row = {.name = "notify-keyspace-events",
                                                .type = CONFIG_EVENTS,
                                                .mutable = true,
                                                .default_text = "",
                                                .argument = "<classes>",
-                                               .help = "publish what happens to keys: characters "
-                                                       "of Ag$lshzxeKEtmdn"}},
-    [CONFIG_ENABLE_DEBUG_COMMAND] = {.row = {.name = "enable-debug-command",
-                                             .type = CONFIG_ENUM,
-                                             .default_text = "no",
-                                             .values = protected_values,
-                                             .argument = "<no|yes|local>",
-                                             .help = "who may use DEBUG; local: this host"}},
+                                               .help = "publish events of keys: characters of "
+                                                       "Ag$lshzxeKEtmdn"}},
+    [CONFIG_ENABLE_DEBUG_COMMAND] =
+        {.row = {.name = "enable-debug-command",
+                 .type = CONFIG_ENUM,
+                 .default_text = "no",
+                 .values = protected_values,
+                 .argument = "<no|yes|local>",
+                 .help = "clients that may use DEBUG; local: of this host"}},
     [CONFIG_SAVE] = {.row = {.name = "save",
                              .type = CONFIG_TEXT,
                              .default_text = "",

@@ -10,7 +10,7 @@
 
 enum { SHOWN_MAX = 80 }; /* bytes of a name or of values in a message */
 
-/* Reasons quote whatever stands in a file, and must stay one line. */
+/* A reason may quote any bytes of a file, and must stay one line. */
 static void print_text(FILE *out, const char *text)
 {
     quote_controls_to_file(out, text, strlen(text));
@@ -61,7 +61,7 @@ static void print_place(FILE *out, const struct config_directive *directive,
         fputs(": ", out);
 }
 
-/* Hands over what a memory stream collected; always false. */
+/* Makes the text of a memory stream the cause; always false. */
 static bool finish(FILE *out, char **text, char **cause)
 {
     bool complete = fclose(out) == 0;

@@ -26,8 +26,8 @@ bool config_fail(char **cause, const char *format, ...)
     return false;
 }
 
-/* A run of digits of `base` at *text, which moves behind them.  A number too large for the type
- * becomes its maximum, which no option's range holds.  False if there is no digit. */
+/* Parses a run of digits of `base` at *text, which moves behind them.  A number too large for the
+ * type becomes its maximum, which is in no option's range.  False if there is no digit. */
 static bool read_digits(const char **text, unsigned base, uint64_t *value)
 {
     const char *start = *text;
@@ -66,7 +66,7 @@ static bool parse_memory(const char *text, uint64_t *bytes)
     return false;
 }
 
-/* "5%" is -5.  False if it is none. */
+/* "5%" is -5.  False if the text is no percentage. */
 static bool parse_percentage(const char *text, int64_t *value)
 {
     uint64_t percent;
@@ -111,7 +111,7 @@ static bool parse_events(const char *text, int64_t *value, char **cause)
     return true;
 }
 
-/* `fits`: whether the value could be held at all; what cannot is out of every range. */
+/* `fits`: the value fits the type.  One that does not is out of every range. */
 static bool in_range(const struct config_row *row, bool fits, int64_t value, char **cause)
 {
     if (fits && value >= row->min && value <= row->max)
@@ -198,7 +198,7 @@ char *config_value_format(const struct config_row *row, int64_t value)
 
 static const char *const class_names[CONFIG_CLASS_COUNT] = {"normal", "slave", "pubsub"};
 
-/* CONFIG_CLASS_COUNT if there is none. */
+/* The class of that name; CONFIG_CLASS_COUNT if there is none. */
 static enum config_client_class find_class(const char *name)
 {
     if (!strcasecmp(name, "replica"))
@@ -289,7 +289,7 @@ const char *config_percentiles_check(const char *text)
     return NULL;
 }
 
-/* Six decimals at most, none that say nothing: "99.90" is 99.9. */
+/* At most six decimals, and no zeros at the end: "99.90" is 99.9. */
 static void print_percent(FILE *out, double percent)
 {
     char digits[16];

@@ -306,7 +306,7 @@ static void expect_policies(redisContext *client)
     client_expect(
         client,
         "-ERR CONFIG SET failed (possibly related to argument 'maxmemory-policy') - argument "
-        "must be 'noeviction': what was acknowledged stays, and the data are those of all "
+        "must be 'noeviction': acknowledged data is never dropped, and it is the data of all "
         "servers of the file",
         "CONFIG SET maxmemory-policy allkeys-lru");
 }

@@ -196,8 +196,8 @@ static void test_policies_of_redis(void **state)
         char text[100], cause[250];
         snprintf(text, sizeof text, "maxmemory-policy %s", names[i]);
         snprintf(cause, sizeof cause,
-                 "test.conf:1: maxmemory-policy %s: must be 'noeviction': what was acknowledged "
-                 "stays, and the data are those of all servers of the file",
+                 "test.conf:1: maxmemory-policy %s: must be 'noeviction': acknowledged data "
+                 "is never dropped, and it is the data of all servers of the file",
                  names[i]);
         assert_text_fails(text, cause);
     }
