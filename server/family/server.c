@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands about the server: INFO, SAVE and its kin, LASTSAVE, TIME, SHUTDOWN, LOLWUT, MODULE,
- * MONITOR, SWAPDB. */
+ * MONITOR. */
 #include <limits.h>
 
 #include "command/args.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* MULTI, EXEC, DISCARD, WATCH, UNWATCH.
  *
- * EXEC runs all that is queued in one transaction of the store: in a view if nothing of it writes,
- * in an update, which is one commit, otherwise (connection.c decides by the queue's flags). */
+ * EXEC runs all queued commands in one transaction of the store: in a view if none of them writes,
+ * otherwise in an update, which is one commit (session/needs.c adds up what they need). */
 #include "command/access.h"
 #include "command/reply.h"
 #include "command/slices.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Serving a connection: running what has come where it can run, sending, and going on.
  *
- * Each step answers what becomes of the connection; the event loop (loop.c) closes it.  Worker's
- * thread. */
+ * Each step answers what becomes of the connection; worker.c closes it, and nothing else does.
+ * Worker's thread. */
 #ifndef SERVER_NET_SERVE_H
 #define SERVER_NET_SERVE_H
 
