@@ -27,7 +27,7 @@ struct client {
     int64_t created_ms; /* steady clock, as all times here */
     atomic_int_fast64_t last_active_ms;
     _Atomic(const struct command *) last_command;
-    atomic_size_t input_size, input_capacity, output_size, argument_bytes;
+    atomic_size_t input_size, input_capacity, output_size;
     atomic_size_t memory; /* all it takes, see net/connection_memory.h */
     atomic_int resp_version;
     atomic_uint database;

@@ -310,7 +310,8 @@ const struct command command_connection_rows[] = {
     {.name = "reset",
      .run = run_reset,
      .arity = 1,
-     .flags = SESSION_FLAGS | COMMAND_AT_ONCE | COMMAND_WHILE_SUBSCRIBED | COMMAND_SLICED,
+     .flags =
+         SESSION_FLAGS | COMMAND_AT_ONCE | COMMAND_WHILE_SUBSCRIBED | COMMAND_SLICED | COMMAND_LONG,
      .categories = CATEGORY_CONNECTION,
      .since = "6.2.0",
      .group = "connection",

@@ -37,8 +37,8 @@ int names_compare(const void *a, const void *b);
 /* NULL: nobody is subscribed to it. */
 struct name *names_find(const struct names *names, const struct resp_arg *text);
 
-/* Adds a subscriber, which the name does not have yet, to a name, which is made if need be.  NULL if memory
- * is short. */
+/* Adds a subscriber, which the name does not have yet, to a name, which is made if need be.  NULL
+ * if memory is short. */
 struct name *names_join(struct names *names, const struct resp_arg *text,
                         struct subscriber *subscriber);
 
@@ -50,8 +50,8 @@ void names_free(struct names *names);
 
 /* ---- Walking ------------------------------------------------------------------------------ */
 
-/* A walk takes names in batches and pins those of a batch, so that the lock need not be held meanwhile.  A
- * name that has a subscriber all the time is met once. */
+/* A walk takes names in batches and pins those of a batch, so that the lock need not be held
+ * meanwhile.  A name that has a subscriber all the time is met once. */
 enum { NAMES_BATCH = 64 };
 
 /* All bytes zero: at the beginning. */

@@ -34,9 +34,9 @@ struct outbox {
 
 /* Each of these three takes the message over, also where it fails for lack of memory.
  *
- * outbox_add: for all servers.  Takes over the deliveries to its receivers here, too.  False: no memory.
- * outbox_add_here: for this server; finds the receivers, and drops it at once if there are none.
- * outbox_add_there: for the other servers. */
+ * outbox_add: for all servers.  Takes over the deliveries to its receivers here, too.  False: no
+ * memory.  outbox_add_here: for this server; finds the receivers, and drops it at once if there are
+ * none.  outbox_add_there: for the other servers. */
 bool outbox_add(struct outbox *outbox, struct message *message, struct delivery *deliveries);
 void outbox_add_here(struct outbox *outbox, struct pubsub *pubsub, struct message *message);
 void outbox_add_there(struct outbox *outbox, struct message *message);

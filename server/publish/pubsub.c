@@ -170,7 +170,8 @@ static void address_locked(struct addressing *addressing, const struct name *nam
     }
 }
 
-/* Adds the subscribers of the patterns that matched, and takes the next ones.  False: there are none. */
+/* Adds the subscribers of the patterns that matched, and takes the next ones.  False: there are
+ * none. */
 static bool next_patterns_locked(struct pubsub *pubsub, struct addressing *addressing)
 {
     struct names_walk *patterns = &addressing->patterns;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Publish/subscribe among the clients of this server: which client is subscribed to what, in one table under
- * one lock.  Other servers are not its business (peers.h).
+/* Publish/subscribe among the clients of this server: which client is subscribed to what, in one
+ * table under one lock.  Other servers are not its business (peers.h).
  *
- * A message is addressed first: its receivers are found.  Then it is delivered: it goes to the mailbox of
- * each receiver's worker (subscriber.h).  All functions may be called on any thread. */
+ * A message is addressed first: its receivers are found.  Then it is delivered: it goes to the
+ * mailbox of each receiver's worker (subscriber.h).  All functions may be called on any thread. */
 #ifndef SERVER_PUBLISH_PUBSUB_H
 #define SERVER_PUBLISH_PUBSUB_H
 
@@ -36,8 +36,8 @@ void pubsub_unsubscribe(struct pubsub *pubsub, struct subscriber *subscriber, en
 bool pubsub_any(struct pubsub *pubsub, struct subscriber *subscriber, enum pubsub_kind kind,
                 struct resp_arg *name);
 
-/* Finds the receivers of a message: *deliveries becomes the list.  Returns how many they are (one twice, if
- * by channel and by pattern). */
+/* Finds the receivers of a message: *deliveries becomes the list.  Returns how many they are (one
+ * twice, if by channel and by pattern). */
 int64_t pubsub_address(struct pubsub *pubsub, struct message *message,
                        struct delivery **deliveries);
 
@@ -56,8 +56,8 @@ struct addressing {
 };
 _Static_assert(NAMES_BATCH <= 64, "a batch has a bit for each");
 
-/* Begins or goes on; all bytes but `message` zero: begins.  Takes the steps that it did, of a byte each or
- * so, off *steps.  True: done, and `first` and `count` are the caller's. */
+/* Begins or goes on; all bytes but `message` zero: begins.  Takes the steps that it did, of a byte
+ * each or so, off *steps.  True: done, and `first` and `count` are the caller's. */
 bool pubsub_address_some(struct pubsub *pubsub, struct addressing *addressing, size_t *steps);
 
 /* Gives up an addressing that is not done. */

@@ -365,8 +365,8 @@ static void expect_counted(struct raw *raw)
     reply_free(reply);
 }
 
-/* Calls of many names are made in slices, and answer as others do: each name once, and what is behind
- * them behind them. */
+/* Calls of many names are made in slices, and answer as others do: each name once, and what is
+ * behind them behind them. */
 static void many_names(const struct server *server, bool behind_a_write)
 {
     struct raw *listener = raw_connect(server), *speaker = raw_connect(server);
@@ -443,8 +443,8 @@ static void expect_slow_message(struct raw *raw)
     reply_free(reply);
 }
 
-/* A message to a long channel takes its time where there are many patterns, but not that of others: the
- * only worker answers another client many times before it answers the PUBLISH. */
+/* A message to a long channel takes its time where there are many patterns, but not that of others:
+ * the only worker answers another client many times before it answers the PUBLISH. */
 static void others_are_served(struct harness *harness)
 {
     static const char *const args[] = {"--io-threads", "1", NULL};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Protects the table of subscriptions: who receives what, also when receivers are found in steps and
- * subscriptions change between them, and walks through the names meanwhile. */
+/* Protects the table of subscriptions: who receives what, also when receivers are found in steps
+ * and subscriptions change between them, and walks through the names meanwhile. */
 #include "server/publish/pubsub.h"
 
 #include <setjmp.h>
@@ -145,8 +145,8 @@ static void test_receivers_in_steps(void **state)
     message_release(message);
 }
 
-/* Patterns come and go while receivers are found: what is there all the time is found once, nothing is
- * used after it is freed, and a pattern that went and came again is there. */
+/* Patterns come and go while receivers are found: what is there all the time is found once, nothing
+ * is used after it is freed, and a pattern that went and came again is there. */
 static void test_changes_between_steps(void **state)
 {
     struct fixture *fixture = *state;
