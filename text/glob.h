@@ -38,7 +38,7 @@ struct glob {
 void glob_begin(struct glob *glob, const char *pattern, size_t pattern_size, const char *text,
                 size_t text_size, bool ignore_case);
 
-/* Goes on for about *steps steps, of a byte each, and takes those that it did off *steps.
+/* Goes on for about *steps steps, of a byte each, and subtracts from *steps the steps that it took.
  * GLOB_MORE: the answer is not known yet. */
 enum glob_result glob_continue(struct glob *glob, size_t *steps);
 

@@ -61,7 +61,7 @@ static void learn_addresses(struct client *client)
     socklen_t size = sizeof address;
     bool known = getsockname(client->fd, (struct sockaddr *)&address, &size) == 0;
     if (client->is_unix) {
-        /* Both ends are called by the server's path, as a client's end has no name. */
+        /* The end of a client has no name, so both ends get the server's path. */
         const struct sockaddr_un *un = (const void *)&address;
         snprintf(client->address, sizeof client->address, "%s:0",
                  known && un->sun_path[0] ? un->sun_path : "?");
@@ -197,8 +197,7 @@ size_t client_kill(struct client_registry *registry, const struct client_filter 
     return count;
 }
 
-/* What the clients that stay take, and which of those that need not stay takes most (NULL:
- * none). */
+/* The memory of all clients that are not killed, and the largest one that may be (NULL: none). */
 static uint64_t sum_locked(const struct client_registry *registry, struct client **largest)
 {
     uint64_t sum = 0;
@@ -254,7 +253,7 @@ static const char *text_or_empty(const struct client *client, enum client_text w
     return client->texts[which] ? client->texts[which] : "";
 }
 
-/* Redis's letters for what a client is. */
+/* Redis's letters for the state of a client. */
 static void format_flags(char out[8], const struct client *client)
 {
     char *at = out;

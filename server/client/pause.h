@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* CLIENT PAUSE: for a while the clients of this server, or those that write, wait.  Any thread. */
+/* CLIENT PAUSE: all clients of this server, or those that write, wait for a while.  Any thread. */
 #ifndef SERVER_CLIENT_PAUSE_H
 #define SERVER_CLIENT_PAUSE_H
 
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Each stops what the ones before it do. */
+/* Each kind also stops what the kinds before it stop. */
 enum pause_kind { PAUSE_NONE, PAUSE_WRITES, PAUSE_ALL };
 
 /* A longer pause is taken for a mistake: 35,000 years. */

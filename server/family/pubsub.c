@@ -17,7 +17,7 @@
 static const char *const subscribe_words[] = {"subscribe", "psubscribe"};
 static const char *const unsubscribe_words[] = {"unsubscribe", "punsubscribe"};
 
-/* One confirmation.  As a message is, it is pushed: a client that wants no replies gets it, too. */
+/* Confirmations are pushed, as messages are: a client that wants no replies gets them, too. */
 static void push_confirmation(struct call *call, const char *word, const struct resp_arg *name)
 {
     resp_write_push(call->push, 3);
@@ -29,18 +29,18 @@ static void push_confirmation(struct call *call, const char *word, const struct 
     resp_write_integer(call->push, (int64_t)subscriber_total(call->session->subscriber));
 }
 
-/* Work is counted in bytes: so many of them are a small part of a slice (slices.h), and so many
- * more is what one name or argument costs. */
+/* Work is counted in bytes.  The clock is read when so many are done, a small part of a slice
+ * (slices.h).  A name counts for some more than its own. */
 #define WORK_BETWEEN_LOOKS ((size_t)16 << 10)
 #define WORK_PER_NAME      ((size_t)256)
 
-/* More arguments than that need slices. */
+/* With more arguments a call needs slices. */
 #define NAMES_FOR_SLICES 1000
 
-/* A channel of more bytes than that needs slices: there may be many patterns. */
+/* With a longer channel PUBLISH needs slices, as there may be many patterns. */
 #define CHANNEL_FOR_SLICES 1000
 
-/* After some work on a name: whether the call has to stop. */
+/* Counts the work on a name.  Whether the call has to stop. */
 static bool yields_after(struct call *call, size_t *work, size_t name_size)
 {
     *work += WORK_PER_NAME + name_size;
@@ -129,7 +129,7 @@ static void run_punsubscribe(struct call *call)
     unsubscribe(call, PUBSUB_PATTERN);
 }
 
-/* Nobody knows how many subscriptions end where none is named. */
+/* If no name is given, any number of subscriptions may end. */
 static unsigned names_flags(size_t argc, const struct resp_arg *argv)
 {
     (void)argv;
@@ -160,7 +160,7 @@ static bool find_receivers(struct publishing *publishing)
     return pubsub_address_some(publishing->pubsub, &publishing->addressing, &steps);
 }
 
-/* All receivers are found.  The message is the outbox's now. */
+/* Puts the message into the outbox when all receivers are found. */
 static void send_and_reply(struct call *call, struct publishing *publishing)
 {
     struct addressing *addressing = &publishing->addressing;
@@ -173,7 +173,7 @@ static void send_and_reply(struct call *call, struct publishing *publishing)
         reply_out_of_memory(call);
 }
 
-/* Goes on in slices with what takes its time.  NULL if memory is short. */
+/* Keeps a publishing that takes long, to go on in slices.  NULL if memory is short. */
 static struct publishing *keep(struct call *call, const struct publishing *publishing)
 {
     struct publishing *kept = malloc(sizeof *kept);
@@ -229,7 +229,7 @@ static unsigned publish_flags(size_t argc, const struct resp_arg *argv)
 
 /* ---- PUBSUB ------------------------------------------------------------------------------- */
 
-/* Replies an array whose elements have been kept. */
+/* Replies the kept elements as an array. */
 static void reply_kept(struct call *call, size_t count)
 {
     const struct resp_buffer *kept = &call->slices->kept;
@@ -243,14 +243,14 @@ static void reply_kept(struct call *call, size_t count)
     call->reply->out->overrun |= kept->overrun;
 }
 
-/* The elements of a reply that is made in slices. */
+/* A writer of elements that are kept between slices. */
 static struct resp_writer keep_elements(struct call *call)
 {
     call->slices->kept.most = call->reply->out->most;
     return (struct resp_writer){&call->slices->kept, call->reply->version};
 }
 
-/* The channels being listed. */
+/* PUBSUB CHANNELS on its way. */
 struct listing {
     struct pubsub *pubsub;
     struct names_walk walk;
@@ -281,7 +281,7 @@ static struct listing *listing_of(struct call *call)
     return listing;
 }
 
-/* Whether a channel is to be listed; GLOB_MORE: the match takes longer. */
+/* Whether the pattern matches a channel.  GLOB_MORE: the match takes longer. */
 static enum glob_result is_listed(struct listing *listing, const struct resp_arg *pattern,
                                   const struct resp_arg *channel)
 {
@@ -296,7 +296,7 @@ static enum glob_result is_listed(struct listing *listing, const struct resp_arg
     return result;
 }
 
-/* Lists on.  False if the slice is over. */
+/* Lists more channels.  False if the slice is over. */
 static bool list_channels(struct call *call, struct listing *listing)
 {
     const struct resp_arg *pattern = call->argc == 3 ? &call->argv[2] : NULL;

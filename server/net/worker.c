@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The event loop of a worker: waking up, arrivals, what comes back, the tick, the end. */
+/* The events of a worker: mail, sockets, turns, the tick, the end. */
 #include "server/net/worker.h"
 
 #include <errno.h>
@@ -48,7 +48,7 @@ void worker_stop(struct worker *worker)
 
 /* ---- The loop ----------------------------------------------------------------------------- */
 
-/* Frees a step of the connections that are closed.  Whether there is more to free. */
+/* Frees a closed connection, or a part of it.  Whether there is more to free. */
 static bool dissolve_some(struct worker *worker)
 {
     struct connection *connection = worker->closed;
@@ -85,7 +85,7 @@ static void close_connection(struct connection *connection)
         turns_wake(worker);
 }
 
-/* What a step of a connection said.  The connection may be gone afterwards. */
+/* Does what a step of a connection has decided.  The connection may be gone afterwards. */
 static void conclude(struct connection *connection, enum verdict verdict)
 {
     if (verdict == CONNECTION_CLOSE)
@@ -147,7 +147,8 @@ static void begin_stop(struct worker *worker)
     }
 }
 
-/* Ends the loop when nothing is left to do, or nobody takes it. */
+/* Closes each connection that has sent its replies, or all when time is up.  Ends the loop with the
+ * last one. */
 static void end_if_done(struct worker *worker)
 {
     bool too_late = steady_ms() >= worker->stop_by_ms;
@@ -181,8 +182,8 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
         recheck_clients(worker);
 }
 
-/* A turn for each of those that wait for one now: a connection that is not done stands behind the
- * last of them again. */
+/* Gives a turn to each connection that waits for one now.  A connection that is not done queues up
+ * again, behind the last of these. */
 static void run_turns(struct worker *worker)
 {
     const struct connection *last = worker->last_turn;
@@ -285,7 +286,7 @@ static void on_wake(void *arg)
         end_if_done(worker);
 }
 
-/* Who waits for messages, or for the end of a pause, may be silent. */
+/* A client may be silent while it waits for messages, or for the end of a pause. */
 static bool may_idle(const struct connection *connection)
 {
     return connection->paused || subscriber_total(connection->session.subscriber) > 0 ||
@@ -381,6 +382,6 @@ struct worker *worker_start(struct server *server, unsigned index, char **cause)
 void worker_join(struct worker *worker)
 {
     loop_join(worker->loop);
-    while (dissolve_some(worker)) /* now: watched keys need their stores */
+    while (dissolve_some(worker)) /* while the stores of the watched keys are open */
         ;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker thread: an event loop over the sockets of its connections.
+/* A worker: a thread with an event loop over the sockets of its connections.
  *
- * Reads run right here, on the published map.  A write goes to the store's queue together with
- * everything the client sent behind it; the commit thread runs it and gives the connection back
- * through the worker's list of finished updates. */
+ * Reads run on the worker, in a view of the published map.  A write goes to the store's queue with
+ * the session of its client; the commit thread runs everything that the client has sent, and gives
+ * the session back through the worker's mailbox (publish/mailbox.h). */
 #ifndef SERVER_NET_WORKER_H
 #define SERVER_NET_WORKER_H
 
@@ -15,17 +15,17 @@ struct worker;
 /* Starts the thread.  NULL and *cause (allocated) on failure. */
 struct worker *worker_start(struct server *server, unsigned index, char **cause);
 
-/* Gives a connected, non-blocking socket to the worker.  Any thread. */
+/* Gives a connected, non-blocking socket to the worker, which owns it from then on.  Any thread. */
 void worker_add(struct worker *worker, int fd, bool is_unix);
 
-/* Asks the worker to finish: what has been read is run, replies are sent as far as the clients take
- * them at once, then the connections are closed.  Any thread. */
+/* Asks the worker to end.  It runs what it has read, sends replies for some seconds at most, and
+ * closes its connections.  Any thread. */
 void worker_stop(struct worker *worker);
 
-/* Waits for the end of the thread. */
+/* Waits for the end of the thread.  After worker_stop. */
 void worker_join(struct worker *worker);
 
-/* When nobody gives anything to it any more: neither another worker nor the store. */
+/* Frees a worker that has ended, when no thread posts to its mailbox any more. */
 void worker_free(struct worker *worker);
 
 #endif

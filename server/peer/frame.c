@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes and reads the hellos and frames between servers; reading trusts nothing. */
+/* Writes hellos and frames, and reads them without trusting a byte. */
 #include "server/peer/frame.h"
 
 #include <string.h>
@@ -74,7 +74,7 @@ enum peer_parse peer_frame_read(const uint8_t *in, size_t available, uint64_t mo
         return PEER_PARSE_MORE;
     uint64_t name_size = take(in + FRAME_NAME, 8), payload_size = take(in + FRAME_PAYLOAD, 8);
     if (most > SIZE_MAX / 4)
-        most = SIZE_MAX / 4; /* their sum is a size */
+        most = SIZE_MAX / 4; /* so that the sum of both fits a size_t */
     if (name_size > most || payload_size > most)
         return PEER_PARSE_BAD;
     *size = PEER_FRAME_SIZE + (size_t)name_size + (size_t)payload_size;

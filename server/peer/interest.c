@@ -24,7 +24,7 @@ int peer_interest_make(struct peer_interest **page)
         close(fd);
         return -1;
     }
-    /* Linux 5.1 and newer: others can only read it. */
+    /* From Linux 5.1 on, peers can only read the page. */
     (void)fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE);
     *page = place;
     return fd;

@@ -15,7 +15,7 @@
 #include "server/peer/message.h"
 #include "server/peer/state.h"
 
-#define ROUNDS   64   /* sends in a row to one peer, then the others' turn comes */
+#define ROUNDS   64   /* sends in a row to one peer before the others have their turn */
 #define RETRY_MS 1000 /* between two attempts to connect to a peer */
 
 struct peer_waiting {
@@ -75,7 +75,7 @@ bool peer_link_push_locked(struct peer_link *link, struct message *message, uint
     if (!wants_locked(link, message))
         return false;
     size_t cost = cost_of(message);
-    /* One message always fits, as with a client: the limit is looked at when more is to come. */
+    /* As with a client, one message always fits: the limit holds for the next one. */
     bool full = most_bytes && link->waiting_bytes > 0 && link->waiting_bytes + cost > most_bytes;
     struct peer_waiting *waiting = full || link->cut ? NULL : malloc(sizeof *waiting);
     if (!waiting) {
@@ -95,7 +95,7 @@ bool peer_link_push_locked(struct peer_link *link, struct message *message, uint
     return true;
 }
 
-/* Takes the next messages into the batch; false if none waits, or the link is to be cut. */
+/* Moves the next messages from the queue to the batch.  False if there are none. */
 static bool fill_batch(struct peer_link *link)
 {
     struct peer_batch *batch = &link->batch;
@@ -114,7 +114,7 @@ static bool fill_batch(struct peer_link *link)
     return batch->count > 0;
 }
 
-/* Gives up the first `count` messages of the batch. */
+/* Releases the first `count` messages of the batch. */
 static void release_batch(struct peer_link *link, size_t count)
 {
     struct peer_batch *batch = &link->batch;
@@ -130,7 +130,7 @@ static void release_batch(struct peer_link *link, size_t count)
 
 /* ---- Connecting --------------------------------------------------------------------------- */
 
-/* What was not sent whole stays, to be sent again. */
+/* A message that was sent in part stays in the batch, to be sent again. */
 static void disconnect(struct peer_link *link)
 {
     if (link->fd < 0)
@@ -180,7 +180,7 @@ static bool adopt(struct peer_link *link, int fd)
         event_new(loop_base(peers->loop), fd, EV_READ | EV_PERSIST, on_readable, link);
     struct event *write_event =
         event_new(loop_base(peers->loop), fd, EV_WRITE | EV_PERSIST, on_writable, link);
-    /* A fresh socket takes a hello whole. */
+    /* A new socket has room for a whole hello. */
     if (read_event && write_event && event_add(read_event, NULL) == 0 &&
         send(fd, hello, sizeof hello, MSG_NOSIGNAL) == (ssize_t)sizeof hello) {
         link->fd = fd;
@@ -197,7 +197,7 @@ static bool adopt(struct peer_link *link, int fd)
     return false;
 }
 
-/* False if it is not connected; *gone if there is no such peer any more, and no such link. */
+/* False if the link is not connected.  *gone: the peer is dead, and the link is freed. */
 static bool connect_link(struct peer_link *link, bool *gone)
 {
     struct peers *peers = link->peers;
@@ -284,7 +284,7 @@ static void note_sent(struct peer_link *link, size_t size)
     atomic_fetch_add(&link->peers->sent, whole);
 }
 
-/* Sends what the peer takes.  False if the connection is lost. */
+/* Sends as much as the socket takes.  False if the connection is lost. */
 static bool flush(struct peer_link *link)
 {
     for (int round = 0; round < ROUNDS; round++) {
@@ -334,7 +334,7 @@ void peer_link_go_on(struct peer_link *link)
     if (link->fd < 0 && !connect_link(link, &gone))
         return;
     if (!flush(link)) {
-        /* Most likely it is dead, which a refusal tells. */
+        /* Most likely the peer is dead; then its socket refuses the connection. */
         disconnect(link);
         connect_link(link, &gone);
     }
@@ -370,7 +370,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- The peer's hello --------------------------------------------------------------------- */
 
-/* Reads a part of the hello, and the descriptor that comes with it.  As recv. */
+/* Reads a part of the hello, and the descriptor that is passed with it.  Returns what recv
+ * would. */
 static ssize_t receive_hello(struct peer_link *link, int *passed)
 {
     union {
@@ -404,7 +405,7 @@ static void set_interest(struct peer_link *link, int fd)
     peer_interest_unmap(old);
 }
 
-/* Nothing comes behind the hello: what can be read then is the end. */
+/* A peer sends nothing behind its hello: only the end of the connection can be read then. */
 static bool take_hello(struct peer_link *link)
 {
     struct peer_hello hello;

@@ -24,8 +24,9 @@ static void on_found(const char *run_id, void *arg)
     peer_link_add_locked(peers, run_id);
 }
 
-/* A server is in the directory before it says that it is ready, and the kernel tells of it at once:
- * so whoever publishes later has a link to it, connected or not, when the message is queued. */
+/* A server has its name in the directory before it says that it is ready, and inotify reports the
+ * name at once.  So a message that is published later finds a link to that server, connected or
+ * not. */
 void peers_relay(struct peers *peers, struct message *message)
 {
     if (!peers)
@@ -151,7 +152,8 @@ static bool take_place(struct peers *peers, char **cause)
     return false;
 }
 
-/* Somebody may have removed the socket or the directory, or it could not be made so far. */
+/* Opens the place again if somebody removed the socket or the directory, or if opening has failed
+ * so far. */
 static void heal_place(struct peers *peers)
 {
     char *cause = NULL;
@@ -181,7 +183,7 @@ static void on_wake(void *arg)
     peer_links_end_if_done(peers);
 }
 
-/* Once a second: what failed is tried again. */
+/* Once a second: tries again what has failed. */
 static void on_second(void *arg)
 {
     struct peers *peers = arg;
@@ -208,7 +210,7 @@ static void peers_free(struct peers *peers)
     free(peers);
 }
 
-/* Without a page of interest peers send everything: slower, nothing is lost. */
+/* Without a page of interest peers send every message.  That is slower, but nothing is lost. */
 static void make_interest(struct peers *peers)
 {
     peers->interest_fd = peer_interest_make(&peers->interest);

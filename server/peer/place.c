@@ -18,7 +18,7 @@
 #define LISTENING          ".sock"
 #define UNFINISHED         ".new"
 #define BACKLOG            1024
-#define UNFINISHED_SECONDS 60 /* after which whoever was to finish it is dead */
+#define UNFINISHED_SECONDS 60 /* after that its server is dead */
 #define OPEN_TRIES         100
 
 struct name {
@@ -39,7 +39,7 @@ static bool has_form(const char *name, const char *ending)
 }
 
 #define OPEN_FILES                                                                                 \
-    "/proc/self/fd" /* a way to the directory that is short, and always the same one */
+    "/proc/self/fd" /* a short way to the directory that stays right if the path changes */
 
 static struct sockaddr_un address_of(const struct peer_place *place, const struct name *name)
 {
@@ -49,7 +49,7 @@ static struct sockaddr_un address_of(const struct peer_place *place, const struc
     return address;
 }
 
-/* For the owner only, as messages are nobody else's business. */
+/* The directory is open to its owner only. */
 static int open_directory(const char *path)
 {
     struct stat st;
@@ -96,7 +96,7 @@ static bool listen_in(struct peer_place *place)
     return false;
 }
 
-/* False and what could not be done, with errno. */
+/* On failure false, *what could not be done, and errno. */
 static bool try_open(struct peer_place *place, const char **what)
 {
     *what = "use";
@@ -147,7 +147,7 @@ bool peer_place_open(struct peer_place *place, const char *data_path, const char
         place->path = NULL;
         return false;
     }
-    /* The last one of the others may just be removing the directory. */
+    /* The last one of the other servers may be removing the directory just now. */
     for (int tries = 0; tries < OPEN_TRIES && !open; tries++) {
         open = try_open(place, &what);
         code = errno;

@@ -16,7 +16,7 @@
 
 #define VISITORS_MAX 1000
 #define READ_BYTES   ((size_t)64 << 10) /* one read, at least */
-#define ROUND_BYTES  ((size_t)1 << 20)  /* read of one visitor, then the others' turn comes */
+#define ROUND_BYTES  ((size_t)1 << 20) /* read from one visitor before the others have their turn */
 #define KEEP_BYTES   ((size_t)256 << 10)
 
 struct peer_visitor {
@@ -26,7 +26,7 @@ struct peer_visitor {
     struct event *event;
     bool greeted;
     struct peer_hello hello;
-    size_t wanted; /* bytes that the frame at the front takes; 0: not known */
+    size_t wanted; /* size of the frame at the front; 0: not known */
     struct resp_buffer in;
 };
 
@@ -48,7 +48,7 @@ static void close_visitor(struct peer_visitor *visitor)
 
 void peer_visitors_free(struct peers *peers)
 {
-    /* A visitor's `peers` are these, so the list has moved on, which the analyzer cannot know. */
+    /* Closing a visitor takes it out of this list, which the analyzer cannot know. */
     while (peers->visitors)
         close_visitor(peers->visitors); /* NOLINT(clang-analyzer-unix.Malloc) */
 }
@@ -62,7 +62,8 @@ static void pass_on(struct peers *peers, struct message *message)
     atomic_fetch_add_explicit(&peers->received, 1, memory_order_relaxed);
 }
 
-/* The hello.  An older link of the same peer is over, whatever is left in it.  False: close. */
+/* Reads the hello.  An older link of the same peer is closed, whatever is left in it.  False if the
+ * visitor must be closed. */
 static bool greet(struct peer_visitor *visitor)
 {
     if (resp_buffer_size(&visitor->in) < PEER_HELLO_SIZE)
@@ -85,7 +86,7 @@ static bool greet(struct peer_visitor *visitor)
     return true;
 }
 
-/* Runs the frames that have come.  False: close. */
+/* Hands over the messages that have arrived.  False if the visitor must be closed. */
 static bool take_frames(struct peer_visitor *visitor)
 {
     struct peers *peers = visitor->peers;
@@ -116,13 +117,13 @@ static bool take_frames(struct peer_visitor *visitor)
     }
 }
 
-/* Reads what has come, up to a bound.  False: closed by the peer, or failed. */
+/* Reads what has arrived, up to a limit.  False if the peer closed the link, or reading failed. */
 static bool read_some(struct peer_visitor *visitor)
 {
     for (size_t total = 0; total < ROUND_BYTES;) {
         size_t have = resp_buffer_size(&visitor->in);
         size_t missing = visitor->wanted > have ? visitor->wanted - have : 0;
-        /* Memory is taken as bytes come, not as a frame says. */
+        /* Takes memory as bytes arrive, whatever a frame announces. */
         size_t size = missing < READ_BYTES    ? READ_BYTES
                       : missing < ROUND_BYTES ? missing
                                               : ROUND_BYTES;
@@ -157,7 +158,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- Accepting ---------------------------------------------------------------------------- */
 
-/* Our hello, with the descriptor of our page of interest. */
+/* Sends our hello with the descriptor of our page of interest. */
 static bool send_hello(struct peers *peers, int fd)
 {
     uint8_t hello[PEER_HELLO_SIZE];

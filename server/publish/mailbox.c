@@ -11,7 +11,7 @@
 struct mailbox {
     struct loop *loop;
     pthread_mutex_t mutex;
-    /* Guard: mutex.  Each `end` is where the next one is linked. */
+    /* Guard: mutex.  Each `end` is the place of the next link. */
     struct mail mail;
     struct arrival **arrivals_end;
     struct finished_update **finished_end;

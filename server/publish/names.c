@@ -14,7 +14,7 @@ int names_compare(const void *a, const void *b)
     return x->size == 0 ? 0 : memcmp(x->data, y->data, x->size);
 }
 
-/* Also a name that is only pinned. */
+/* Finds a name even if it has no subscribers and is only pinned. */
 static struct name *find_any(const struct names *names, const struct resp_arg *text)
 {
     struct name *const *node = tfind(text, &names->tree, names_compare);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The channels, or the patterns, that somebody is subscribed to: found by their text, and walked
- * through in the order in which they came.
+/* Names: the channels or the patterns that have subscribers.  A table finds a name by its text, and
+ * walks through all names in the order in which they came.
  *
- * All of it is guarded by the lock of pubsub (pubsub.c), but the text of a name never changes, and
- * whoever has pinned the name may read it without the lock. */
+ * The lock of pubsub (pubsub.c) guards everything here.  But the text of a name never changes, and
+ * may be read without the lock while the name is pinned. */
 #ifndef SERVER_PUBLISH_NAMES_H
 #define SERVER_PUBLISH_NAMES_H
 
@@ -16,11 +16,11 @@
 struct subscriber;
 
 struct name {
-    struct resp_arg text; /* points at bytes; it comes first, for the order of trees */
+    struct resp_arg text; /* points at bytes; the first member, for names_compare */
     struct name *previous, *next;
     struct subscriber **subscribers;
     size_t count, capacity;
-    unsigned pins; /* the name stays while there are any, with or without subscribers */
+    unsigned pins; /* a pinned name is kept even without subscribers */
     uint8_t bytes[];
 };
 
@@ -31,40 +31,40 @@ struct names {
     size_t count; /* names with a subscriber */
 };
 
-/* The order of names, for trees of search.h over anything that begins with a struct resp_arg. */
+/* Compares two structs that begin with a struct resp_arg, for trees of search.h. */
 int names_compare(const void *a, const void *b);
 
-/* NULL: nobody is subscribed to it. */
+/* The name with that text, or NULL if it has no subscribers. */
 struct name *names_find(const struct names *names, const struct resp_arg *text);
 
-/* Adds a subscriber, which the name does not have yet, to a name, which is made if need be.  NULL
- * if memory is short. */
+/* Adds a subscriber to a name that does not have it yet, and makes the name if need be.  NULL if
+ * memory is short. */
 struct name *names_join(struct names *names, const struct resp_arg *text,
                         struct subscriber *subscriber);
 
-/* Takes out a subscriber, which the name has.  The name may be freed. */
+/* Removes a subscriber of a name.  The name may be freed. */
 void names_leave(struct names *names, struct name *name, struct subscriber *subscriber);
 
-/* Nobody has pinned a name. */
+/* Frees all names; none of them is pinned. */
 void names_free(struct names *names);
 
 /* ---- Walking ------------------------------------------------------------------------------ */
 
-/* A walk takes names in batches and pins those of a batch, so that the lock need not be held
- * meanwhile.  A name that has a subscriber all the time is met once. */
+/* A walk takes names in batches and pins the names of a batch, so that they can be read without the
+ * lock.  It meets each name once that has subscribers from its beginning to its end. */
 enum { NAMES_BATCH = 64 };
 
-/* All bytes zero: at the beginning. */
+/* All bytes zero: the walk has not begun. */
 struct names_walk {
     struct name *batch[NAMES_BATCH]; /* pinned; they had subscribers when they were taken */
     size_t count;
     bool begun;
 };
 
-/* The next batch; false: there is none, and nothing is pinned any more. */
+/* Takes the next batch.  False if there is none; then nothing is pinned any more. */
 bool names_walk_on(struct names *names, struct names_walk *walk);
 
-/* Ends a walk early: nothing is pinned any more. */
+/* Ends a walk early.  Nothing is pinned any more. */
 void names_walk_end(struct names *names, struct names_walk *walk);
 
 #endif

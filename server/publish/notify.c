@@ -20,10 +20,10 @@ struct notify {
     atomic_uint own; /* flags of this server; 0 without K and E */
 
     pthread_mutex_t mutex;
-    /* Guard: mutex.  Of notify_start. */
-    struct anystore *store; /* NULL: before that, or after notify_end */
+    /* Guard: mutex.  Set by notify_start. */
+    struct anystore *store; /* NULL: before notify_start, or after notify_end */
     _Atomic(struct anystore_shared *) *wanted;
-    struct peers *peers; /* constant from then on */
+    struct peers *peers; /* constant from notify_start on */
 };
 
 struct notify *notify_new(const struct config *config, struct pubsub *pubsub)
@@ -47,8 +47,8 @@ void notify_free(struct notify *notify)
 
 /* ---- The flags ---------------------------------------------------------------------------- */
 
-/* Raises bits in the shared number, and its count, so that a notify_tidy that did not see them yet
- * cannot take them back. */
+/* Raises bits in the shared number, and the count above them, so that a notify_tidy that has not
+ * seen them cannot take them back. */
 static void raise_shared(struct anystore_shared *shared, unsigned flags)
 {
     uint64_t seen = anystore_shared_load(shared);
@@ -56,7 +56,7 @@ static void raise_shared(struct anystore_shared *shared, unsigned flags)
         ;
 }
 
-/* Where the shared number is now: another place after the lock file was replaced. */
+/* The shared number.  Its place changes when the lock file is replaced. */
 static struct anystore_shared *find_shared_locked(struct notify *notify)
 {
     struct anystore_shared *shared = anystore_shared_number(notify->store);

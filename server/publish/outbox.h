@@ -32,13 +32,15 @@ struct outbox {
     struct outgoing *unsettled; /* the first one of the request that runs; NULL: none */
 };
 
-/* Each of these three takes the message over, also where it fails for lack of memory.
- *
- * outbox_add: for all servers.  Takes over the deliveries to its receivers here, too.  False: no
- * memory.  outbox_add_here: for this server; finds the receivers, and drops it at once if there are
- * none.  outbox_add_there: for the other servers. */
+/* Keeps a message for all servers, with the deliveries to its receivers here.  Takes both over,
+ * also if it fails.  False if memory is short. */
 bool outbox_add(struct outbox *outbox, struct message *message, struct delivery *deliveries);
+
+/* Finds the receivers of a message for this server only, and keeps it if there are any.  Takes it
+ * over.  If memory is short, the message is lost. */
 void outbox_add_here(struct outbox *outbox, struct pubsub *pubsub, struct message *message);
+
+/* Keeps a message for the other servers only.  Takes it over.  If memory is short, it is lost. */
 void outbox_add_there(struct outbox *outbox, struct message *message);
 
 /* Sends the queued messages: right after a command, or at the end of an update.  After a failed

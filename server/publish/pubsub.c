@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of subscriptions: for each kind a tree of names, each with its subscribers; and for
- * each subscriber a tree of what it is subscribed to. */
+/* The table of subscriptions: for each kind the names with their subscribers, and for each
+ * subscriber a tree of the names that it is subscribed to. */
 #include "server/publish/pubsub.h"
 
 #include <pthread.h>
@@ -11,7 +11,7 @@
 #include "server/peer/message.h"
 #include "text/glob.h"
 
-/* What one pattern costs beside its matching, in steps. */
+/* What a pattern costs in steps, beside its matching. */
 #define STEPS_PER_PATTERN 16
 
 struct pubsub {
@@ -55,7 +55,7 @@ void pubsub_show_count(struct pubsub *pubsub, atomic_uint_least32_t *count)
 
 /* ---- Subscribers -------------------------------------------------------------------------- */
 
-/* What the subscriber is subscribed to; NULL: not to that. */
+/* The name, if the subscriber is subscribed to it, or NULL. */
 static struct name *subscription(const struct subscriber *subscriber, enum pubsub_kind kind,
                                  const struct resp_arg *text)
 {
@@ -63,7 +63,7 @@ static struct name *subscription(const struct subscriber *subscriber, enum pubsu
     return node ? *node : NULL;
 }
 
-/* With the nodes of two trees and what the allocator adds. */
+/* Includes the nodes of two trees and what the allocator adds. */
 static size_t subscription_bytes(const struct name *name)
 {
     return sizeof *name + name->text.size + 128;
@@ -154,7 +154,7 @@ bool subscriber_unsubscribe(struct pubsub *pubsub, struct subscriber *subscriber
 
 /* ---- Messages ----------------------------------------------------------------------------- */
 
-/* Adds all subscribers of a name.  If memory is short, some get nothing; the count tells. */
+/* Adds all subscribers of a name.  Those that memory is too short for are not counted. */
 static void address_locked(struct addressing *addressing, const struct name *name,
                            enum delivery_kind kind)
 {
@@ -170,7 +170,7 @@ static void address_locked(struct addressing *addressing, const struct name *nam
     }
 }
 
-/* Adds the subscribers of the patterns that matched, and takes the next ones.  False: there are
+/* Adds the subscribers of the patterns that matched, and takes the next batch.  False if there is
  * none. */
 static bool next_patterns_locked(struct pubsub *pubsub, struct addressing *addressing)
 {
@@ -198,7 +198,7 @@ static bool begin_or_go_on(struct pubsub *pubsub, struct addressing *addressing)
     return more;
 }
 
-/* Matches the patterns of the batch.  False: the steps are done. */
+/* Matches the patterns of the batch.  False if the steps are used up. */
 static bool match_batch(struct addressing *addressing, size_t *steps)
 {
     const struct message *message = addressing->message;
