@@ -7,8 +7,9 @@
 
 static bool done;
 
-static void on_done(anystore_submission *, bool ran, const anystore_error *error)
+static void on_done(anystore_submission *submission, bool ran, const anystore_error *error)
 {
+    (void)submission;
     done = ran && error->status == ANYSTORE_OK;
 }
 
