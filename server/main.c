@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* anystore-server: puts the parts together, waits for the end, and takes them apart in order. */
+/* anystore-server: puts the parts together, waits for the end, and takes them apart in reverse. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -44,7 +44,7 @@ struct main_loop {
     char *pid_file; /* made by us */
 };
 
-/* The one line of a failed start; always false. */
+/* Prints the one line of a failed start; always false. */
 static bool say_and_free(char *cause)
 {
     fprintf(stderr, "anystore-server: %s\n", cause ? cause : "out of memory");
@@ -72,7 +72,7 @@ static void on_end_signal(evutil_socket_t number, short what, void *arg)
     struct main_loop *loop = arg;
     log_write(loop->server->log, LOG_WARNING, "Received %s scheduling shutdown...",
               number == SIGINT ? "SIGINT" : "SIGTERM");
-    /* A second one does not wait for anything any more; nothing acknowledged is lost by that. */
+    /* A second signal ends the process at once; acknowledged writes are safe anyway. */
     signal((int)number, SIG_DFL);
     loop_end(loop->events);
 }
@@ -122,7 +122,7 @@ static bool make_run_id(struct server *server)
     return true;
 }
 
-/* Redis's way: as many descriptors as maxclients needs, or fewer clients. */
+/* Raises the limit of open files for maxclients, or lowers maxclients, as Redis does. */
 static void adjust_open_files(struct server *server)
 {
     int64_t wanted = config_number(server->config, CONFIG_MAXCLIENTS);
@@ -155,16 +155,17 @@ static bool write_pid_file(struct main_loop *loop)
     return true;
 }
 
-/* One for two cores that this process may run on: the kernel's part of the network, the commit
- * thread and clients on the same host want the rest.  More than that and each has so little to do
- * at a time that it sleeps and wakes for nearly every request, which costs more than the
+/* One worker for two of the cores that this process may run on.  The others are for the kernel's
+ * part of the network, the commit thread and clients on the same host.  With more workers each has
+ * so little to do that it sleeps and wakes for nearly every request, which costs more than the
  * request. */
 static int64_t default_thread_count(void)
 {
     cpu_set_t cores;
-    int64_t count = sched_getaffinity(0, sizeof cores, &cores) == 0
-                        ? CPU_COUNT(&cores)
-                        : sysconf(_SC_NPROCESSORS_ONLN); /* more than a set has room for */
+    int64_t count =
+        sched_getaffinity(0, sizeof cores, &cores) == 0
+            ? CPU_COUNT(&cores)
+            : sysconf(_SC_NPROCESSORS_ONLN); /* more cores than a cpu_set_t has room for */
     count = (count + 1) / 2;
     return count < 1 ? 1 : count > MOST_DEFAULT_THREADS ? MOST_DEFAULT_THREADS : count;
 }
@@ -202,7 +203,7 @@ static bool catch_signals(struct main_loop *loop)
     return true;
 }
 
-/* How to reach the server, as a line to copy. */
+/* Logs how to reach the server, as a line to copy. */
 static void log_try(struct server *server)
 {
     char *path = config_text(server->config, CONFIG_UNIXSOCKET);
@@ -250,7 +251,7 @@ static bool open_log(struct server *server)
     return server->log || say_and_free(cause);
 }
 
-/* The sockets come before the store: a server whose port is taken touches no file. */
+/* The sockets come before the store, so a server whose port is taken touches no file. */
 static bool start(struct main_loop *loop)
 {
     struct server *server = loop->server;
@@ -279,7 +280,7 @@ static bool start(struct main_loop *loop)
     return true;
 }
 
-/* In the opposite order; what was not started is NULL. */
+/* Takes the parts down in the opposite order; a part that was not started is NULL. */
 static void end(struct main_loop *loop)
 {
     struct server *server = loop->server;
@@ -342,8 +343,8 @@ int main(int argc, char *argv[])
     }
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);  /* until the log can be reopened */
-    signal(SIGALRM, SIG_IGN); /* as in Redis, which the other unused signals end */
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of that write, no more */
+    signal(SIGALRM, SIG_IGN); /* as in Redis, which other unused signals end */
+    signal(SIGXFSZ, SIG_IGN); /* the write to a file that may not grow fails, and that is all */
     struct server server = {
         .started_ms = wall_ms(), .started_steady_ms = steady_ms(), .on_shutdown = on_shutdown};
     struct main_loop loop = {.server = &server};
@@ -363,7 +364,7 @@ int main(int argc, char *argv[])
     if (ok)
         log_write(server.log, LOG_WARNING, "AnyStore is now ready to exit, bye bye...");
     log_close(server.log);
-    /* The analyzer does not follow `server` through `loop`, by which end() has freed the rest. */
+    /* end() has freed the rest of `server` through `loop`, which the analyzer does not follow. */
     config_free(server.config); /* NOLINT(clang-analyzer-unix.Malloc) */
     return ok ? 0 : 1;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opens the databases with the key and at the place that the configuration names. */
+/* Finds the files, loads the key and opens the databases. */
 #include "server/startup.h"
 
 #include <stdlib.h>

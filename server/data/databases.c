@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening the stores of the databases, and the thread for what may wait for the disk. */
+/* Opens the stores of the databases, and runs the thread for work that may wait for the disk. */
 #include "server/data/databases.h"
 
 #include <errno.h>
@@ -19,31 +19,31 @@
 /* How often the thread looks for files that other processes made, and for commits that fail. */
 #define LOOK_SECONDS 1
 
-/* After an attempt to commit that took so long, this many times as long passes before the next one:
- * where it means to copy a large file onto a full disk it does not take all of the disk's time. */
+/* After an attempt to commit, the pause is this many times as long as the attempt took.  An attempt
+ * may copy a large file onto a full disk, and must not take all of the disk's time. */
 #define PROBE_PAUSE 10
 
-/* Which of the databases a store is, for what it calls back. */
+/* Tells a store's callbacks which database it is. */
 struct slot {
     struct databases *databases;
     unsigned number;
     struct anystore_submission probe; /* the store's while `probing` */
     atomic_bool probing;              /* set by the thread, cleared on the commit thread */
-    int64_t probe_began_ns;           /* thread */
+    int64_t probe_began_ns;           /* guard: the thread */
     int64_t next_probe_ns;            /* the commit thread's while `probing`, else the thread's */
 };
 
 struct databases {
     struct databases_options all;
-    struct anystore_options options; /* of the first; path is first_path */
+    struct anystore_options options; /* of the first database; path is first_path */
     struct log *log;
     unsigned count;
     struct slot slots[DATABASES_MOST];
-    char *first_path; /* as the file system has it, links resolved; NULL: no files */
+    char *first_path; /* with links resolved; NULL: no files */
     char *paths[DATABASES_MOST];
     _Atomic(struct anystore *) stores[DATABASES_MOST]; /* NULL: not open */
     struct anystore *nothing;                          /* always empty */
-    database_bits hopeless; /* thread: could not be opened; only tried when somebody needs them */
+    database_bits hopeless; /* guard: the thread; could not be opened: tried only on demand */
 
     pthread_t thread;
     bool thread_started;
@@ -105,7 +105,7 @@ static bool wants_expired(void *arg)
     return all->wants_expired(all->expired_arg);
 }
 
-/* Lets a store call back as one of the databases. */
+/* The options of one database: its callbacks know its number. */
 static struct anystore_options options_of(struct databases *databases, unsigned number)
 {
     struct anystore_options options = databases->options;
@@ -148,7 +148,7 @@ enum anystore_status databases_open(struct databases *databases, database_bits b
 
 /* ---- The thread --------------------------------------------------------------------------- */
 
-/* The next job; NULL at the end, and after LOOK_SECONDS without any. */
+/* The next job; NULL at the end, and after LOOK_SECONDS without a job. */
 static struct database_job *wait_for_job(struct databases *databases, bool *end)
 {
     struct timespec until;
@@ -168,7 +168,7 @@ static struct database_job *wait_for_job(struct databases *databases, bool *end)
     return job;
 }
 
-/* Opens what other processes have made, so that nobody has to wait for it later. */
+/* Opens databases whose files other processes made, so that no command waits for that later. */
 static void look_for_files(struct databases *databases)
 {
     struct anystore_error error;
@@ -194,7 +194,7 @@ static void on_probed(struct anystore_submission *probe, bool ran,
     atomic_store(&slot->probing, false);
 }
 
-/* Where the last commit failed, tries whether another one does. */
+/* Tries a commit where the last one failed. */
 static void probe_failing(struct databases *databases)
 {
     for (database_bits bits = databases_opened(databases); bits != 0; bits &= bits - 1) {

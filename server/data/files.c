@@ -148,7 +148,7 @@ static bool parent_exists(const char *path)
     return exists;
 }
 
-/* Whether something is at the path; false and *error if that cannot be told. */
+/* Whether the path exists; false and *error if that cannot be told. */
 static bool look(const char *path, bool *exists, struct anystore_error *error)
 {
     struct stat st;

@@ -14,20 +14,20 @@ struct config;
  * empty.  NULL and *cause (allocated, one line; NULL if memory is short) on failure. */
 char *files_data_path(const struct config *config, char **cause);
 
-/* Where the key comes from: *path is the key file (allocated), or NULL if the key itself is in the
- * environment.  The first of these that is set: encryption-key-file; ANYSTORE_KEY, the key in
+/* Finds the key: *path is the key file (allocated), or NULL if the key itself is in the
+ * environment. The first of these that is set counts: encryption-key-file; ANYSTORE_KEY, the key in
  * base64; ANYSTORE_KEY_FILE; the default file, whose directory is made.  False and *cause as above
  * on failure. */
 bool files_key_path(const struct config *config, char **path, char **cause);
 
-/* Loads the key from `key_path`, NULL: from the environment.  If there is neither a key file nor a
- * data file, it makes a new key file and sets *made: existing data never meet a fresh key.  NULL
+/* Loads the key from `key_path`; NULL: from the environment.  If there is neither a key file nor a
+ * data file, a new key file is made and *made is set: existing data never meets a fresh key.  NULL
  * and *error on failure. */
 struct anystore_key *files_key(const char *data_path, const char *key_path, bool *made,
                                struct anystore_error *error);
 
-/* Why no commit could put a file into the directory of the data file, as an errno; 0 if nothing
- * stands against it that can be told without trying. */
+/* An errno that says why no commit can put a file into the directory of the data file; 0 if no
+ * reason is found without trying. */
 int files_commit_error(const char *data_path);
 
 #endif

@@ -20,7 +20,7 @@ static uint64_t resident_bytes(void)
     return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Of all databases: the data published, and what updates have added so far. */
+/* The published data of all databases, and what updates have added to them so far. */
 static void count_data(struct memory_account *account, const struct databases *databases,
                        uint64_t *published, uint64_t *updating)
 {
@@ -54,7 +54,7 @@ uint64_t memory_used(struct memory_account *account, const struct databases *dat
     return memory_used_beyond(account, databases, 0);
 }
 
-/* The peak, which is now at least `used`. */
+/* Raises the peak to `used` if it is lower; returns it. */
 static uint64_t raise_peak(struct memory_account *account, uint64_t used)
 {
     uint64_t peak = atomic_load_explicit(&account->peak, memory_order_relaxed);

@@ -6,8 +6,8 @@
 
 #include "server/data/databases.h"
 
-/* Listening sockets, the loops, links to other servers; and of each database the file, its second
- * copy, the lock file and what is being written. */
+/* Listening sockets, event loops, links to other servers; and for each database the file, its
+ * second copy, the lock file and the file being written. */
 #define OWN_FILES (64 + 4 * (rlim_t)DATABASES_MOST)
 
 int64_t open_files_for(int64_t clients)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening listening sockets, and what is checked before a client gets a worker. */
+/* Opens listening sockets, and checks new clients before they get a worker. */
 #include "server/net/listener.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@
 #include "server/observe/stats.h"
 #include "server/server.h"
 
-#define MOST_SOCKETS     17 /* as Redis: 16 addresses, and a UNIX socket */
+#define MOST_SOCKETS     17 /* as in Redis: 16 addresses, and a UNIX socket */
 #define ACCEPTS_PER_CALL 1000
 #define PAUSE_US         100000 /* when there are no descriptors left */
 
@@ -49,7 +49,7 @@ struct listener {
     char text[1024];
     unsigned next_worker;
     struct event *resume; /* ends a pause */
-    bool short_of_files;  /* and the log says so; until all who waited were accepted */
+    bool short_of_files;  /* the log says so already; until all waiting clients are accepted */
 };
 
 /* ---- Opening ------------------------------------------------------------------------------ */
@@ -76,7 +76,7 @@ static bool add_socket(struct listener *listener, int fd, bool is_unix, const ch
     return true;
 }
 
-/* The port that a socket got: it was chosen by the system if 0 was asked for. */
+/* The port of a bound socket; the system chose it if 0 was asked for. */
 static uint16_t bound_port(int fd)
 {
     union address address = {.storage = {0}};
@@ -86,7 +86,7 @@ static uint16_t bound_port(int fd)
     return ntohs(address.any.sa_family == AF_INET6 ? address.in6.sin6_port : address.in.sin_port);
 }
 
-/* One address of `bind`; with "-" before it, it may be missing on this machine. */
+/* Listens on one address of `bind`; one behind "-" may be missing on this machine. */
 static bool listen_tcp(struct listener *listener, const char *host, uint16_t port, char **cause)
 {
     bool optional = host[0] == '-';
@@ -123,7 +123,7 @@ static bool listen_tcp(struct listener *listener, const char *host, uint16_t por
     return false;
 }
 
-/* Whether a server answers at the path; a socket file alone may be left over. */
+/* Whether a server answers at the path; the file of a socket may also be left over. */
 static bool somebody_listens(const struct sockaddr_un *address)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -256,7 +256,7 @@ static bool from_loopback(const union address *address)
     return IN6_IS_ADDR_LOOPBACK(&address->in6.sin6_addr);
 }
 
-/* The error a client gets instead of a connection; NULL: it is welcome. */
+/* The error for a client that gets no connection; NULL: the client is welcome. */
 static const char *refusal(struct server *server, bool is_unix, const union address *address)
 {
     uint64_t most = (uint64_t)config_number(server->config, CONFIG_MAXCLIENTS);
@@ -294,8 +294,8 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
             event_add(listener->sockets[i].event, NULL);
 }
 
-/* A connection could not be accepted.  Where descriptors or memory are missing it is still there:
- * it waits for a moment, or the loop would turn in circles and fill the log. */
+/* A connection could not be accepted.  If descriptors or memory are short it is still there, so the
+ * listener waits a moment: otherwise the loop would spin and fill the log. */
 static void on_accept_error(struct socket_entry *entry, int number)
 {
     struct listener *listener = entry->listener;

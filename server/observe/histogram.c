@@ -14,7 +14,7 @@ static size_t bin_of(int64_t ns)
     return 1 + doubling * HISTOGRAM_STEPS + step;
 }
 
-/* The first duration that is not in the bin any more. */
+/* The shortest duration that is too long for the bin. */
 static int64_t bin_end(size_t bin)
 {
     unsigned doubling = (unsigned)bin / HISTOGRAM_STEPS, step = (unsigned)bin % HISTOGRAM_STEPS;

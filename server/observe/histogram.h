@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* How durations are distributed: counts in bins that grow with the duration, four to each doubling,
- * so that a percentile is right to a fifth however long the durations are.
+/* The distribution of durations: counts in bins that grow with the duration, four to each doubling.
+ * So a percentile is off by at most a fifth, however long the durations are.
  *
- * Any thread may read; who may add is said below. */
+ * Any thread may read.  Writers are named below. */
 #ifndef SERVER_OBSERVE_HISTOGRAM_H
 #define SERVER_OBSERVE_HISTOGRAM_H
 
@@ -11,11 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bin 0 is below 1,024 ns; the last ones hold what takes a quarter of an hour. */
+/* Bin 0 is for less than 1,024 ns; the last ones are for a quarter of an hour and more. */
 enum { HISTOGRAM_FIRST_BITS = 10, HISTOGRAM_DOUBLINGS = 30, HISTOGRAM_STEPS = 4 };
 #define HISTOGRAM_BINS (1 + HISTOGRAM_DOUBLINGS * HISTOGRAM_STEPS)
 
-/* All bytes zero is an empty one. */
+/* All bytes zero: nothing was counted yet. */
 struct histogram {
     atomic_uint_fast64_t bins[HISTOGRAM_BINS];
 };
@@ -46,11 +46,11 @@ void histogram_clear(struct histogram *histogram);
 /* Adds what the histogram holds to *counts. */
 void histogram_collect(struct histogram *histogram, struct histogram_counts *counts);
 
-/* The duration in nanoseconds that so many percent do not exceed, rounded up to the end of a bin; 0
- * if nothing was counted. */
+/* The duration in nanoseconds that this percentage of all does not exceed, rounded up to the end of
+ * its bin; 0 if nothing was counted. */
 int64_t histogram_percentile(const struct histogram_counts *counts, double percent);
 
-/* How many took less than 1,024 * 2^doublings nanoseconds. */
+/* The number of durations below 1,024 * 2^doublings nanoseconds. */
 uint64_t histogram_below(const struct histogram_counts *counts, unsigned doublings);
 
 #endif

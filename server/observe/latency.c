@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keeps what took long. */
+/* Keeps the history of slow events. */
 #include "server/observe/latency.h"
 
 #include <pthread.h>
@@ -66,7 +66,7 @@ void latency_note(struct latency *latency, enum latency_event event, int64_t ms)
         if (ms > last->ms)
             last->ms = ms;
     } else {
-        /* Once a second at most: moving them costs less than an order to keep track of. */
+        /* Once a second at most, so moving them all costs next to nothing. */
         if (history->count == LATENCY_SAMPLES)
             memmove(history->samples, history->samples + 1,
                     --history->count * sizeof *history->samples);
@@ -79,18 +79,18 @@ bool latency_history(struct latency *latency, enum latency_event event,
                      struct latency_history *history)
 {
     pthread_mutex_lock(&latency->mutex);
-    bool there = latency->events[event].count > 0;
-    if (there)
+    bool exists = latency->events[event].count > 0;
+    if (exists)
         *history = latency->events[event];
     pthread_mutex_unlock(&latency->mutex);
-    return there;
+    return exists;
 }
 
 bool latency_reset(struct latency *latency, enum latency_event event)
 {
     pthread_mutex_lock(&latency->mutex);
-    bool there = latency->events[event].count > 0;
+    bool exists = latency->events[event].count > 0;
     latency->events[event] = (struct latency_history){.count = 0};
     pthread_mutex_unlock(&latency->mutex);
-    return there;
+    return exists;
 }

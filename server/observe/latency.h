@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The latency monitor: events that took at least latency-monitor-threshold milliseconds, the worst
- * of each second, the last 160 of each kind.  Any thread. */
+/* The latency monitor: events that took at least latency-monitor-threshold milliseconds.  It keeps
+ * the worst of each second, and the last 160 of these for each kind of event.  Any thread. */
 #ifndef SERVER_OBSERVE_LATENCY_H
 #define SERVER_OBSERVE_LATENCY_H
 
@@ -8,10 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What can take long; Redis's names, and one of our own. */
+/* The kinds of events, with Redis's names and one of ours. */
 enum latency_event {
     LATENCY_COMMAND,      /* "command" */
-    LATENCY_COMMIT,       /* "commit": a write on its way to the disk and back */
+    LATENCY_COMMIT,       /* "commit": the time of a write, on its way to the disk and back */
     LATENCY_FAST_COMMAND, /* "fast-command" */
     LATENCY_EVENT_COUNT
 };
@@ -27,7 +27,7 @@ struct latency_sample {
 struct latency_history {
     size_t count;
     struct latency_sample samples[LATENCY_SAMPLES];
-    int64_t worst_ms; /* of all, those too that are not kept any more */
+    int64_t worst_ms; /* of all events, forgotten ones too */
 };
 
 struct latency;
@@ -37,12 +37,12 @@ void latency_free(struct latency *latency);
 
 const char *latency_event_name(enum latency_event event);
 
-/* The event of that name, LATENCY_EVENT_COUNT if there is none. */
+/* The event of that name; LATENCY_EVENT_COUNT if there is none. */
 enum latency_event latency_event_find(const void *name, size_t size, bool ignore_case);
 
 void latency_note(struct latency *latency, enum latency_event event, int64_t ms);
 
-/* False if nothing was noted: then *history is not set. */
+/* False if no such event was noted; *history is then not set. */
 bool latency_history(struct latency *latency, enum latency_event event,
                      struct latency_history *history);
 

@@ -18,8 +18,8 @@
 #include "server/observe/clock.h"
 
 enum {
-    TEXT_MAX = 4096, /* bytes of a text; the rest is cut, which "..." shows */
-    HEAD_MAX = 80,   /* bytes of the process id and the time, with room to spare */
+    TEXT_MAX = 4096,                        /* bytes of a text; "..." marks one that was cut */
+    HEAD_MAX = 80,                          /* bytes of the process id and the time, and more */
     LINE_SIZE = HEAD_MAX + 4 * TEXT_MAX + 1 /* each byte may become \xHH */
 };
 
@@ -136,8 +136,9 @@ static size_t format_head(char *head, enum log_level level)
     return (size_t)size;
 }
 
-/* C0 with DEL, and C1 as UTF-8 has it (c2 80 to c2 9f: among them another end of line and another
- * escape).  How many bytes the control character at `text` has, 0 if it is none. */
+/* How many bytes the control character at `text` has, 0 if it is none.  Control characters are C0
+ * with DEL, and C1 in UTF-8 (c2 80 to c2 9f: another end of line and another escape are among
+ * them). */
 static size_t control_size(const uint8_t *text)
 {
     if (text[0] < ' ' || text[0] == 0x7f)
@@ -147,7 +148,7 @@ static size_t control_size(const uint8_t *text)
     return 0;
 }
 
-/* Copies a text that ends with NUL, its control characters made visible. */
+/* Copies a text that ends with NUL and makes its control characters visible. */
 static size_t escape(char *to, const char *text)
 {
     static const char digits[] = "0123456789abcdef";
@@ -167,8 +168,8 @@ static size_t escape(char *to, const char *text)
     return (size_t)(to - start);
 }
 
-/* One call writes the line but on a full disk or pipe, or a signal; then the rest follows if it
- * can.  A log that cannot be written has nowhere to say so. */
+/* Usually one call writes the line.  A full disk or pipe, or a signal, may cut it short; then the
+ * rest follows if it can.  A log that cannot be written has nowhere to say so. */
 static void write_line(int fd, const char *line, size_t size)
 {
     while (size > 0) {
@@ -186,7 +187,7 @@ void log_write(struct log *log, enum log_level level, const char *format, ...)
 {
     if (!log || (int)level < atomic_load_explicit(&log->level, memory_order_relaxed))
         return;
-    /* Who logs a failure may still want to look at errno. */
+    /* The caller may log a failure and then look at errno. */
     int saved_errno = errno;
 
     char text[TEXT_MAX + 1];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How fast the counters of commands and bytes grow, as Redis tells it: the mean of the last 16
- * samples, one every 100 ms.  One thread samples and any thread reads. */
+/* The rates at which the counters of commands and bytes grow.  As in Redis, a rate is the mean of
+ * the last 16 samples, which are taken every 100 ms.  One thread samples, any thread reads. */
 #ifndef SERVER_OBSERVE_RATES_H
 #define SERVER_OBSERVE_RATES_H
 
@@ -19,8 +19,8 @@ struct rates {
     atomic_uint_fast64_t samples[RATE_COUNT][RATE_SAMPLES]; /* per second */
 };
 
-/* Takes a sample of the counters at now_ns of the steady clock; one that went back was reset.  Only
- * the thread that samples. */
+/* Takes a sample of the counters at now_ns of the steady clock.  A counter that went back was
+ * reset. Only on the thread that samples. */
 void rates_sample(struct rates *rates, const uint64_t counters[RATE_COUNT], int64_t now_ns);
 
 /* The present rate per second. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keeps the slow commands. */
+/* Keeps slow commands. */
 #include "server/observe/slowlog.h"
 
 #include <assert.h>
@@ -13,7 +13,7 @@
 #include "server/observe/clock.h"
 
 enum {
-    MOST_BYTES = 128 /* of an argument; a text behind them counts the others */
+    MOST_BYTES = 128 /* of an argument; behind them stands the number of bytes left out */
 };
 
 struct entry {

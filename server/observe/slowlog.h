@@ -12,12 +12,12 @@ struct slowlog;
 
 enum {
     SLOWLOG_ARGUMENTS = 32
-}; /* the most that an entry shows, the last one may count the others */
+}; /* that an entry shows; the last one may be a count of the others */
 
 /* A command that has just run. */
 struct slow_command {
-    const struct resp_arg *argv; /* the first SLOWLOG_ARGUMENTS at least, without secrets */
-    size_t argc;                 /* how many it had */
+    const struct resp_arg *argv; /* the first SLOWLOG_ARGUMENTS or all, secrets replaced */
+    size_t argc;                 /* of the command, also beyond these */
     const char *address;         /* of its client */
     const char *client_name;     /* NULL: none */
     int64_t duration_us;
@@ -33,7 +33,7 @@ void slowlog_note(struct slowlog *slowlog, const struct slow_command *command, s
 size_t slowlog_length(struct slowlog *slowlog);
 void slowlog_clear(struct slowlog *slowlog);
 
-/* Replies the newest entries, at most `most`, as SLOWLOG GET does. */
+/* Replies the newest entries, at most `most`, in the form of SLOWLOG GET. */
 void slowlog_reply(struct slowlog *slowlog, size_t most, struct resp_writer *reply);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Counts calls and errors of commands, by thread.
  *
- * A reset raises `round`; each block notes the round that its counts belong to.  A block of an
- * older round counts as empty, and is cleared by its own thread when that counts next: no other
- * thread writes to it. */
+ * A reset raises `round`; each block notes the round of its counts.  A block of an older round
+ * counts as empty.  Its own thread clears it when it counts the next time: no other thread writes
+ * to it. */
 #include "server/observe/tally.h"
 
 #include <pthread.h>
@@ -11,8 +11,9 @@
 #include <string.h>
 
 enum {
-    CODE_SIZE = 32,  /* bytes of an error's code, as Redis looks for its end */
-    MOST_CODES = 128 /* clients can make errors with codes of their own (DEBUG ERROR) */
+    CODE_SIZE = 32, /* bytes of an error's code; Redis looks for its end in as many */
+    MOST_CODES =
+        128 /* bounded, because clients can make errors with codes of their own (DEBUG ERROR) */
 };
 
 struct counter {
@@ -34,7 +35,7 @@ struct tally {
     struct tally_block *shared;
     pthread_mutex_t mutex;
     struct tally_block *blocks; /* guard: mutex */
-    size_t code_count;          /* guard: mutex, also the rest */
+    size_t code_count;          /* guard of this and the rest: mutex */
     struct {
         char text[CODE_SIZE];
         uint64_t count;
@@ -115,7 +116,7 @@ static void clear(struct tally_block *block)
     }
 }
 
-/* The counter of a command, in the present round. */
+/* The counter of a command, cleared if it is of an older round. */
 static struct counter *counter_of(struct tally_block *block, size_t number)
 {
     unsigned round = atomic_load_explicit(&block->tally->round, memory_order_relaxed);
@@ -126,7 +127,8 @@ static struct counter *counter_of(struct tally_block *block, size_t number)
     return &block->counters[number];
 }
 
-/* NULL if memory is short.  Two commit threads may be at it at once. */
+/* The histogram of a command; NULL if memory is short.  Two commit threads may call this at
+ * once. */
 static struct histogram *durations_of(struct counter *counter)
 {
     struct histogram *durations = atomic_load_explicit(&counter->durations, memory_order_acquire);
