@@ -252,11 +252,11 @@ static void failing_commit(struct harness *harness)
         raw_encode_texts(&out, "MULTI", NULL);
         raw_encode_texts(&out, "SET", "d", "1", NULL);
         raw_encode_texts(&out, "EXEC", NULL);
-        raw_encode_texts(&out, "PING", NULL);
+        raw_encode_texts(&out, "ECHO", "here", NULL);
         check(raw_send(raw, out.data, out.size), "the connection is lost");
         bytes_free(&out);
         static const char *const starts[] = {"-MISCONF", "",           "+OK",
-                                             "+QUEUED",  "-EXECABORT", "+PONG"};
+                                             "+QUEUED",  "-EXECABORT", "$here"};
         for (size_t i = 0; i < 6; i++) {
             struct reply *reply = raw_reply(raw);
             char *text = reply_text(reply);
