@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as what clients send, through parser, checks and commands, on stores in memory: nothing
- * may crash, each request has exactly one reply, which is well-formed, and the stores stay in
- * order.
+/* Any bytes as the input of clients, through parser, checks and commands, on stores in memory:
+ * nothing may crash, each request has exactly one reply, which is well-formed, and the stores stay
+ * consistent.
  *
  * The first byte of an input holds flags,
  *
@@ -10,7 +10,7 @@
  *   bit 2: the clients speak RESP3
  *   bit 3: a password is set, and the clients have not given it
  *
- * and the rest is what they send. */
+ * and the rest is their input. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Any file, most of them sealed with the right key so that they get past the seals: opening must
- * not crash, leak or hang.  Of one that opens, everything must be there again after an update, a
- * new base and another open; and an instance that knew only a first part of it and catches up must
- * see the same.
+ * not crash, leak or hang.  If it opens, the contents must be the same after an update, a new base
+ * and another open; and an instance that knew only a first part of the file and catches up must see
+ * the same.
  *
  * An input is one byte of flags,
  *
@@ -18,9 +18,9 @@
  *   4  k (1) f (1) n (2) bytes   a segment of kind k with these n bytes as its plaintext; f: filled
  *                      up to a full one before the last byte
  *   5  n (1) bytes     adds these bytes to the file
- *   6  n (2)           takes n bytes off the end of the file
+ *   6  n (2)           removes n bytes from the end of the file
  *   7  n (2) x (1)     changes the byte n before the end of the file by x
- *   8                  what there is of the file so far is what the other instance knows
+ *   8                  the other instance knows the file up to here
  *   9  key (1) b (1) n (2)     a put of that key, n times b as its value
  *   10 key (1) b (1) e (8)     a put of that key, with expiry e
  *   11 key (1)         a delete
@@ -28,8 +28,8 @@
  *   13                 a clear
  *   14 n (2)           room: n zeros
  *   15 o (1)           a new file of the same store begins, with a base as its next commit; o: the
- *                      last segment so far is its origin.  Who knows a part of the file before can
- *                      still read the rest of that */
+ *                      last segment so far is its origin.  An instance that knows a part of the
+ *                      earlier file can still read its rest */
 #include "tests/fuzz/fuzz.h"
 
 #include <fcntl.h>

@@ -7,7 +7,7 @@
  *   1 byte    bit 0: small limits, so that short streams reach them; bit 1: unauthenticated
  *   1 byte    the low 4 bits: n
  *   n bytes   the sizes of the pieces, less one, used in turn; n = 0: byte by byte
- *   the rest  what the client sends */
+ *   the rest  the client's input */
 #include "tests/fuzz/fuzz.h"
 
 #include "resp/parser.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Feeds a stream of bytes to the parser as a connection would, and tells as text what came out:
+/* Feeds a stream of bytes to the parser as a connection would, and writes the results as text:
  *
  *   [SET|key|value]   a request and its arguments
  *   ()                an empty one
  *   !text             an error, which ends the stream
- *   +12               at the end: so many bytes were left of a request that is not whole
+ *   +12               at the end: so many bytes are left of an incomplete request
  *
  * Bytes that are not printable, and those that the text itself uses, show as \xHH. */
 #ifndef TESTS_RESP_TRANSCRIPT_H

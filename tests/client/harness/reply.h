@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Replies in RESP2 and RESP3: where one ends, as a tree, and as short text for comparisons.
  *
- * The text of a reply, in which all expectations of these tests are written:
+ * All expectations of these tests are written as the text of a reply:
  *   +OK  -ERR what  :12  $text  _ (no value)  ,1.5  #t  (12345  =txt:text
  *   [$a :1 _]  an array     {$a :1 $b :2}  a map     ~[$a $b]  a set     >[$a]  a push
  * Bytes that are not printable show as \n, \xff and so on; "$" alone is an empty string. */

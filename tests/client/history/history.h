@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* What clients asked and were told, and when; and whether one copy of the data, which does one
- * thing at a time, could have told them the same: whether the history is linearizable.
+/* A history: the commands and replies of several clients, with times; and a check whether it is
+ * linearizable: whether a single copy of the data, which does one thing at a time, could have given
+ * the same replies.
  *
  * Each client records its operations in the order in which it starts them, on its own thread;
  * several may be under way at once (a pipeline).  An operation is one step on a key, or several
  * that happen at once (MULTI/EXEC).  Values are positive numbers, in Redis written as decimals.
  * Keys of different databases are keys with different numbers here.
  *
- * A key's time to live ends at one moment, which nobody has recorded: whoever sets it computes it
- * from a server's clock at some moment between call and return.  So the checker keeps bounds of it,
- * and each answer that depends on it makes them closer: a value that is there after an operation
- * was called ends later than that; one that is gone before it has returned ended earlier; what was
- * seen of a write was computed before.  No moment left between the bounds: the history is wrong.
- * What it lets pass: a write that finds a key just before its end, and reads that find it gone
- * while that write is on its way to the disk (see docs/reliability.md).  In an operation of several
- * steps each key may have been looked at at another moment.
+ * A key's time to live ends at one moment, which nobody has recorded: a server computes it from its
+ * clock at some moment between call and return.  So the checker keeps bounds of it, and each answer
+ * that depends on it narrows them: a value that is there after an operation was called ends later;
+ * one that is gone before it has returned ended earlier; a write whose effect was seen had computed
+ * its moment before.  If no moment is left between the bounds, the history is wrong.  The checker
+ * accepts a write that finds a key just before its end, and reads that find it gone while that
+ * write is on its way to the disk (see docs/reliability.md).  An operation of several steps may
+ * look at each key at another moment.
  *
- * The check is the search of Wing and Gong (1993) with the memory of Lowe (2017), for each group of
- * keys that operations tie together on its own: a history is linearizable exactly if it is so for
- * each of them (Herlihy and Wing 1990). */
+ * The check is the search of Wing and Gong (1993) with the memory of Lowe (2017), separately for
+ * each group of keys that operations tie together: a history is linearizable exactly if each of
+ * these is (Herlihy and Wing 1990). */
 #ifndef TESTS_CLIENT_HISTORY_HISTORY_H
 #define TESTS_CLIENT_HISTORY_HISTORY_H
 

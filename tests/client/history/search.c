@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Looks for one order of a group's operations that explains all answers.
  *
- * The calls and returns of all operations stand in a list by time.  Whatever was called before the
- * first return that is left may be next in the order: it is placed (its call and return leave the
- * list, the state is what it makes of it), and so on.  A return that is reached bars the way: all
- * that could have come before it was tried, so the last one placed is taken back.
+ * A list holds the calls and returns of all operations by time.  Any operation called before the
+ * first remaining return may be next in the order: it is placed, that is, its call and return leave
+ * the list and the state changes by its effect; and so on.  At a return the search cannot go on:
+ * everything that could have come before it was tried, so the last operation is taken back.
  *
- * What is placed and the state after it tell all about what can follow: no such pair is looked at
- * twice.  Two things keep the tries few and are right in any history:
- *  - An operation whose answer says that it changed nothing is placed as soon as that fits, and is
- *    not tried later: what can follow then can follow now.  (Unless it told something of when a
- *    key's time ends: then it has changed the state.)
- *  - One that was not answered is tried last, and left out when its return is reached. */
+ * The set of placed operations and the state after them determine what can follow, so no such pair
+ * is examined twice.  Two rules keep the tries few and are right in any history:
+ *  - An operation whose answer shows that it changed nothing is placed as soon as it fits, and is
+ *    not tried later: anything that can follow then can follow now.  (The exception is an answer
+ *    that narrows the time at which a key ends: that changes the state.)
+ *  - An operation without an answer is tried last, and left out when its return is reached. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

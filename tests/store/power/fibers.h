@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads that take turns, so that a program with several of them does the same each time it is
- * run.
+/* Threads that take turns, so that each run of a program with several of them does the same.
  *
  * In a program that is linked with -Wl,--wrap for the functions in fibers.c, the threads that
  * pthread_create makes after fibers_begin are no threads of the system.  One of them runs at a
- * time, until it has to wait, gives back a mutex, or comes to fibers_pause, where a seed decides
- * who is next.  The clock stands still until all wait for a time, and RAND_bytes gives numbers that
- * depend on the thread's group alone and how many that has had.
+ * time, until it must wait, gives back a mutex, or comes to fibers_pause, where a seed chooses the
+ * next one.  The clock stands still until all wait for a time, and RAND_bytes gives numbers that
+ * depend only on the thread's group and on how many the group has had.
  *
- * Threads belong to the group of the one that made them, as those of one process do.  A failure
+ * A thread belongs to the group of its maker, as the threads of one process do.  A failure
  * (all wait, too many threads) ends the program. */
 #ifndef TESTS_STORE_POWER_FIBERS_H
 #define TESTS_STORE_POWER_FIBERS_H
