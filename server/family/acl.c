@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ACL: there is one user, "default", who may do everything; requirepass is the password. */
+/* ACL.  There is one user, "default", who may do everything; its password is requirepass. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +39,7 @@ static void format_hex(char *out, const uint8_t *bytes, size_t size)
         snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
-/* The hash of the password as Redis shows it; false if there is no password. */
+/* The hash of the password, as Redis shows it; false if there is no password. */
 static bool password_hash(const struct server *server, char hex[HASH_HEX_SIZE])
 {
     uint8_t hash[SHA256_DIGEST_LENGTH];
@@ -200,7 +200,7 @@ static void run_acl_genpass(struct call *call)
     OPENSSL_cleanse(hex, sizeof hex);
 }
 
-/* Nobody is denied anything by a rule. */
+/* ACL LOG is always empty, because no rule forbids anything. */
 static void run_acl_log(struct call *call)
 {
     int64_t count = 0;
@@ -264,7 +264,7 @@ static void run_acl_help(struct call *call)
 #define ACL_ADMIN_SUB                                                                              \
     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE, .group = "server"
 
-/* A rule may be a password. */
+/* An argument is a secret, because a rule may be a password. */
 static bool is_setuser_secret(const struct resp_arg *argv, size_t index)
 {
     (void)argv;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* CLIENT: the connections of this server, seen and changed by one of them. */
+/* CLIENT: shows and changes the connections of this server. */
 #include "server/family/client.h"
 
 #include <limits.h>
@@ -18,7 +18,7 @@
 #include "server/server.h"
 #include "server/session/session.h"
 
-/* Names are words that fit into CLIENT LIST's lines: printable, without blanks. */
+/* Whether a name fits into CLIENT LIST's lines: printable, without blanks. */
 bool client_text_fits(const struct resp_arg *arg)
 {
     for (size_t i = 0; i < arg->size; i++)
@@ -121,13 +121,14 @@ static void list_ids(struct call *call)
     reply_text_lines(call, &text);
 }
 
-/* For "%.*s" in errors: as in Redis an argument ends at a NUL byte, which printf sees to. */
+/* For "%.*s" in errors.  As in Redis an argument ends at a NUL byte, where printf stops by
+ * itself. */
 static int shown_size(const struct resp_arg *arg)
 {
     return arg->size < INT_MAX ? (int)arg->size : INT_MAX;
 }
 
-/* The kind of clients that a word names. */
+/* The kind of clients with that name. */
 static bool client_kind_or_reply(struct call *call, const struct resp_arg *word,
                                  enum client_kind *kind)
 {
@@ -288,7 +289,8 @@ static void run_client_reply(struct call *call)
         reply_syntax_error(call);
         return;
     }
-    /* An EXEC has a reply for each command: in Redis it would be one short, and not end. */
+    /* In an EXEC it gets a reply, because the array of EXEC has one for each command.  In Redis
+     * that array is one short, and never ends. */
     if (call->in_exec && !arg_is(mode, "on"))
         reply_ok(call);
 }
@@ -302,7 +304,7 @@ static void run_client_no_evict(struct call *call)
     reply_ok(call);
 }
 
-/* Which keys were used last is not kept: there is nothing to leave untouched. */
+/* No effect: the time at which a key was last used is not kept. */
 static void run_client_no_touch(struct call *call)
 {
     bool on = false;
@@ -310,7 +312,7 @@ static void run_client_no_touch(struct call *call)
         reply_ok(call);
 }
 
-/* No command here blocks, and a client that CLIENT PAUSE makes wait is none that can be
+/* Unblocks nobody: no command here blocks, and a client that waits for the end of a pause cannot be
  * unblocked. */
 static void run_client_unblock(struct call *call)
 {

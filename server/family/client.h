@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What CLIENT shares with HELLO, and the file of CLIENT with that of its subcommands for
- * tracking. */
+/* Functions of CLIENT for HELLO and for CLIENT TRACKING. */
 #ifndef SERVER_FAMILY_CLIENT_H
 #define SERVER_FAMILY_CLIENT_H
 
@@ -9,10 +8,11 @@
 #include "command/call.h"
 #include "server/client/client.h"
 
-/* Whether a client's name, or what else it says of itself, fits into a line of CLIENT LIST. */
+/* Whether a text that a client gives about itself fits into a line of CLIENT LIST. */
 bool client_text_fits(const struct resp_arg *arg);
 
-/* Keeps what a client says of itself; errors call it `what`.  False if an error was replied. */
+/* Keeps a text that a client gives about itself; errors call it `what`.  False if an error was
+ * replied. */
 bool client_set_text_or_reply(struct call *call, enum client_text which, const char *what,
                               const struct resp_arg *value);
 

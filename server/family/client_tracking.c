@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* CLIENT TRACKING and its kin: there is no client side caching here, and they say so as Redis does
- * to a client that does not use it. */
+/* CLIENT TRACKING and its kin.  There is no client side caching, and they answer as Redis does to a
+ * client that does not use it. */
 #include "command/args.h"
 #include "command/reply.h"
 #include "server/client/client.h"

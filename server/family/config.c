@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* CONFIG, from the table of options. */
+/* CONFIG, over the table of options. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@
 
 /* One option of the answer. */
 struct config_match {
-    const char *name; /* as the client wrote it, or the option's own name for a pattern */
+    const char *name; /* the client's spelling, or the option's own name for a pattern */
     size_t name_size;
     char *value;
 };
@@ -43,7 +43,7 @@ static bool is_pattern(const struct resp_arg *arg)
     return false;
 }
 
-/* The first argument that names an option decides how it is written in the answer. */
+/* The first argument that names an option decides its spelling in the answer. */
 static void match_config(const struct call *call, struct config_match matches[CONFIG_COUNT])
 {
     for (size_t i = 2; i < call->argc; i++) {
@@ -103,7 +103,7 @@ static void reply_set_failed(struct call *call, const char *name, size_t name_si
                       (int)name_size, name, why ? why : "out of memory");
 }
 
-/* Names of options are short; what a client sends as one need not be. */
+/* Names of options are short, but a client may send any length. */
 enum { SHOWN_MAX = 1 << 20 };
 
 static size_t shown_size(const struct resp_arg *arg)
@@ -111,8 +111,9 @@ static size_t shown_size(const struct resp_arg *arg)
     return arg->size < SHOWN_MAX ? arg->size : SHOWN_MAX;
 }
 
-/* As in Redis a NUL byte is no part of an integer and ends a word or a size.  A text with one could
- * only be kept cut short, which is worse than an error, above all for a password. */
+/* As in Redis, an integer does not contain a NUL byte, and a word or a size ends at one.  A text
+ * with a NUL byte is an error: cut short it would be another value, which is worst for a
+ * password. */
 static const char *refuse_nul(enum config_id id, const struct resp_arg *value)
 {
     enum config_type type = config_row(id)->type;
@@ -123,7 +124,7 @@ static const char *refuse_nul(enum config_id id, const struct resp_arg *value)
     return type == CONFIG_TEXT ? "argument must not contain a NUL byte" : NULL;
 }
 
-/* NULL if memory is short. */
+/* The text of an argument; NULL if memory is short. */
 static char *copy_text(const struct resp_arg *arg)
 {
     char *text = malloc(arg->size + 1);
@@ -135,7 +136,7 @@ static char *copy_text(const struct resp_arg *arg)
     return text;
 }
 
-/* Finds what is to be changed.  As no option may come twice there is room for all. */
+/* Finds the options to change.  No option may come twice, so there is room for all. */
 static bool find_changes_or_reply(struct call *call, struct config_change changes[CONFIG_COUNT],
                                   size_t *count)
 {
@@ -175,7 +176,7 @@ static bool find_changes_or_reply(struct call *call, struct config_change change
     return true;
 }
 
-/* Sets all of them or, with an error replied, none. */
+/* Sets all of the options; or none, with an error replied. */
 static bool apply_changes_or_reply(struct call *call, struct config *config,
                                    const struct config_change *changes, size_t count)
 {
@@ -197,7 +198,7 @@ static bool apply_changes_or_reply(struct call *call, struct config *config,
     return true;
 }
 
-/* As in Redis, so many clients as the system lets be connected. */
+/* As in Redis, the system's limit of open files bounds the number of clients. */
 static bool fits_system_or_reply(struct call *call, const struct config *trial,
                                  const struct config_change *changes, size_t count)
 {
@@ -219,8 +220,8 @@ static bool fits_system_or_reply(struct call *call, const struct config *trial,
     return true;
 }
 
-/* Tries the values where nobody sees them first: so other threads see none of them unless all are
- * good, and only a lack of memory can make it necessary to take one back. */
+/* Tries the values first where no other thread sees them.  So other threads see none of them unless
+ * all are good, and only a lack of memory can make it necessary to take one back. */
 static bool change_config(struct call *call, const struct config_change *changes, size_t count)
 {
     struct config *trial = config_new();
@@ -241,7 +242,7 @@ static void free_secret(char *text)
     free(text);
 }
 
-/* As Redis warns of it. */
+/* Warns as Redis does. */
 static void warn_of_maxmemory(struct server *server, uint64_t before)
 {
     uint64_t most = (uint64_t)config_number(server->config, CONFIG_MAXMEMORY);
@@ -336,7 +337,7 @@ static void run_config_help(struct call *call)
 #define CONFIG_SUB                                                                                 \
     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE, .group = "server"
 
-/* The value of an option that is a password. */
+/* Whether an argument is the value of an option that is a secret. */
 static bool is_set_secret(const struct resp_arg *argv, size_t index)
 {
     if (index < 3 || index % 2 == 0)

@@ -23,7 +23,7 @@
 #include "server/session/session.h"
 #include "server/version.h"
 
-/* In the form of a message, as such a client expects nothing else. */
+/* In the form of a message, because a subscribed client of RESP2 expects nothing else. */
 static void reply_pong_to_subscriber(struct call *call)
 {
     resp_write_array(call->reply, 2);
@@ -34,7 +34,7 @@ static void reply_pong_to_subscriber(struct call *call)
         resp_write_bulk(call->reply, "", 0);
 }
 
-/* As in Redis, whoever asks whether the server is well hears that writes fail. */
+/* As in Redis, a client that asks whether the server is well hears that writes fail. */
 static void run_ping(struct call *call)
 {
     const struct session *session = call->session;
@@ -83,7 +83,7 @@ static bool same_secret(const void *a, size_t a_size, const void *b, size_t b_si
     return CRYPTO_memcmp(a_hash, b_hash, sizeof a_hash) == 0;
 }
 
-/* Whether user and password are right; every password is while none is set. */
+/* Whether user and password are right; any password is while none is set. */
 static bool is_authentic(struct call *call, const struct resp_arg *user,
                          const struct resp_arg *password)
 {
@@ -222,7 +222,7 @@ enum { SUBSCRIPTIONS_BETWEEN_LOOKS = 64 };
 
 static void run_reset(struct call *call)
 {
-    /* No messages any more: in slices, as there may be many subscriptions. */
+    /* In slices, because there may be many subscriptions. */
     while (subscriber_unsubscribe(call->session->server->pubsub, call->session->subscriber,
                                   SUBSCRIPTIONS_BETWEEN_LOOKS)) {
         if (call_yields(call))
@@ -234,21 +234,21 @@ static void run_reset(struct call *call)
     call->session->authenticated = !password_needed(call);
     client_set_text(call->session->server->clients, call->session->client, CLIENT_NAME, NULL, 0);
     monitors_leave(call->session->server->monitors, call->session->subscriber);
-    /* A CLIENT REPLY SKIP before it holds for this reply. */
+    /* An earlier CLIENT REPLY SKIP holds for this reply. */
     call->session->silence = (struct silence){.skip = call->session->silence.skip};
     resp_write_simple(call->reply, "RESET");
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */
 
-/* The name too: it may be a password, mistyped. */
+/* The name is a secret, too: it may be a mistyped password. */
 static bool is_auth_secret(const struct resp_arg *argv, size_t index)
 {
     (void)argv;
     return index >= 1;
 }
 
-/* The two words behind AUTH. */
+/* The two words behind AUTH are secrets. */
 static bool is_hello_secret(const struct resp_arg *argv, size_t index)
 {
     return (index >= 3 && arg_is(&argv[index - 1], "auth")) ||

@@ -14,7 +14,7 @@
 
 /* ---- FLUSHDB and FLUSHALL ------------------------------------------------------------------- */
 
-/* ASYNC and SYNC tell Redis which thread frees the memory; here it is the store's matter. */
+/* ASYNC and SYNC tell Redis which thread frees the memory; here the store decides. */
 static bool flush_options_fit(const struct call *call)
 {
     return call->argc == 1 ||
@@ -29,7 +29,7 @@ static void run_flushdb(struct call *call)
         reply_ok(call);
 }
 
-/* Those that hold or may hold data; the selected one need not be there. */
+/* The databases that hold or may hold data; the selected one need not exist. */
 static void flushall_databases(const struct call *call, struct needs *needs)
 {
     needs->write = databases_present(call->session->server->databases);
@@ -70,7 +70,7 @@ static bool index_or_reply(struct call *call, size_t index, const char *error, i
     return false;
 }
 
-/* The databases have been exchanged already, by the thread that runs this: see net/several.c. */
+/* Only answers: the thread that runs this has exchanged the databases already (net/several.c). */
 static void run_swapdb(struct call *call)
 {
     int64_t count = call->host->databases;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* DEBUG: what test suites and developers of clients use.  enable-debug-command opens it. */
+/* DEBUG: helps test suites and developers of clients.  enable-debug-command allows it. */
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -33,7 +33,7 @@ static void debug_ok(struct call *call)
     reply_ok(call);
 }
 
-/* Accepted as Redis does, without effect. */
+/* Accepted, as in Redis, but without effect. */
 static void debug_replybuffer(struct call *call)
 {
     int64_t ms;
@@ -46,7 +46,8 @@ static void debug_replybuffer(struct call *call)
         reply_ok(call);
 }
 
-/* Holds up the clients of its worker; in a transaction whoever waits for it, as in Redis. */
+/* Holds up the clients of its worker.  In a transaction it also holds up those who wait for the
+ * transaction, as in Redis. */
 static void debug_sleep(struct call *call)
 {
     char text[64];
@@ -100,7 +101,8 @@ static void debug_sdslen(struct call *call)
     resp_write_simple(call->reply, text);
 }
 
-/* Data are the same if and only if their digests are: the exclusive or of one hash for each key. */
+/* A digest of all keys: the exclusive or of a hash for each.  Two digests are equal if the data
+ * is. */
 static void digest_key(uint8_t digest[SHA_DIGEST_LENGTH], const void *key, size_t key_size,
                        const struct anystore_value *value)
 {
@@ -186,7 +188,7 @@ static void debug_populate(struct call *call)
 
 /* ---- The server --------------------------------------------------------------------------- */
 
-/* The data are in memory what they are in the file: what is done is a new base. */
+/* Writes a new base.  Nothing is loaded again: the data in memory is the data in the file. */
 static void debug_reload(struct call *call)
 {
     log_write(call->session->server->log, LOG_WARNING, "DB reloaded by DEBUG RELOAD");
@@ -235,7 +237,7 @@ static void debug_stringmatch_len(struct call *call)
                                                text->size, false));
 }
 
-/* As a test of what happens then: nothing that was acknowledged may be lost. */
+/* Ends the process, to test the consequences: no acknowledged write may be lost. */
 static void debug_crash(struct call *call)
 {
     bool segfault = arg_is(&call->argv[1], "segfault");
@@ -253,7 +255,7 @@ static void reply_012(struct call *call)
         resp_write_integer(call->reply, i);
 }
 
-/* "|1": RESP3's attribute, in front of a reply.  Nothing else here sends one. */
+/* "|1": an attribute of RESP3, in front of a reply.  No other command sends one. */
 static void reply_attribute(struct call *call)
 {
     static const char header[] = "|1\r\n";
@@ -319,11 +321,11 @@ static void debug_protocol(struct call *call)
 
 static void debug_help(struct call *call);
 
-/* Redis does not show DEBUG's subcommands in its command table either. */
+/* The subcommands.  Redis does not show them in its command table either. */
 static const struct debug_row {
     const char *name;
-    size_t least, most; /* arguments, with both names */
-    unsigned flags;     /* what it needs of the store */
+    size_t least, most; /* number of arguments, with both names */
+    unsigned flags;     /* what the subcommand needs of the store */
     void (*run)(struct call *call);
 } debug_rows[] = {
     {"aof-flush-sleep", 3, 3, 0, debug_ok},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The figures that the server tells about itself, in one table: name, section, form and where the
- * value is. Whoever shows them (INFO now) collects the values and walks over the table. */
+/* The figures that the server tells about itself, in one table: name, section, form, and where the
+ * value is.  A caller, INFO for now, collects the values and walks over the table. */
 #ifndef SERVER_FAMILY_FIGURES_H
 #define SERVER_FAMILY_FIGURES_H
 
@@ -13,7 +13,7 @@
 
 struct server;
 
-/* In the order in which INFO shows them. */
+/* The sections, in INFO's order. */
 enum figure_section {
     FIGURES_SERVER,
     FIGURES_CLIENTS,
@@ -46,8 +46,8 @@ struct figure {
     const char *text; /* of a constant */
 };
 
-/* The values at one moment, as far as they were collected.  Texts are valid as long as the server
- * and this struct at its place are. */
+/* The values at one moment, of the sections that were collected.  Texts are valid as long as the
+ * server and this struct; do not copy it. */
 struct figures {
     struct {
         char os_text[200], event_api_text[64];
@@ -84,8 +84,8 @@ struct figures {
 /* Bit n stands for section n. */
 typedef unsigned figure_sections;
 
-/* Collects the values of some sections.  Any thread; the memory section asks the allocator, which
- * takes its time where there are many free blocks. */
+/* Collects the values of some sections.  Any thread.  The memory section asks the allocator, which
+ * takes long if there are many free blocks. */
 void figures_collect(struct server *server, figure_sections sections, struct figures *figures);
 
 /* The table, section by section. */

@@ -49,7 +49,7 @@ static void line(struct resp_buffer *out, const char *format, ...)
     resp_buffer_append(out, "\r\n", 2);
 }
 
-/* Bytes as a person reads them: "1.50M". */
+/* A number of bytes in a form for people: "1.50M". */
 static void human(char *out, size_t size, uint64_t bytes)
 {
     static const char units[] = "BKMGT";
@@ -62,7 +62,7 @@ static void human(char *out, size_t size, uint64_t bytes)
     snprintf(out, size, unit ? "%.2f%c" : "%.0f%c", value, units[unit]);
 }
 
-/* A field, and the same for a person. */
+/* A field, and the same in a form for people. */
 static void bytes_line(struct resp_buffer *out, const char *name, uint64_t bytes)
 {
     char text[32];
@@ -104,7 +104,7 @@ static void write_figure(struct resp_buffer *out, const struct figure *figure,
     }
 }
 
-/* ---- Sections with a line for each of several things -------------------------------------- */
+/* ---- Sections with several lines of the same kind ------------------------------------------- */
 
 static void write_keyspace(struct server *server, struct resp_buffer *out)
 {
@@ -120,7 +120,7 @@ static void write_keyspace(struct server *server, struct resp_buffer *out)
     }
 }
 
-/* One line; `percentiles` as the option has them. */
+/* Writes one line; `percentiles` is the text of the option. */
 static void write_percentiles(struct resp_buffer *out, const char *name, const char *percentiles,
                               const struct histogram_counts *counts)
 {
@@ -177,7 +177,7 @@ static void write_error(const char *code, uint64_t count, void *arg)
 {
     char safe[64];
     snprintf(safe, sizeof safe, "%s", code);
-    for (char *c = safe; *c; c++) { /* what would break INFO's form */
+    for (char *c = safe; *c; c++) { /* characters that would break INFO's form */
         if (strchr("#:\n\r", *c))
             *c = '_';
     }

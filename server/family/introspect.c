@@ -55,7 +55,7 @@ static void reply_bits(struct call *call, unsigned bits, const struct word *word
     }
 }
 
-/* A set of blank separated words; NULL is none. */
+/* Writes blank separated words as a set; NULL is an empty one. */
 static void reply_words(struct call *call, const char *text, bool as_bulk)
 {
     size_t mark = resp_write_begin(call->reply);
@@ -81,7 +81,7 @@ static void reply_words(struct call *call, const char *text, bool as_bulk)
 
 /* ---- COMMAND INFO ------------------------------------------------------------------------- */
 
-/* {"type": ..., "spec": {...}}: the caller writes the pairs of the spec. */
+/* Begins {"type": ..., "spec": {...}}; the caller writes the pairs of the spec. */
 static void begin_spec(struct call *call, const char *name, const char *type, size_t pairs)
 {
     struct resp_writer *reply = call->reply;
@@ -140,7 +140,7 @@ static size_t count_rows(const struct command *rows)
     return count;
 }
 
-/* No subcommand has subcommands of its own: that ends the recursion. */
+/* The recursion ends here: no subcommand has subcommands of its own. */
 static void reply_info(struct call *call, const struct command *command)
 {
     struct resp_writer *reply = call->reply;
@@ -198,7 +198,7 @@ static void run_command_count(struct call *call)
 /* ---- COMMAND DOCS ------------------------------------------------------------------------- */
 
 struct docs_field {
-    const char *name, *text; /* NULL: it is left out */
+    const char *name, *text; /* left out if it is NULL */
 };
 
 static size_t count_fields(const struct docs_field *fields, size_t size)
@@ -219,7 +219,7 @@ static void write_fields(struct resp_writer *reply, const struct docs_field *fie
     }
 }
 
-/* A name and what belongs to it: one pair of a map. */
+/* Writes a name and its value: one pair of a map. */
 static void reply_docs(struct call *call, const struct command *command)
 {
     struct resp_writer *reply = call->reply;
@@ -278,7 +278,7 @@ static void run_command_docs(struct call *call)
 struct list_filter {
     enum { LIST_ALL, LIST_MODULE, LIST_CATEGORY, LIST_PATTERN } kind;
     const struct resp_arg *arg;
-    unsigned category; /* 0: one that no command has */
+    unsigned category; /* 0: none was given, or no command has it */
 };
 
 static bool list_filter_or_reply(struct call *call, struct list_filter *filter)
@@ -321,7 +321,7 @@ static bool list_wants(const struct list_filter *filter, const struct command *c
     return false;
 }
 
-/* A command that the filter drops may have subcommands that it keeps. */
+/* Lists a command and its subcommands; the filter may keep these and drop the command. */
 static size_t reply_list_entry(struct call *call, const struct list_filter *filter,
                                const struct command *command)
 {
@@ -350,7 +350,7 @@ static void run_command_list(struct call *call)
 
 /* ---- COMMAND GETKEYS ---------------------------------------------------------------------- */
 
-/* The call that stands behind COMMAND GETKEYS, or NULL with an error replied. */
+/* The call whose keys COMMAND GETKEYS asks for; NULL with an error replied. */
 static const struct command *call_or_reply(struct call *call)
 {
     const struct resp_arg *argv = call->argv + 2;

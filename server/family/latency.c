@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LATENCY: what took long in this server, and how long each command takes. */
+/* LATENCY: slow events of this server, and the durations of its commands. */
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -71,7 +71,7 @@ static void run_latency_reset(struct call *call)
     resp_write_integer(call->reply, count);
 }
 
-/* ---- For people --------------------------------------------------------------------------- */
+/* ---- In a form for people ------------------------------------------------------------------- */
 
 static void append(struct resp_buffer *out, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -96,7 +96,7 @@ static void reply_text(struct call *call, struct resp_buffer *text)
     resp_buffer_free(text);
 }
 
-/* "5s", "3m", "2h" or "1d": how long ago that was. */
+/* The age of an event: "5s", "3m", "2h" or "1d". */
 static void format_age(char out[16], int64_t seconds)
 {
     if (seconds < 60)
@@ -109,8 +109,8 @@ static void format_age(char out[16], int64_t seconds)
         snprintf(out, 16, "%dd", (int)(seconds / 86400));
 }
 
-/* Columns of '#' as high as the samples, the newest to the right, and below each how old it is, its
- * characters from top to bottom. */
+/* Draws columns of '#' as high as the samples, the newest on the right.  Below each stands its age,
+ * from top to bottom. */
 static void draw(struct resp_buffer *out, const struct latency_sample *samples, size_t count,
                  int64_t high)
 {
@@ -221,16 +221,16 @@ static void run_latency_doctor(struct call *call)
 
 /* ---- LATENCY HISTOGRAM -------------------------------------------------------------------- */
 
-/* The durations in the answer double, the first one is about a microsecond.  Redis's own
- * numbers. */
+/* The durations in the answer double, beginning with about a microsecond.  The numbers are
+ * Redis's. */
 static int64_t step_us(unsigned doublings)
 {
     int64_t ns = INT64_C(1024) << doublings;
     return (ns + ns / 128 - 1) / 1000;
 }
 
-/* Replies name and distribution of a command, and of its subcommands, if they were called; how many
- * that were. */
+/* Replies name and distribution of a command and of its subcommands, of those that were called.
+ * Returns their number. */
 static size_t reply_histogram(struct call *call, const struct command *command)
 {
     struct server *server = call->session->server;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* MEMORY: what the data and this process take. */
+/* MEMORY: the memory of the data and of this process. */
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +14,8 @@
 #include "server/server.h"
 #include "server/session/session.h"
 
-/* A key and its value are one piece of memory with a head of 32 bytes, which the allocator rounds
- * up, and a slot in the table. */
+/* An entry is one piece of memory, with a head of 32 bytes, which the allocator rounds up, and it
+ * has a slot in the table. */
 static int64_t entry_bytes(size_t key_size, size_t value_size)
 {
     const size_t head = 32, unit = 16, slot = sizeof(void *);

@@ -17,7 +17,7 @@
 static const char *const subscribe_words[] = {"subscribe", "psubscribe"};
 static const char *const unsubscribe_words[] = {"unsubscribe", "punsubscribe"};
 
-/* Confirmations are pushed, as messages are: a client that wants no replies gets them, too. */
+/* Confirmations are pushed like messages, so a client that wants no replies gets them, too. */
 static void push_confirmation(struct call *call, const char *word, const struct resp_arg *name)
 {
     resp_write_push(call->push, 3);

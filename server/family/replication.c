@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What Redis says about replicas and clusters.  Here servers share a file, and all are equal: each
- * is a master without replicas, and no part of a cluster. */
+/* Redis's answers about replicas and clusters.  Here servers share a file, and all are equal: each
+ * is a master without replicas, and in no cluster. */
 #include "command/args.h"
 #include "command/reply.h"
 #include "command/table.h"
@@ -17,7 +17,7 @@ static void run_role(struct call *call)
     resp_write_array(call->reply, 0);
 }
 
-/* There never is a replica to wait for: to wait would change nothing. */
+/* Does not wait: there is never a replica to wait for. */
 static void run_wait(struct call *call)
 {
     int64_t replicas = 0, timeout_ms = 0;
@@ -25,7 +25,8 @@ static void run_wait(struct call *call)
         resp_write_integer(call->reply, 0);
 }
 
-/* What this client wrote was synced before it was answered, unless fsync or persistence is no. */
+/* Every write of this client was synced before it was answered, unless fsync or persistence is
+ * no. */
 static void run_waitaof(struct call *call)
 {
     const struct server *server = call->session->server;
@@ -33,7 +34,7 @@ static void run_waitaof(struct call *call)
         server->data_path && config_number(server->config, CONFIG_FSYNC) == CONFIG_FSYNC_ALWAYS;
     int64_t local = 0, replicas = 0, timeout_ms = 0;
     const char *wrong = NULL;
-    /* One after the other, as Redis looks at them: so two answers are the same. */
+    /* Checked one after the other, in Redis's order, so two answers are the same. */
     if (!arg_integer(&call->argv[1], &local))
         wrong = "ERR value is not an integer or out of range"; /* NOLINT(bugprone-branch-clone) */
     else if (local < 0 || local > 1)
@@ -71,7 +72,7 @@ static void run_replicaof(struct call *call)
                          "file instead, all servers of a file are equal");
 }
 
-/* What a replica sends first, and redis-cli for --rdb and --replica. */
+/* The first command of a replica, and of redis-cli with --rdb or --replica. */
 static void run_sync(struct call *call)
 {
     resp_write_error(
@@ -80,7 +81,7 @@ static void run_sync(struct call *call)
         "instead; for a backup make a hard link to it");
 }
 
-/* As there are no replicas nothing but the arguments can be wrong before that. */
+/* Without replicas, only the arguments can be wrong before that. */
 static void run_failover(struct call *call)
 {
     const struct resp_arg *argv = call->argv;

@@ -30,13 +30,14 @@ static void run_info(struct call *call)
     resp_buffer_free(&text);
 }
 
-/* Every write is durable already; what is done, by the commit that this runs in, is a new base. */
+/* Every write is durable already.  The commit that this runs in writes a new base. */
 static void run_save(struct call *call)
 {
     reply_ok(call);
 }
 
-/* These two are the same here, and answer when Redis would only have begun. */
+/* BGSAVE and BGSAVE SCHEDULE are the same here.  They answer when the work is done, with the words
+ * that Redis says at its start. */
 static bool bgsave_fits(size_t argc, const struct resp_arg *argv)
 {
     return argc == 1 || (argc == 2 && arg_is(&argv[1], "schedule"));
@@ -56,14 +57,14 @@ static void run_bgsave(struct call *call)
                                                      : "Background saving started");
 }
 
-/* All that there are. */
+/* All databases that there are. */
 static void save_databases(const struct call *call, struct needs *needs)
 {
     if (!call->in_exec && (needs->flags & COMMAND_ALONE))
         needs->write = databases_present(call->session->server->databases);
 }
 
-/* What it tells of, but no transaction on it. */
+/* INFO looks at all databases, but has no transaction on them. */
 static void info_databases(const struct call *call, struct needs *needs)
 {
     needs->open = databases_present(call->session->server->databases);
@@ -76,7 +77,7 @@ static void run_bgrewriteaof(struct call *call)
                                                  : "Background append only file rewriting started");
 }
 
-/* Redis 7.0 draws nothing of its own either. */
+/* Redis 7.0 draws nothing either. */
 static void run_lolwut(struct call *call)
 {
     static const char text[] = "Redis ver. " SERVER_REDIS_VERSION "\n";
@@ -128,7 +129,7 @@ static void run_shutdown(struct call *call)
         } else if (arg_is(arg, "nosave") && !save) {
             nosave = true;
         } else if (arg_is(arg, "now") || arg_is(arg, "force")) {
-            other = true; /* nothing is waited for or could be lost */
+            other = true; /* no effect: nothing is waited for or could be lost */
         } else if (arg_is(arg, "abort")) {
             abort = true;
         } else {
@@ -150,7 +151,7 @@ static void run_shutdown(struct call *call)
     call->session->server->on_shutdown(call->session->server);
 }
 
-/* As in Redis only the first MONITOR has a reply. */
+/* As in Redis, only the first MONITOR gets a reply. */
 static void run_monitor(struct call *call)
 {
     struct subscriber *subscriber = call->session->subscriber;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SLOWLOG: the commands that took long. */
+/* SLOWLOG: the slow commands. */
 #include "command/args.h"
 #include "command/reply.h"
 #include "command/table.h"

@@ -2,7 +2,7 @@
 /* MULTI, EXEC, DISCARD, WATCH, UNWATCH.
  *
  * EXEC runs all queued commands in one transaction of the store: in a view if none of them writes,
- * otherwise in an update, which is one commit (session/needs.c adds up what they need). */
+ * otherwise in an update, which is one commit.  session/needs.c adds up their needs. */
 #include "command/access.h"
 #include "command/reply.h"
 #include "command/slices.h"
@@ -40,7 +40,7 @@ static void run_discard(struct call *call)
     reply_ok(call);
 }
 
-/* WATCH of more keys than that goes in slices, and looks at the clock so often. */
+/* WATCH of more keys runs in slices, and looks at the clock after so many keys. */
 enum { KEYS_FOR_SLICES = 1000, KEYS_BETWEEN_LOOKS = 64 };
 
 static void run_watch(struct call *call)
@@ -52,7 +52,7 @@ static void run_watch(struct call *call)
     }
     unsigned database = call->database;
     struct anystore *store = databases_store(call->session->server->databases, database);
-    /* Each key is watched from its slice on.  All are when the client is told. */
+    /* Each key is watched from its slice on, and all of them when the client gets the reply. */
     struct call_slices *slices = call->slices;
     for (size_t i = 1 + slices->at; i < call->argc; i++, slices->at++) {
         if (i % KEYS_BETWEEN_LOOKS == 0 && call_yields(call))
@@ -96,12 +96,13 @@ static void run_exec(struct call *call)
         return;
     }
     transaction_unwatch(transaction);
-    /* Closed while it runs: what runs in it is not queued again. */
+    /* Closed while it runs: a command that runs in it is not queued again. */
     transaction->open = false;
     resp_write_array(call->reply, transaction->count);
     for (size_t i = 0; i < transaction->count; i++) {
         struct call queued = transaction_call(transaction, i, call);
-        struct call_slices slices = {0}; /* it is not allowed any, but keeps its state there */
+        struct call_slices slices = {
+            0}; /* a queued command may not slice, but keeps its state there */
         queued.slices = &slices;
         queued.database = call->session->database; /* a queued SELECT may have changed it */
         queued.txn = call_txn(call, queued.database);
@@ -111,7 +112,7 @@ static void run_exec(struct call *call)
     transaction_end(transaction);
 }
 
-/* To be watched a database has to be there. */
+/* A database must be open for its keys to be watched. */
 static void watch_databases(const struct call *call, struct needs *needs)
 {
     needs->open |= database_bit(call->database);
