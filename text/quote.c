@@ -39,7 +39,9 @@ static char escape_letter(uint8_t byte)
 static void put_escaped(const struct sink *sink, uint8_t byte, bool with_letters)
 {
     static const char digits[] = "0123456789abcdef";
-    char letter = with_letters ? escape_letter(byte) : 0;
+    char letter = '\0';
+    if (with_letters)
+        letter = escape_letter(byte);
     if (letter)
         sink->put(sink, (const char[]){'\\', letter}, 2);
     else

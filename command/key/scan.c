@@ -11,7 +11,6 @@
 #include "command/slices.h"
 #include "command/table.h"
 #include "command/value.h"
-#include "command/value.h"
 #include "text/glob.h"
 
 /* A pattern of MATCH or KEYS. */
