@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* anystore-server: puts the parts together, waits for the end, and takes them apart in reverse. */
 #include <errno.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -341,6 +342,9 @@ int main(int argc, char *argv[])
         print_help();
         return 0;
     }
+    /* Small pieces of freed memory are joined at once.  Otherwise a thread that frees a large piece
+     * joins all of them then: after the end of 500,000 subscriptions that took 22 ms. */
+    mallopt(M_MXFAST, 0);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);  /* until the log can be reopened */
     signal(SIGALRM, SIG_IGN); /* as in Redis, which other unused signals end */
