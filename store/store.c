@@ -37,6 +37,19 @@ static void advise(const struct anystore *store, struct anystore_error *error)
                  "; its spare, %s, is not there: put a backup in its place", store->paths.spare);
 }
 
+/* A file that is missing beside its spare was there before: somebody has taken it away, and the spare
+ * is the last copy. */
+static enum anystore_status refuse_missing(const struct anystore *store,
+                                           struct anystore_error *error)
+{
+    return error_set(
+        error, ANYSTORE_REPLACED,
+        "%s is missing, but its spare, %s, is there: put the file back; if it is lost, "
+        "end all servers on it, keep a copy of the spare, and give the spare the name "
+        "of the file: it lacks at most the last commit",
+        store->paths.file, store->paths.spare);
+}
+
 /* Loads the file, or makes it if there is none.  The file lock is held. */
 static enum anystore_status load_or_make(struct anystore *store, struct anystore_error *error)
 {
@@ -45,6 +58,9 @@ static enum anystore_status load_or_make(struct anystore *store, struct anystore
     bool exists = disk->stat(disk, store->paths.file, &st) == 0;
     if (!exists && errno != ENOENT)
         return error_system(error, "cannot examine %s", store->paths.file);
+    struct stat spare;
+    if (!exists && disk->stat(disk, store->paths.spare, &spare) == 0)
+        return refuse_missing(store, error);
     enum anystore_status status;
     if (exists) {
         status = refresh_first(store, error);

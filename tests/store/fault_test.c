@@ -335,6 +335,7 @@ static void open_with_faults(bool exists, struct lacks lacks)
                 if (!exists) {
                     unlink(scratch.path);
                     unlink(support_path(scratch.directory, "data.lock"));
+                    unlink(support_path(scratch.directory, "data.spare"));
                 }
                 fault_init(&fault, lacks);
                 fault_arm(&fault, fails_at, numbers[i], for_good);

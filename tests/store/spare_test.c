@@ -66,6 +66,23 @@ static void test_only_changes_are_written(void **state)
     expect_file("one", NULL);
 }
 
+/* The file was taken away: no new one is made, and what the error says brings the data back. */
+static void test_missing_file_beside_its_spare(void **state)
+{
+    (void)state;
+    struct anystore *store = support_open(scratch.path);
+    support_put(store, "a", "1");
+    support_put(store, "b", "2");
+    support_put(store, "b", "3");
+    anystore_close(store);
+    assert_true(support_exists(spare));
+    assert_int_equal(unlink(scratch.path), 0);
+    support_open_fails(scratch.path, 1, ANYSTORE_REPLACED);
+    assert_false(support_exists(scratch.path));
+    assert_int_equal(rename(spare, scratch.path), 0);
+    expect_file("1", "2");
+}
+
 /* Two instances take turns in every short order: each uses what the other left. */
 static void test_taking_turns(void **state)
 {
@@ -377,6 +394,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_only_changes_are_written),
+        TEST(test_missing_file_beside_its_spare),
         TEST(test_taking_turns),
         TEST(test_any_spare_is_healed),
         TEST(test_without_exchange),
