@@ -9,7 +9,7 @@
 #include "tests/store/disks/memory_internal.h"
 
 /* Of up to so many steps each set is tried; of more, some sets. */
-#define STEPS_MOST 8
+#define STEPS_MOST 12
 
 /* One possible state, and the number of images with it. */
 struct choice {
