@@ -23,8 +23,9 @@ static bool expire_step(struct anystore *store, int64_t now_ms)
         taken = map_take_expired(map, cursor, EXPIRE_BUCKETS, now_ms, &expired);
     counters_note_map(&store->counters, map);
     bool more = map->expiring != 0 && *cursor != 0;
-    view_unlock_exclusive(&store->published.lock);
+    /* Without a file, updates change the map too: nothing but the lock keeps them away. */
     published_check_changes(&store->published, expired);
+    view_unlock_exclusive(&store->published.lock);
     pthread_mutex_unlock(&store->refresh_mutex);
     expired_tell(&store->expired, taken);
     entry_free_list(taken);

@@ -16,7 +16,7 @@ struct published {
     struct watch_table watches; /* has a lock of its own, which comes after `lock` */
     /* Of the map.  Stored under `lock`; readers may load it without.  0 without a file. */
     _Atomic uint64_t generation;
-    uint64_t unchecked; /* changes since the whole map was checked; of the thread that changes it */
+    uint64_t unchecked; /* changes since the whole map was checked */
 };
 
 /* ---- Checks ------------------------------------------------------------------------------- */
@@ -42,7 +42,8 @@ void published_check_before(struct published_check *check, const struct pending 
                             const struct map *base);
 void published_check_after(const struct published_check *check, struct published *published);
 
-/* The same for other changes of the map, of which there were so many. */
+/* The same for other changes of the map, of which there were so many.  Under the exclusive lock if
+ * there is no file. */
 void published_check_changes(struct published *published, uint64_t changes);
 
 #endif
