@@ -240,6 +240,9 @@ enum anystore_status anystore_swap(struct anystore *a, struct anystore *b,
             swap.error = outer;
         family_unlock(a->family, fd);
     }
+    /* Both files are new bases. */
+    atomic_store(&a->counters.last_base_status, (int)swap.error.status);
+    atomic_store(&b->counters.last_base_status, (int)swap.error.status);
     if (error)
         *error = swap.error;
     return swap.error.status;
