@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Using several stores together: one transaction over all of them, and exchanging two.
  *
- * That takes the locks of several files. So one more lock comes before them, which the whole family
- * shares (LOCKFILE_SEVERAL): only one thread of one process can be here at a time, and everybody
- * else waits for one file's lock at most. So nobody can wait in a circle.
+ * That takes the locks of several files.  So one more lock comes before them, which the whole
+ * family shares (LOCKFILE_SEVERAL): only one thread of one process can be here at a time, and
+ * everybody else waits for one file's lock at most.  So nobody can wait in a circle.
  *
- * The commit threads hold the locks. The update of the first store runs on its commit thread, which
- * waits there while the update of the second runs on the second's, and so on. The innermost update
- * sees all stores at rest, and of the others only what is durable: each of them starts a round. */
+ * The commit threads hold the locks.  The update of the first store runs on its commit thread,
+ * which waits there while the update of the second runs on the second's, and so on.  The innermost
+ * update sees all stores at rest, and of the others only what is durable: each of them starts a
+ * round. */
+#include "anystore.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +23,7 @@
 
 /* ---- The lock of the family --------------------------------------------------------------- */
 
-/* Takes it. *fd is for family_unlock; -1 without a file to lock. */
+/* Takes it.  *fd is for family_unlock; -1 without a file to lock. */
 static enum anystore_status family_lock(struct anystore *family, int *fd,
                                         struct anystore_error *error)
 {
@@ -60,7 +63,7 @@ struct several {
 static bool run_next(struct anystore_txn *txn, void *arg);
 
 /* Runs the update of the next store, and in it those of the rest; returns when it is durable or has
- * failed. Whether it is durable. */
+ * failed.  Whether it is durable. */
 static bool update_next(struct several *several)
 {
     size_t index = several->order[several->begun];
@@ -92,8 +95,8 @@ static bool run_next(struct anystore_txn *txn, void *arg)
     return several->fn(several->txns, several->arg);
 }
 
-/* In the given order, so that the last store is durable first. Stores without files are taken in an
- * order that is always the same: nothing is durable there, but each update holds the lock of its
+/* In the given order, so that the last store is durable first.  Stores without files are taken in
+ * an order that is always the same: nothing is durable there, but each update holds the lock of its
  * readers. */
 static void arrange(struct several *several)
 {
@@ -145,7 +148,7 @@ struct swap {
     struct anystore_error error;
 };
 
-/* The generation after the exchange. Neither store has had it, so every process notices the
+/* The generation after the exchange.  Neither store has had it, so every process notices the
  * exchange. */
 static uint64_t next_generation(const struct anystore *a, const struct anystore *b)
 {
@@ -155,7 +158,7 @@ static uint64_t next_generation(const struct anystore *a, const struct anystore 
 }
 
 /* Writes the store's file anew with that generation, as if there had been commits that changed
- * nothing. Nobody adopts that before the mark is raised (R5). */
+ * nothing.  Nobody adopts that before the mark is raised (R5). */
 static enum anystore_status renumber(struct anystore *store, uint64_t generation,
                                      struct anystore_error *error)
 {

@@ -37,8 +37,8 @@ static void advise(const struct anystore *store, struct anystore_error *error)
                  "; its spare, %s, is not there: put a backup in its place", store->paths.spare);
 }
 
-/* A file that is missing beside its spare was there before: somebody has taken it away, and the spare
- * is the last copy. */
+/* A file that is missing beside its spare was there before: somebody has taken it away, and the
+ * spare is the last copy. */
 static enum anystore_status refuse_missing(const struct anystore *store,
                                            struct anystore_error *error)
 {
@@ -214,13 +214,13 @@ enum anystore_status anystore_view(struct anystore *store, anystore_fn *fn, void
     /* The clock before the mark (R8): a key that was given more time by a commit that this view
      * misses must not be gone by a later clock. */
     int64_t now_ms = clock_now_ms();
-    if (refresh_is_due(store)) {
+    if (refresh_is_due(store)) { /* R3 */
         enum anystore_status status = refresh_to_mark(store, error);
         if (status != ANYSTORE_OK)
             return status;
     }
     struct anystore_txn txn;
-    unsigned slot = view_lock_shared(&store->published.lock);
+    unsigned slot = view_lock_shared(&store->published.lock); /* R9 */
     txn_begin(&txn, TXN_VIEW, &store->published.map, NULL);
     txn.now_ms = now_ms;
     txn.watches = &store->published.watches;

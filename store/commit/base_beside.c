@@ -16,8 +16,8 @@
  * disk to take what was written before. */
 #define SYNC_BYTES ((uint64_t)256 << 10)
 
-/* So many bytes of commits may be left for finish, during which commits wait. If commits are faster
- * than this thread, more are left: then commits wait longer. */
+/* So many bytes of commits may be left for finish, during which commits wait.  If commits are
+ * faster than this thread, more are left: then commits wait longer. */
 #define LEFT_BYTES ((uint64_t)64 << 10)
 
 static void fail(struct base_job *job, enum anystore_status status)
@@ -182,7 +182,7 @@ static bool is_source(const struct anystore *store, const struct base_job *job, 
            memcmp(own, other, sizeof own) == 0;
 }
 
-/* Writes the commits that have been published meanwhile. Returns how many bytes they had. */
+/* Writes the commits that have been published meanwhile.  Returns how many bytes they had. */
 static uint64_t catch_up(struct anystore *store, struct base_job *job)
 {
     const struct disk *disk = store->disk;
@@ -253,7 +253,7 @@ static bool has_name(const struct anystore *store, const struct base_job *job)
            disk_same_file(&st, &job->st);
 }
 
-/* Gives the second copy the spare's name. What had that name is removed with the rest. */
+/* Gives the second copy the spare's name.  What had that name is removed with the rest. */
 static void place_copy(struct anystore *store, struct base_job *job)
 {
     const struct disk *disk = store->disk;

@@ -16,7 +16,7 @@ enum anystore_status base_file_begin(const struct anystore *store, int fd, const
                                      const uint8_t *store_id, struct chain *chain,
                                      struct anystore_error *error);
 
-/* The base in fd is in place and ends at `chain`: it is what is loaded from now on. Returns the
+/* The base in fd is in place and ends at `chain`: it is what is loaded from now on.  Returns the
  * descriptor of what was loaded before, or -1.  File lock; refresh_mutex is not held. */
 int base_file_adopt(struct anystore *store, int fd, const struct stat *st,
                     const struct chain *chain);

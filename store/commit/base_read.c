@@ -5,13 +5,13 @@
 #include "store/common/error.h"
 #include "store/map/record.h"
 
-/* Whether a record says what became of keys. A base of version 1 has no such record. */
+/* Whether a record says what became of keys.  A base of version 1 has no such record. */
 static bool is_change(enum record_kind kind)
 {
     return kind == RECORD_DELETE || kind == RECORD_EXPIRE || kind == RECORD_CLEAR;
 }
 
-/* Applies a change. The walk that wrote the base may have met the key before or after the change,
+/* Applies a change.  The walk that wrote the base may have met the key before or after the change,
  * or not at all, so the key may be there or not. */
 static void put_change(struct map *map, enum record_kind kind, struct entry *entry)
 {

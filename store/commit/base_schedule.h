@@ -56,7 +56,7 @@ void base_ask(struct anystore *store, struct queued *list);
 /* Whether somebody waits for a base. */
 bool base_has_waiters(const struct anystore *store);
 
-/* Does what the commit thread has to do for a base, if anything. `due`: base_is_due said so. No
+/* Does what the commit thread has to do for a base, if anything.  `due`: base_is_due said so.  No
  * lock is held. */
 void base_take_turn(struct anystore *store, bool due);
 

@@ -8,7 +8,7 @@
 #include "store/common/clock.h"
 #include "store/map/record.h"
 
-/* The most that a step looks at. A publication may have to wait for it: some ten microseconds. */
+/* The most that a step looks at.  A publication may have to wait for it: some ten microseconds. */
 #define STEP_BUCKETS 64
 #define STEP_BYTES   ((size_t)32 << 10)
 
@@ -66,8 +66,8 @@ static bool take_entry(struct entry *entry, void *arg)
     return true;
 }
 
-/* Writes an entry piece by piece. If a commit changes the entry meanwhile, that commit follows in
- * the base, and any bytes will do here. If the entry expires and is taken out meanwhile, no commit
+/* Writes an entry piece by piece.  If a commit changes the entry meanwhile, that commit follows in
+ * the base, and any bytes will do here.  If the entry expires and is taken out meanwhile, no commit
  * follows: so a record that deletes it does. */
 static void write_large(struct walk *walk, const uint8_t *key, size_t key_size, uint8_t *piece)
 {

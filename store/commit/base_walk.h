@@ -10,9 +10,9 @@
 typedef bool base_step_fn(void *arg);
 
 /* Writes each key that stays in the map from the beginning to the end of the walk; of the others it
- * may write some. Each step copies a few keys under the view lock, for some ten microseconds, and
- * writes them without it. Calls on_step between steps. OK or NOMEM; failures of writing stay in the
- * writer. No lock is held. */
+ * may write some.  Each step copies a few keys under the view lock, for some ten microseconds, and
+ * writes them without it.  Calls on_step between steps.  OK or NOMEM; failures of writing stay in
+ * the writer.  No lock is held. */
 enum anystore_status base_walk(struct published *published, struct segment_writer *writer,
                                base_step_fn *on_step, void *arg);
 

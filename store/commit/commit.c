@@ -210,7 +210,7 @@ static bool commit_round(struct anystore *store)
     bool due = status == ANYSTORE_OK && base_is_due(store);
     refresh_release(store);
     note_round(store, ran, started_us);
-    queued_tell(list, true, &error);
+    queued_tell(list, true, &error); /* the mark says so by now (R3) */
     queued_tell(steps, true, &error);
     if (status == ANYSTORE_OK)
         base_ask(store, for_base);

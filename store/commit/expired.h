@@ -23,7 +23,7 @@ bool expired_is_wanted(const struct expired_listener *listener);
 void expired_tell(const struct expired_listener *listener, const struct entry *entries);
 
 /* A whole new map has taken the place of `before`: tells of the keys that had expired at that time
- * and that the new one does not have with the same expiry. The caller sees to it that neither map
+ * and that the new one does not have with the same expiry.  The caller sees to it that neither map
  * changes. */
 void expired_tell_dropped(const struct expired_listener *listener, const struct map *before,
                           const struct map *now, int64_t time_ms);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* How long a round of group commit waits for the callers of the round before.
  *
- * Clients that write one thing after the other come back just after they were answered. If a round
+ * Clients that write one thing after the other come back just after they were answered.  If a round
  * began at once, with the updates that wait at that moment, the others would be left to the next
- * one, and so on for ever: two halves that take turns, each round half as large as it could be. So
+ * one, and so on for ever: two halves that take turns, each round half as large as it could be.  So
  * a round waits until as many updates have come as the previous round had, those included that were
- * waiting already. It does not wait for long, and not at all if that was in vain lately. */
+ * waiting already.  It does not wait for long, and not at all if that was in vain lately. */
 #ifndef STORE_COMMIT_GATHER_H
 #define STORE_COMMIT_GATHER_H
 
@@ -21,7 +21,7 @@ struct gather {
     unsigned rest;     /* rounds that begin without a wait */
 };
 
-/* A round has ended at now_us: it ran `ran` updates and took took_us. Its callers are about to be
+/* A round has ended at now_us: it ran `ran` updates and took took_us.  Its callers are about to be
  * told; `waiting` others are in the queue. */
 void gather_note_round(struct gather *gather, size_t ran, size_t waiting, uint64_t took_us,
                        uint64_t now_us);

@@ -46,8 +46,8 @@ static bool note_vanished(struct entry *change, void *arg)
     return true;
 }
 
-/* Notes the changes that a record will make pending forget. After a reload all keys count as
- * changed: there is nothing to note. False if memory is short. */
+/* Notes the changes that a record will make pending forget.  After a reload all keys count as
+ * changed: there is nothing to note.  False if memory is short. */
 static bool note_forgotten(struct news *news, const struct record *record)
 {
     struct map *changes = &news->pending.map;

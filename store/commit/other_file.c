@@ -8,9 +8,9 @@
 #include "store/commit/data_file.h"
 #include "store/commit/state.h"
 
-/* What is loaded is older than the base. The commits in between are in the file that this process
- * has open, one of the two copies that there were, though no name may lead to it any more. Returns
- * whether they could be read. By its origin the base was made of these commits, and not, say, of
+/* What is loaded is older than the base.  The commits in between are in the file that this process
+ * has open, one of the two copies that there were, though no name may lead to it any more.  Returns
+ * whether they could be read.  By its origin the base was made of these commits, and not, say, of
  * one that failed. */
 static bool read_missing_commits(struct anystore *store, struct news *news,
                                  const struct chain *base)
@@ -40,7 +40,7 @@ static bool read_missing_commits(struct anystore *store, struct news *news,
 }
 
 /* Skips to the end of the base.  *found: that state is loaded already, or can be reached from it
- * through the news.  A base is made of the newest state (R5). So if it is older than what is
+ * through the news.  A base is made of the newest state (R5).  So if it is older than what is
  * loaded, or has the same generation with another time, it is not of the same history: somebody put
  * a backup back. */
 static enum anystore_status find_loaded(struct anystore *store, struct news *news,

@@ -22,8 +22,8 @@ void publish_commit(struct anystore *store, struct pending *pending, const struc
     published_check_before(&check, pending, &published->map);
     atomic_fetch_add(&store->counters.bytes_written, chain->end - store->file.chain.end);
     pthread_mutex_lock(&store->refresh_mutex);
-    lockfile_set_mark(&store->lockfile, chain->generation);
-    view_lock_exclusive(&published->lock);
+    lockfile_set_mark(&store->lockfile, chain->generation); /* R1, R2 */
+    view_lock_exclusive(&published->lock);                  /* R9 */
     watch_touch_pending(&published->watches, pending, store->commit.round);
     pending_apply(pending, &published->map, &garbage, &old);
     atomic_store_explicit(&published->generation, chain->generation, memory_order_release);
@@ -44,7 +44,7 @@ void publish_commit(struct anystore *store, struct pending *pending, const struc
 
 /* ---- What other processes committed ------------------------------------------------------- */
 
-/* Keeps the file of the news open in the place of what was loaded. That is the spare now, or has
+/* Keeps the file of the news open in the place of what was loaded.  That is the spare now, or has
  * been thrown away with its file id. */
 static void take_file(struct anystore *store, struct news *news)
 {

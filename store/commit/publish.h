@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Every place where the published state becomes another one.
  *
- * The order is always the same. First the mark is raised; by then the state is durable (R1). Then
+ * The order is always the same.  First the mark is raised; by then the state is durable (R1).  Then
  * the map changes, with readers excluded, and its generation with it (R2). refresh_mutex is held
- * meanwhile, so a reader that sees the mark ahead waits for the map to follow. R1 to R9 stand in
+ * meanwhile, so a reader that sees the mark ahead waits for the map to follow.  R1 to R9 stand in
  * store/DESIGN.md. */
 #ifndef STORE_COMMIT_PUBLISH_H
 #define STORE_COMMIT_PUBLISH_H
@@ -30,8 +30,8 @@ enum anystore_status publish_news(struct anystore *store, struct news *news,
 void publish_generation(struct anystore *store);
 
 /* The files of two stores have been exchanged; both have one generation, which neither had before.
- * Exchanges what the stores hold, too. Both file locks. For stores without files only the maps are
- * exchanged. */
+ * Exchanges what the stores hold, too.  Both file locks.  For stores without files only the maps
+ * are exchanged. */
 void publish_exchange(struct anystore *a, struct anystore *b);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The queue before the commit thread: what was submitted, and the other reasons to wake that
- * thread. It knows no store; the commit thread does the work. */
+ * thread.  It knows no store; the commit thread does the work. */
 #ifndef STORE_COMMIT_QUEUE_H
 #define STORE_COMMIT_QUEUE_H
 
@@ -72,8 +72,8 @@ enum anystore_status queue_update_and_wait(struct queue *queue, enum queued_kind
                                            anystore_fn *fn, void *arg, bool starts_round,
                                            struct anystore_error *error);
 
-/* Appends a step and waits for its end. The step does not run if the file lock cannot be had, or if
- * the commit of its round fails: then that is the error. */
+/* Appends a step and waits for its end.  The step does not run if the file lock cannot be had, or
+ * if the commit of its round fails: then that is the error. */
 enum anystore_status queue_step_and_wait(struct queue *queue, queue_step *step, void *arg,
                                          struct anystore_error *error);
 
@@ -96,7 +96,7 @@ enum queue_work {
 enum queue_work queue_wait(struct queue *queue, uint64_t tick_ms, bool may_end);
 
 /* Waits until `count` are in the queue, or until that time on the monotonic clock, or until the
- * store is being closed. Returns how many are there. */
+ * store is being closed.  Returns how many are there. */
 size_t queue_wait_for(struct queue *queue, size_t count, uint64_t until_us);
 
 /* Takes what has been submitted, up to one that needs a new round. */
@@ -113,8 +113,8 @@ struct queued *queued_split(struct queued **list, queued_is *is);
 /* Appends a list to another one. */
 void queued_append(struct queued **list, struct queued *more);
 
-/* Calls on_done for each in a list, which is gone afterwards. `ran`: update functions were run. An
- * update that aborted is told so; the others get the outcome. */
+/* Calls on_done for each in a list, which is gone afterwards.  `ran`: update functions were run.
+ * An update that aborted is told so; the others get the outcome. */
 void queued_tell(struct queued *list, bool ran, const struct anystore_error *outcome);
 
 #endif

@@ -10,7 +10,7 @@
 #include "store/commit/publish.h"
 #include "store/common/error.h"
 
-/* How often, and at which interval, a reader looks again at a file that is ahead of its mark. That
+/* How often, and at which interval, a reader looks again at a file that is ahead of its mark.  That
  * ends when the lock holder is done, or when this process's commit thread has had the lock. */
 #define AHEAD_TRIES   100000
 #define AHEAD_WAIT_NS 200000
@@ -65,8 +65,8 @@ static enum anystore_status read_news(struct anystore *store, struct news *news,
 
 /* ---- Readers ------------------------------------------------------------------------------ */
 
-/* Reads up to the mark, without the file lock. If the file does not lead there, somebody damaged it
- * or the mark: then what was read counts only if the path named that file all the time (R4). */
+/* Reads up to the mark, without the file lock.  If the file does not lead there, somebody damaged
+ * it or the mark: then what was read counts only if the path named that file all the time (R4). */
 static enum anystore_status read_to_mark(struct anystore *store, struct news *news, uint64_t mark,
                                          struct anystore_error *error)
 {
@@ -80,8 +80,9 @@ static enum anystore_status read_to_mark(struct anystore *store, struct news *ne
     }
 }
 
-/* Publishes what is new up to the mark. *ahead: the file holds a base beyond the mark (R5). So two
- * stores are being exchanged at this moment (several.c), or the process that did that has died. */
+/* Publishes what is new up to the mark.  *ahead: the file holds a base beyond the mark (R5).  So
+ * two stores are being exchanged at this moment (several.c), or the process that did that has
+ * died. */
 static enum anystore_status publish_to_mark(struct anystore *store, uint64_t mark, bool *ahead,
                                             struct anystore_error *error)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The open store. Each part has a header of its own; its guard stands beside it.
+/* The open store.  Each part has a header of its own; its guard stands beside it.
  *
  * Locks, in the order in which they are taken:
  *

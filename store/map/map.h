@@ -6,10 +6,10 @@
  * look up keys at once; changes need exclusion (view_lock.h).
  *
  * Invariants, checked by map_check:
- * M1. Each entry is in the bucket that the low bits of its hash choose, of one table.
- * M2. While rehashing, buckets of the old table below `moved` are empty.
+ * M1.  Each entry is in the bucket that the low bits of its hash choose, of one table.
+ * M2.  While rehashing, buckets of the old table below `moved` are empty.
  * M3. count, expiring, expiry_s and bytes are the sums over the entries.
- * M4. No two entries have the same key. */
+ * M4.  No two entries have the same key. */
 #ifndef STORE_MAP_MAP_H
 #define STORE_MAP_MAP_H
 

@@ -4,9 +4,9 @@
  * at most one entry per key, which hides what the published map says of the key.
  *
  * Invariants, checked by pending_check:
- * P1. An ENTRY_DELETE is of a key that the published map has.
- * P2. An ENTRY_EXPIRE is of a key that the published map has without an expiry.
- * P3. If `cleared`, nothing of the published map is visible, and all entries are ENTRY_PUT. */
+ * P1.  An ENTRY_DELETE is of a key that the published map has.
+ * P2.  An ENTRY_EXPIRE is of a key that the published map has without an expiry.
+ * P3.  If `cleared`, nothing of the published map is visible, and all entries are ENTRY_PUT. */
 #ifndef STORE_MAP_PENDING_H
 #define STORE_MAP_PENDING_H
 

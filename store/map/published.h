@@ -22,7 +22,7 @@ struct published {
 /* ---- Checks ------------------------------------------------------------------------------- */
 
 /* In builds that check invariants (checked.h) these two stand around each publication; in others
- * they do nothing. The map may change only between the two calls.
+ * they do nothing.  The map may change only between the two calls.
  *
  * The changes are checked before they are applied, and afterwards the buckets of up to CHECK_MOST
  * keys of theirs.  The whole map is checked while it is small, and otherwise when the changes since

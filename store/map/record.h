@@ -34,7 +34,7 @@ enum record_kind {
 
 #define RECORD_HEAD_MOST (1 + 1 + 8 + 10 + 10)
 
-/* Makes the bytes of an entry's record that stand before its key; returns how many. The key
+/* Makes the bytes of an entry's record that stand before its key; returns how many.  The key
  * follows, and in a put the value. */
 size_t record_head(uint8_t head[RECORD_HEAD_MOST], const struct entry *entry);
 
@@ -44,7 +44,7 @@ void record_write_delete(struct segment_writer *writer, const void *key, size_t 
 void record_write_clear(struct segment_writer *writer);
 void record_write_count(struct segment_writer *writer, uint64_t count);
 
-/* A record that was read. The caller owns the entry, whose hash is not set; NULL if the kind has
+/* A record that was read.  The caller owns the entry, whose hash is not set; NULL if the kind has
  * none. */
 struct record {
     enum record_kind kind;

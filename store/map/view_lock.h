@@ -22,7 +22,7 @@ struct view_lock {
 bool view_lock_init(struct view_lock *lock);
 void view_lock_destroy(struct view_lock *lock);
 
-/* Returns the slot, for view_unlock_shared. A thread that holds it must not take it again. */
+/* Returns the slot, for view_unlock_shared.  A thread that holds it must not take it again. */
 unsigned view_lock_shared(struct view_lock *lock);
 void view_unlock_shared(struct view_lock *lock, unsigned slot);
 

@@ -161,7 +161,7 @@ static void put_locked(struct watch_table *table, struct anystore_watch *watch)
     *bucket = watch;
 }
 
-/* Makes four times the buckets. If memory is short the old ones do, only slower. */
+/* Makes four times the buckets.  If memory is short the old ones do, only slower. */
 static void grow_locked(struct watch_table *table)
 {
     struct anystore_watch **old = table->buckets, *next;

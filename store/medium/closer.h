@@ -34,8 +34,8 @@ void closer_accept(struct closer *closer, void (*wake)(void *arg), void *arg);
 /* The store is being closed: from now on files are closed in one piece. */
 void closer_hurry(struct closer *closer);
 
-/* Hands over a file (-1: none) that may have no name any more. If there is no such thread, or too
- * many files wait already, it is closed here. Any thread. */
+/* Hands over a file (-1: none) that may have no name any more.  If there is no such thread, or too
+ * many files wait already, it is closed here.  Any thread. */
 void closer_give(struct closer *closer, int fd);
 
 /* ---- The thread that closes --------------------------------------------------------------- */

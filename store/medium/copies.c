@@ -71,7 +71,7 @@ static bool same_bytes(const struct copies *copies, int fd, uint64_t offset, siz
 }
 
 /* Where what a spare of the same file id has in common with the data file ends, at least: behind
- * the last block that is the same. Later blocks cannot be, as writers append. */
+ * the last block that is the same.  Later blocks cannot be, as writers append. */
 static uint64_t find_common_end(const struct copies *copies, const struct copy *copy)
 {
     uint64_t size = copy->size < copies->chain.end ? copy->size : copies->chain.end;
@@ -158,7 +158,7 @@ void copies_cut_back(struct copies *copies, struct copy *copy)
     copies->spare = *copy;
 }
 
-/* Brings the spare to the state of the data file. *used is false if no spare can be used; *copied
+/* Brings the spare to the state of the data file.  *used is false if no spare can be used; *copied
  * is the number of bytes that it lacked. */
 static enum anystore_status use_spare(struct copies *copies, struct copy *copy, bool *used,
                                       uint64_t *copied, struct anystore_error *error)
@@ -323,7 +323,7 @@ void copies_check(const struct copies *copies)
 
 /* ---- Putting it in place ------------------------------------------------------------------ */
 
-/* Gives the file at `from` the data file's name. *exchanged says whether the old data file is at
+/* Gives the file at `from` the data file's name.  *exchanged says whether the old data file is at
  * `from` now. */
 static enum anystore_status take_name(struct copies *copies, const char *from, bool *exchanged,
                                       struct anystore_error *error)
@@ -371,7 +371,7 @@ enum anystore_status copies_install(struct copies *copies, int fd, const char *f
     if (status != ANYSTORE_OK || !sync || disk_sync_directory_of(disk, copies->paths->file))
         return status;
     status = error_system(error, "cannot sync the directory of %s", copies->paths->file);
-    /* The old file gets its name back, and the new one loses its own. It must not stay there as a
+    /* The old file gets its name back, and the new one loses its own.  It must not stay there as a
      * spare, which would be written to: as long as the directory is not synced, a power cut may
      * leave it as the data file. */
     if (!exchanged || disk->rename(disk, from, copies->paths->file) != 0)

@@ -3,7 +3,7 @@
  *
  * flock(2) alone is not fair: a process that commits in a loop tends to get the lock back before
  * one that sleeps for it wakes up.  So there is a queue before the lock: a second lock (an open
- * file description lock on the first byte), which is held only while waiting for the first. A
+ * file description lock on the first byte), which is held only while waiting for the first.  A
  * process that has just released the lock cannot have it again before the process at the head of
  * the queue. */
 #include "store/medium/lockfile.h"
@@ -23,7 +23,7 @@ static enum anystore_status open_path(struct lockfile *lockfile, struct anystore
     if (fd < 0)
         return error_system(error, "cannot open the lock file %s", lockfile->path);
     /* Zeros are written, so that the page has its space on the disk: else a store to memory could
-     * fail for lack of it. The live bytes are left alone, as another process may have set them
+     * fail for lack of it.  The live bytes are left alone, as another process may have set them
      * meanwhile. */
     static const uint8_t zeros[LOCKFILE_BYTES - LOCKFILE_LIVE_BYTES];
     struct stat st;

@@ -35,7 +35,7 @@ struct lockfile {
     size_t stale_count;
 };
 
-/* Opens or makes the lock file. The path must outlive the lockfile. */
+/* Opens or makes the lock file.  The path must outlive the lockfile. */
 enum anystore_status lockfile_open(struct lockfile *lockfile, const struct disk *disk,
                                    const char *path, struct anystore_error *error);
 void lockfile_close(struct lockfile *lockfile);
@@ -45,7 +45,7 @@ void lockfile_close(struct lockfile *lockfile);
 enum anystore_status lockfile_acquire(struct lockfile *lockfile, struct anystore_error *error);
 void lockfile_release(struct lockfile *lockfile);
 
-/* Whether something could not be released, as may happen on network file systems. Others wait for
+/* Whether something could not be released, as may happen on network file systems.  Others wait for
  * it though this process does not need it: the next lockfile_acquire and lockfile_release try
  * again. */
 static inline bool lockfile_stuck(const struct lockfile *lockfile)
@@ -53,8 +53,8 @@ static inline bool lockfile_stuck(const struct lockfile *lockfile)
     return lockfile->in_queue || lockfile->locked;
 }
 
-/* Waits for the lock of one byte and takes it, through a descriptor of its own. Returns that
- * descriptor, which lockfile_give_byte closes; -1 and *error on failure. Any thread. */
+/* Waits for the lock of one byte and takes it, through a descriptor of its own.  Returns that
+ * descriptor, which lockfile_give_byte closes; -1 and *error on failure.  Any thread. */
 int lockfile_take_byte(const struct lockfile *lockfile, enum lockfile_byte byte,
                        struct anystore_error *error);
 void lockfile_give_byte(const struct lockfile *lockfile, int fd);

@@ -4,7 +4,7 @@
 
 #include "anystore.h"
 
-/* The public type has no members, so that the header needs no atomic types. It stands for this
+/* The public type has no members, so that the header needs no atomic types.  It stands for this
  * one. */
 static _Atomic uint64_t *number_of(const struct anystore_shared *number)
 {
