@@ -266,11 +266,11 @@ static void nobody_listens(struct harness *harness)
     struct raw *speaker = peers_connect(one), *listener = peers_subscribe(other, "a");
     raw_expect(speaker, ":0", "PUBLISH a 1");
     peers_expect(listener, "a", "1");
-    long long sent = figure(one, "peer_messages_sent");
+    wait_for_figure(one, "peer_messages_sent", 1); /* counted behind the call that sends */
     raw_expect(listener, "[$unsubscribe $a :0]", "UNSUBSCRIBE a");
     for (int i = 0; i < 100; i++)
         raw_expect(speaker, ":0", "PUBLISH a 2");
-    check(figure(one, "peer_messages_sent") == sent, "messages were sent that nobody waits for");
+    check(figure(one, "peer_messages_sent") == 1, "messages were sent that nobody waits for");
     raw_expect(listener, "[$psubscribe $* :1]", "PSUBSCRIBE *");
     raw_expect(speaker, ":0", "PUBLISH a 3");
     raw_expect_reply(listener, "[$pmessage $* $a $3]");
