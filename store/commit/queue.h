@@ -24,7 +24,7 @@ enum queued_kind {
 /* A part of something that takes several stores; see several.c. */
 typedef void queue_step(void *arg);
 
-/* The private part of a submission, from queue_push to queue_tell. */
+/* The private part of a submission, from queue_push to queued_tell. */
 struct queued {
     struct queued *next;
     struct anystore_submission *submission;
@@ -33,7 +33,8 @@ struct queued {
     bool starts_round; /* its round takes nothing that was submitted before it */
     bool aborted;      /* its function said no */
 };
-static_assert(sizeof(struct queued) <= sizeof((struct anystore_submission){.kind = 0}.private_),
+static_assert(sizeof(struct queued) <= sizeof((struct anystore_submission){.kind = 0}.private_) &&
+                  _Alignof(struct queued) <= _Alignof(uint64_t),
               "the private part of a submission has room");
 
 static inline bool queued_has_update(const struct queued *queued)

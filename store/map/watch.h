@@ -27,7 +27,8 @@ struct watch {
     uint64_t round; /* of commits, in which it was set; 0: in a view */
     struct anystore_watch *previous, *next;
 };
-static_assert(sizeof(struct watch) <= sizeof((struct anystore_watch){.key = NULL}.private_),
+static_assert(sizeof(struct watch) <= sizeof((struct anystore_watch){.key = NULL}.private_) &&
+                  _Alignof(struct watch) <= _Alignof(uint64_t),
               "the private part of a watch has room");
 
 static inline struct watch *watch_of(struct anystore_watch *watch)
