@@ -24,7 +24,6 @@
 
 #define IDLE_MS      2000 /* after which an idle connection's buffers are freed */
 #define FINISH_MOST  8    /* updates answered at once, before the sockets are looked at again */
-#define DELIVER_MOST 100  /* messages delivered at once, likewise */
 #define STOP_SECONDS 5    /* for clients to take their replies at shutdown */
 
 /* ---- On any thread ------------------------------------------------------------------------ */
@@ -222,7 +221,6 @@ static void finish_updates(struct worker *worker, struct finished_update *more)
         worker->finished = update->next;
         if (!worker->finished)
             worker->finished_end = &worker->finished;
-        worker->deliveries_end = &worker->deliveries;
         conclude(connection_of(update), serve_finish_update(connection_of(update)));
     }
     if (worker->finished)
@@ -248,25 +246,13 @@ static void deliver(struct delivery *delivery, bool more)
         delivery_free(delivery);
 }
 
-static void queue_deliveries(struct worker *worker, struct delivery *more)
+static void deliver_all(struct delivery *delivery)
 {
-    *worker->deliveries_end = more;
-    while (*worker->deliveries_end)
-        worker->deliveries_end = &(*worker->deliveries_end)->next;
-}
-
-/* Delivers some of the messages, the oldest first.  Other clients are served before the rest. */
-static void deliver_some(struct worker *worker, size_t most)
-{
-    for (size_t i = 0; i < most && worker->deliveries; i++) {
-        struct delivery *delivery = worker->deliveries, *next = delivery->next;
-        worker->deliveries = next;
-        if (!next)
-            worker->deliveries_end = &worker->deliveries;
+    while (delivery) {
+        struct delivery *next = delivery->next;
         deliver(delivery, next && next->subscriber == delivery->subscriber);
+        delivery = next;
     }
-    if (worker->deliveries)
-        loop_wake(worker->loop);
 }
 
 static void on_wake(void *arg)
@@ -276,8 +262,7 @@ static void on_wake(void *arg)
     mailbox_take(worker->mailbox, &mail);
     finish_updates(worker, mail.finished);
     adopt_all(worker, mail.arrivals);
-    queue_deliveries(worker, mail.deliveries);
-    deliver_some(worker, mail.stop ? SIZE_MAX : DELIVER_MOST);
+    deliver_all(mail.deliveries);
     if (mail.recheck_clients && !worker->stopping)
         recheck_clients(worker);
     if (mail.stop && !worker->stopping)
@@ -343,7 +328,6 @@ void worker_free(struct worker *worker)
     loop_free(worker->loop);
     if (worker->mailbox)
         drop_mail(worker->mailbox);
-    deliveries_free(worker->deliveries);
     mailbox_free(worker->mailbox);
     free(worker);
 }
@@ -370,7 +354,6 @@ struct worker *worker_start(struct server *server, unsigned index, char **cause)
     }
     worker->server = server;
     worker->finished_end = &worker->finished;
-    worker->deliveries_end = &worker->deliveries;
     if (make_parts(worker) && loop_start(worker->loop))
         return worker;
     if (asprintf(cause, "cannot start worker thread %u: %s", index, strerror(errno)) < 0)

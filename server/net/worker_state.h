@@ -26,7 +26,6 @@ struct worker {
     bool stopping;
     int64_t stop_by_ms;                               /* steady clock */
     struct finished_update *finished, **finished_end; /* taken from the mailbox, not answered yet */
-    struct delivery *deliveries, **deliveries_end;    /* the same, not delivered yet */
 };
 
 #endif
