@@ -34,11 +34,13 @@ struct connection {
     struct update update;
 
     struct resp_buffer output;
-    bool paused;                       /* its next call waits for the end of a CLIENT PAUSE */
-    bool end_of_input;                 /* the client sent EOF, or the socket failed */
-    bool broken;                       /* the socket failed: nothing can be sent */
-    bool half_closing;                 /* close when output is empty */
-    int64_t soft_limit_since_ms;       /* output above the soft limit since then; 0: it is not */
+    bool paused;                    /* its next call waits for the end of a CLIENT PAUSE */
+    bool end_of_input;              /* the client sent EOF, or the socket failed */
+    bool broken;                    /* the socket failed: nothing can be sent */
+    bool half_closing;              /* close when output is empty */
+    int64_t soft_limit_since_ms;    /* output above the soft limit since then; 0: it is not */
+    struct connection *next_unsent; /* in the worker's list of those with messages to send */
+    bool unsent;
     struct delivery *held, *held_last; /* messages that wait for the replies of an update */
 };
 

@@ -293,7 +293,12 @@ enum verdict serve_finish_update(struct connection *connection)
     return serve_continue(connection);
 }
 
-enum verdict serve_message(struct connection *connection, struct delivery *delivery, bool more)
+enum verdict serve_messages(struct connection *connection)
+{
+    return connection->read_enabled ? socket_send(connection) : serve_writable(connection);
+}
+
+enum verdict serve_message(struct connection *connection, struct delivery *delivery)
 {
     delivery->next = NULL;
     if (connection->half_closing || connection->broken) {
@@ -311,7 +316,6 @@ enum verdict serve_message(struct connection *connection, struct delivery *deliv
     }
     messages_write(connection, delivery);
     delivery_free(delivery);
-    if (more && resp_buffer_size(&connection->output) < SEND_BYTES)
-        return CONNECTION_KEEP;
-    return connection->read_enabled ? socket_send(connection) : serve_writable(connection);
+    return resp_buffer_size(&connection->output) < SEND_BYTES ? CONNECTION_KEEP
+                                                              : serve_messages(connection);
 }

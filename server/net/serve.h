@@ -25,9 +25,11 @@ enum verdict serve_continue(struct connection *connection);
 /* The update of the connection came back. */
 enum verdict serve_finish_update(struct connection *connection);
 
-/* A published message for the connection, which it takes over.  `more`: the next one is for the
- * same connection and comes at once, so that both are sent together. */
-enum verdict serve_message(struct connection *connection, struct delivery *delivery, bool more);
+/* A published message for the connection, which it takes over: written into the output. */
+enum verdict serve_message(struct connection *connection, struct delivery *delivery);
+
+/* Sends the messages that were written. */
+enum verdict serve_messages(struct connection *connection);
 
 /* The steps of serve_continue.  Runs what has come, as far as the worker can; SESSION_CALL: the
  * call that waits has to be handed over. */

@@ -41,6 +41,12 @@ void socket_enable_write(struct connection *connection, bool enabled)
     enable(connection->write_event, &connection->write_enabled, enabled);
 }
 
+static void note_active(struct connection *connection)
+{
+    atomic_store_explicit(&connection->session.client->last_active_ms, steady_ms(),
+                          memory_order_relaxed);
+}
+
 /* ---- Sending ------------------------------------------------------------------------------ */
 
 void socket_note_overrun(const struct connection *connection, size_t size)
@@ -95,9 +101,12 @@ static void send_output(struct connection *connection)
         sent += (size_t)n;
         resp_buffer_consume(output, (size_t)n);
     }
-    if (sent)
+    if (sent) {
         atomic_fetch_add_explicit(&connection->session.server->stats->bytes_written, sent,
                                   memory_order_relaxed);
+        /* As in Redis a client is active while it takes its replies. */
+        note_active(connection);
+    }
 }
 
 enum verdict socket_send(struct connection *connection)
@@ -159,7 +168,7 @@ static void read_input(struct connection *connection)
             break;
     }
     atomic_fetch_add_explicit(&session->server->stats->bytes_read, total, memory_order_relaxed);
-    atomic_store_explicit(&session->client->last_active_ms, steady_ms(), memory_order_relaxed);
+    note_active(connection);
 }
 
 static bool input_within_limits(const struct connection *connection)

@@ -59,6 +59,18 @@ static bool dissolve_some(struct worker *worker)
     return worker->closed != NULL;
 }
 
+/* The first of the list leaves it at once; another one only when it is closed. */
+static void leave_unsent(struct connection *connection)
+{
+    struct connection **at = &connection->worker->unsent;
+    if (!connection->unsent)
+        return;
+    while (*at != connection)
+        at = &(*at)->next_unsent;
+    *at = connection->next_unsent;
+    connection->unsent = false;
+}
+
 /* Closes a connection, or marks it for that while its session is another thread's. */
 static void close_connection(struct connection *connection)
 {
@@ -76,6 +88,7 @@ static void close_connection(struct connection *connection)
     if (connection->next)
         connection->next->previous = connection->previous;
     turns_leave(connection);
+    leave_unsent(connection);
     connection_close(connection);
     atomic_fetch_sub(&worker->server->stats->clients, 1);
     connection->next = worker->closed;
@@ -237,21 +250,33 @@ static void adopt_all(struct worker *worker, struct arrival *arrival)
     }
 }
 
-static void deliver(struct delivery *delivery, bool more)
+static void deliver(struct worker *worker, struct delivery *delivery)
 {
     struct connection *connection = delivery->subscriber->connection;
-    if (connection)
-        conclude(connection, serve_message(connection, delivery, more));
-    else
+    if (!connection) {
         delivery_free(delivery);
+        return;
+    }
+    if (!connection->unsent) {
+        connection->unsent = true;
+        connection->next_unsent = worker->unsent;
+        worker->unsent = connection;
+    }
+    conclude(connection, serve_message(connection, delivery));
 }
 
-static void deliver_all(struct delivery *delivery)
+/* Writes all messages, then sends: once for each receiver, however many it gets. */
+static void deliver_all(struct worker *worker, struct delivery *delivery)
 {
     while (delivery) {
         struct delivery *next = delivery->next;
-        deliver(delivery, next && next->subscriber == delivery->subscriber);
+        deliver(worker, delivery);
         delivery = next;
+    }
+    while (worker->unsent) {
+        struct connection *connection = worker->unsent;
+        leave_unsent(connection);
+        conclude(connection, serve_messages(connection));
     }
 }
 
@@ -262,7 +287,7 @@ static void on_wake(void *arg)
     mailbox_take(worker->mailbox, &mail);
     finish_updates(worker, mail.finished);
     adopt_all(worker, mail.arrivals);
-    deliver_all(mail.deliveries);
+    deliver_all(worker, mail.deliveries);
     if (mail.recheck_clients && !worker->stopping)
         recheck_clients(worker);
     if (mail.stop && !worker->stopping)
@@ -271,10 +296,11 @@ static void on_wake(void *arg)
         end_if_done(worker);
 }
 
-/* A client may be silent while it waits for messages, or for the end of a pause. */
+/* A client may be silent while it waits for messages, for the end of a pause, or for its turn. */
 static bool may_idle(const struct connection *connection)
 {
-    return connection->paused || subscriber_total(connection->session.subscriber) > 0 ||
+    return connection->paused || connection->waits_for_turn ||
+           subscriber_total(connection->session.subscriber) > 0 ||
            subscriber_monitors(connection->session.subscriber);
 }
 

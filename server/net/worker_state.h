@@ -22,6 +22,7 @@ struct worker {
     struct tally_block *tally;
     struct connection *connections;
     struct connection *turns, *last_turn; /* those with more to run, in order; see turns.h */
+    struct connection *unsent;            /* messages were written for them, and not sent yet */
     struct connection *closed;            /* not freed yet */
     bool stopping;
     int64_t stop_by_ms;                               /* steady clock */

@@ -486,13 +486,47 @@ static void others_are_served(struct harness *harness)
     raw_close(writer);
 }
 
+enum { BURSTS = 20, BURST = 1000 };
+
+/* Many messages are on their way while updates come back to the same worker: none is lost, and the
+ * receiver, which takes them at once, stays connected. */
+static void bursts_beside_writes(struct harness *harness)
+{
+    static const char *const args[] = {"--io-threads", "1", NULL};
+    struct server_options options = {.kind = SERVER_ANYSTORE, .args = args};
+    struct server *server = server_start(harness, &options);
+    struct raw *listener = raw_connect(server), *speaker = raw_connect(server);
+    struct raw *writer = raw_connect(server);
+    struct bytes burst = {0};
+    check(listener && speaker && writer, "cannot connect");
+    raw_expect(listener, "[$subscribe $c :1]", "SUBSCRIBE c");
+    for (int i = 0; i < BURST; i++)
+        bytes_append_text(&burst, "PUBLISH c m\r\n");
+    for (int round = 0; round < BURSTS; round++) {
+        check(raw_send_text(writer, "SET k v\r\n"), "lost");
+        check(raw_send(speaker, burst.data, burst.size), "lost");
+        raw_expect_reply(writer, "+OK");
+        for (int i = 0; i < BURST; i++) {
+            if (i % 100 == 0)
+                raw_expect(writer, "+OK", "SET k v");
+            raw_expect_reply(speaker, ":1");
+        }
+    }
+    for (int i = 0; i < BURSTS * BURST; i++)
+        raw_expect_reply(listener, "[$message $c $m]");
+    bytes_free(&burst);
+    raw_close(listener);
+    raw_close(speaker);
+    raw_close(writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(conversation_as_in_redis),  HARNESS_TEST(silent_as_in_redis),
         HARNESS_TEST(confirmation_comes_first),  HARNESS_TEST(nothing_comes_behind_the_end),
         HARNESS_TEST(messages_keep_their_order), HARNESS_TEST(many_names_as_in_redis),
-        HARNESS_TEST(others_are_served),
+        HARNESS_TEST(others_are_served),         HARNESS_TEST(bursts_beside_writes),
     };
     return harness_main("pubsub", tests, sizeof tests / sizeof *tests);
 }
