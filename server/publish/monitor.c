@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "command/args.h"
 #include "command/call.h"
+#include "server/observe/clock.h"
 #include "server/peer/message.h"
 #include "server/publish/subscriber.h"
 #include "text/quote.h"
@@ -65,14 +65,13 @@ static void append_text(struct resp_buffer *out, const char *text)
 /* The time, the database, and the client. */
 static void append_origin(struct resp_buffer *out, const struct monitor_origin *origin)
 {
-    struct timespec now;
+    int64_t now_us = wall_us();
     char text[256];
-    clock_gettime(CLOCK_REALTIME, &now);
     size_t size = strlen(origin->address);
     if (origin->is_unix)
         size -= strlen(":0");
-    snprintf(text, sizeof text, "+%lld.%06ld [%u %s%.*s]", (long long)now.tv_sec,
-             now.tv_nsec / 1000, origin->database, origin->is_unix ? "unix:" : "", (int)size,
+    snprintf(text, sizeof text, "+%lld.%06ld [%u %s%.*s]", (long long)(now_us / 1000000),
+             (long)(now_us % 1000000), origin->database, origin->is_unix ? "unix:" : "", (int)size,
              origin->address);
     append_text(out, text);
 }
