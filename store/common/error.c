@@ -29,9 +29,9 @@ const char *anystore_status_text(enum anystore_status status)
     case ANYSTORE_VERSION:
         return "file of a newer version";
     case ANYSTORE_REPLACED:
-        return "file replaced";
+        return "file vanished or replaced";
     case ANYSTORE_NO_SPACE:
-        return "no space";
+        return "no space, or a size limit";
     case ANYSTORE_READ_ONLY:
         return "read-only";
     case ANYSTORE_IO:
