@@ -332,7 +332,7 @@ void anystore_check(struct anystore *store)
     map_check(&store->published.map);
     watch_check(&store->published.watches);
     view_unlock_shared(&store->published.lock, slot);
-    if (store->paths.file)
+    if (store->paths.file && !store->commit_in_progress) /* else it is the commit thread's */
         copies_check(&store->file);
     pthread_mutex_unlock(&store->refresh_mutex);
     /* Pending changes are the commit thread's: it checks them at the end of its next round. */
