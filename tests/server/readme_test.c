@@ -227,7 +227,7 @@ static void check_links(const char *path, const char *text)
         char link[500];
         at += 2;
         size_t size = strcspn(at, ")\n");
-        assert_true(at[size] == ')' && size < sizeof link);
+        assert_true(size < sizeof link && at[size] == ')');
         snprintf(link, sizeof link, "%.*s", (int)size, at);
         if (!strstr(link, "://"))
             check_link(path, text, link);
