@@ -75,7 +75,6 @@ static void refuse(struct call *call, const char *refusal)
 static void allow_slices(struct session *session, const struct scope *scope)
 {
     bool sliced = (session->call.command->flags & COMMAND_SLICED) && !scope->updating;
-    session->slices.unfinished = false;
     session->slices.until_ns = sliced ? steady_ns() + SLICE_NS : 0;
 }
 
@@ -86,6 +85,7 @@ static void run_one(struct session *session, const struct scope *scope, struct r
     bool carried = !call->scope; /* it was admitted before this scope was there */
     if (carried)
         session_aim(session, replies);
+    session->slices.unfinished = false;
     call->scope = scope;
     call->txn = call_txn(call, call->database);
     bool refused = scope->refusal && (flags & NEEDS_MAP) &&
