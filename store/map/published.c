@@ -40,9 +40,9 @@ void published_check_after(const struct published_check *check, struct published
 
 void published_check_changes(struct published *published, uint64_t changes)
 {
-    const struct map *map = &published->map;
     if (!store_is_checked)
         return;
+    const struct map *map = &published->map;
     published->unchecked += changes;
     if (map->count > CHECK_SMALL && published->unchecked * CHECK_PART < map->count)
         return;
