@@ -45,8 +45,8 @@ struct call {
     size_t argc;               /* >= 1 */
     const struct resp_arg *argv;
     struct resp_writer *reply; /* the command writes exactly one reply */
-    struct resp_writer
-        *push; /* for confirmations, which even a client that wants no replies gets */
+    /* For confirmations, which even a client that wants no replies gets. */
+    struct resp_writer *push;
     /* The store refused a change.  Earlier changes of the command are still in the transaction,
      * so the host must roll them back. */
     bool store_failed;

@@ -15,7 +15,7 @@
 #include "server/net/turns.h"
 #include "server/net/worker_state.h"
 #include "server/observe/clock.h"
-#include "server/publish/pubsub.h"
+#include "server/publish/subscriber.h"
 #include "server/server.h"
 #include "server/session/run.h"
 

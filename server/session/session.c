@@ -55,7 +55,8 @@ void session_select(struct session *session, unsigned database)
 size_t session_memory(const struct session *session)
 {
     return resp_parser_memory(session->parser) + session->input.capacity +
-           session->unwanted.capacity + session->update_replies.capacity +
+           session->unwanted.capacity + session->slices.kept.capacity +
+           session->update_replies.capacity +
            session->reply_end_capacity * sizeof *session->reply_ends +
            transaction_memory(&session->transaction);
 }
